@@ -1,0 +1,15 @@
+/* secret: values that must never be shown. Whoever reads one registers it; log.c asks for every line. */
+#ifndef ROLLCALL_SERVER_BASE_SECRET_H
+#define ROLLCALL_SERVER_BASE_SECRET_H
+
+#include "server/base/buf.h"
+
+/* Remembers a copy of value (at least 4 characters) for secret_redact(). Any thread. */
+void secret_register(const char *value);
+/* Replaces in b, in place, every registered value and what follows "SharedAccessKey=", "sig=", "Bearer " up
+ * to the next separator by "***". Any thread. */
+void secret_redact(struct buf *b);
+/* Forgets all, overwriting them. */
+void secret_forget_all(void);
+
+#endif

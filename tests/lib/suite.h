@@ -1,0 +1,16 @@
+/* suite: runs one Check suite as a program. Prints Check's lines and, where $ROLLCALL_TEST_RESULTS names a
+ * folder, leaves "<passed> <failed>" there in a file of the suite's name, so that tests/run can count single
+ * tests. */
+#ifndef ROLLCALL_TESTS_LIB_SUITE_H
+#define ROLLCALL_TESTS_LIB_SUITE_H
+
+#include <check.h>
+
+/* Takes s. Gives the program's exit status. */
+int suite_run(Suite *s);
+
+/* A case with one test a line: TESTS(suite, "name", test_a, test_b). Time-out 60 s. */
+#define TESTS(suite, name, ...) suite_add(suite, name, (const TTest *const[]){__VA_ARGS__, NULL})
+void suite_add(Suite *s, const char *name, const TTest *const *tests);
+
+#endif

@@ -1,0 +1,204 @@
+/* tests: server/base */
+#include "tests/lib/suite.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/base/buf.h"
+#include "server/base/clock.h"
+#include "server/base/err.h"
+#include "server/base/hash.h"
+#include "server/base/id.h"
+#include "server/base/log.h"
+#include "server/base/rng.h"
+#include "server/base/secret.h"
+#include "server/base/sm.h"
+
+START_TEST(test_buf_json_escapes_and_replaces_bad_utf8)
+{
+	struct buf b = BUF_INIT;
+
+	buf_json_n(&b, "a\"\\\n\x01\xc3\xa9\xc0\xed\xa0\x80\xf0\x9f\x98\x80", 15);
+	ck_assert_str_eq(b.data,
+	                 "\"a\\\"\\\\\\n\\u0001\xc3\xa9\\ufffd\\ufffd\\ufffd\\ufffd\xf0\x9f\x98\x80\"");
+	buf_done(&b);
+}
+END_TEST
+
+START_TEST(test_packed_records_read_back_and_short_ones_fail)
+{
+	struct buf b = BUF_INIT;
+	struct cursor c;
+	char *s;
+
+	buf_put_u8(&b, 7);
+	buf_put_u32(&b, 0xdeadbeef);
+	buf_put_u64(&b, 0x0123456789abcdef);
+	buf_put_str(&b, "d-17");
+	buf_put_str(&b, NULL);
+	c = (struct cursor){b.data, b.data + b.len, 0};
+	ck_assert_uint_eq(cursor_u8(&c), 7);
+	ck_assert_uint_eq(cursor_u32(&c), 0xdeadbeef);
+	ck_assert_uint_eq(cursor_u64(&c), 0x0123456789abcdef);
+	s = cursor_strdup(&c);
+	ck_assert_str_eq(s, "d-17");
+	free(s);
+	ck_assert_ptr_null(cursor_strdup(&c));
+	ck_assert_int_eq(c.failed, 0);
+	ck_assert_uint_eq(cursor_u8(&c), 0);
+	ck_assert_int_eq(c.failed, 1);
+	c = (struct cursor){b.data, b.data + b.len - 6, 0};
+	cursor_u8(&c);
+	cursor_u32(&c);
+	cursor_u64(&c);
+	ck_assert_ptr_null(cursor_strdup(&c));
+	ck_assert_int_eq(c.failed, 1);
+	buf_done(&b);
+}
+END_TEST
+
+static int64_t parsed(const char *text, bool lax)
+{
+	int64_t at = TIME_NONE;
+
+	return time_parse(text, strlen(text), lax, &at) ? at : TIME_NONE;
+}
+
+START_TEST(test_time_text_and_parse_agree)
+{
+	char text[TIME_TEXT_SIZE];
+
+	ck_assert_str_eq(time_text(0, text), "1970-01-01T00:00:00.000Z");
+	ck_assert_str_eq(time_text(-1, text), "1969-12-31T23:59:59.999Z");
+	for (int64_t at = -86400000LL * 800; at < 86400000LL * 40000; at += 86400000LL * 17 + 12345677)
+		ck_assert_int_eq(parsed(time_text(at, text), false), at);
+	ck_assert_int_eq(parsed("2026-12-01T02:00:00+01:30", false),
+	                 parsed("2026-12-01T00:30:00.000Z", false));
+	ck_assert_int_eq(parsed("2024-05-14T09:12:44.2104Z", false),
+	                 parsed("2024-05-14T09:12:44.210Z", false));
+	ck_assert_int_eq(parsed("2024-02-29T00:00:00Z", false), 1709164800000);
+}
+END_TEST
+
+START_TEST(test_time_parse_refuses_what_is_no_instant)
+{
+	static const char *const bad[] = {"",
+	                                  "2026-12-01",
+	                                  "2026-12-01T02:00:00",
+	                                  "2026-02-30T02:00:00Z",
+	                                  "2023-02-29T02:00:00Z",
+	                                  "2026-13-01T02:00:00Z",
+	                                  "2026-12-01T24:00:00Z",
+	                                  "2026-12-01T02:60:00Z",
+	                                  "2026-12-01T02:00:00.Z",
+	                                  "2026-12-01T02:00:00Zx",
+	                                  "2026-12-01T02:00:00+1:00"};
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		ck_assert_int_eq(parsed(bad[i], false), TIME_NONE);
+	ck_assert_int_eq(parsed("0001-01-01T00:00:00", true), parsed("0001-01-01T00:00:00Z", false));
+}
+END_TEST
+
+START_TEST(test_http_date_is_read)
+{
+	int64_t at = 0;
+
+	ck_assert(time_parse_http("Sun, 06 Nov 1994 08:49:37 GMT", &at));
+	ck_assert_int_eq(at, 784111777000);
+	ck_assert(!time_parse_http("Sunday, 06-Nov-94 08:49:37 GMT", &at));
+	ck_assert(!time_parse_http("Sun, 06 Nov 1994 08:49:37 CET", &at));
+	ck_assert(!time_parse_http("", &at));
+}
+END_TEST
+
+START_TEST(test_hash_and_rng_never_change)
+{
+	struct rng r;
+
+	/* Stored fingerprints and committed seeds rely on these numbers. */
+	ck_assert_uint_eq(hash64("", 0), 0xf52a15e9a9b5e89bu);
+	ck_assert_uint_ne(hash64("a", 1), hash64("b", 1));
+	rng_seed(&r, 1);
+	ck_assert_uint_eq(rng_u64(&r), 0x910a2dec89025cc1u);
+	for (int i = 0; i < 1000; i++) {
+		ck_assert_uint_lt(rng_below(&r, 7), 7);
+		ck_assert(rng_unit(&r) < 1.0);
+	}
+}
+END_TEST
+
+START_TEST(test_ids_sort_by_time)
+{
+	char a[ID_SIZE], b[ID_SIZE], attempt[ATTEMPT_ID_SIZE];
+
+	id_new(1000, UINT64_MAX, a);
+	id_new(1001, 0, b);
+	ck_assert_uint_eq(strlen(a), ID_SIZE - 1);
+	ck_assert_int_lt(strcmp(a, b), 0);
+	id_attempt(a, UINT32_MAX, UINT32_MAX, attempt);
+	ck_assert_int_eq(strncmp(attempt, a, strlen(a)), 0);
+	ck_assert(strstr(attempt, "-4294967295-4294967295") != NULL);
+}
+END_TEST
+
+START_TEST(test_secrets_never_reach_a_log_line)
+{
+	char path[] = "/tmp/rollcall-log-XXXXXX", line[1024] = {0};
+	int fd = mkstemp(path);
+
+	secret_register("hunter2hunter2");
+	log_setup(LOG_INFO, true, fd);
+	log_debug("not written");
+	log_info("key read", LS("key", "hunter2hunter2"), LI("n", -3),
+	         LS("cs", "HostName=h;SharedAccessKey=AAAA=;x=1"), LS("auth", "Bearer abc.def"));
+	log_setup(LOG_INFO, false, STDERR_FILENO);
+	secret_forget_all();
+	ck_assert_int_gt(pread(fd, line, sizeof line - 1, 0), 0);
+	close(fd);
+	unlink(path);
+	ck_assert_ptr_null(strstr(line, "hunter2"));
+	ck_assert_ptr_null(strstr(line, "AAAA"));
+	ck_assert_ptr_null(strstr(line, "abc.def"));
+	ck_assert_ptr_null(strstr(line, "not written"));
+	ck_assert_ptr_nonnull(
+	        strstr(line, "\"key\":\"***\",\"n\":-3,\"cs\":\"HostName=h;SharedAccessKey=***;x=1\""));
+}
+END_TEST
+
+START_TEST(test_machine_permits_only_its_table)
+{
+	static const struct sm_state states[] = {{"open", 1u << 1}, {"shut", 0}};
+	static const struct sm sm = {"door", states, 2};
+
+	ck_assert_uint_eq(sm_move(&sm, 0, 1), 1);
+	ck_assert(!sm_permits(&sm, 1, 0));
+	ck_assert(!sm_permits(&sm, 0, 9));
+	ck_assert(sm_is_final(&sm, 1));
+	ck_assert(!sm_is_final(&sm, 0));
+}
+END_TEST
+
+START_TEST(test_every_error_has_a_text)
+{
+	ck_assert_str_eq(err_text(ERR_OK), "ok");
+	ck_assert_str_eq(err_text(ERR_AMBIGUOUS), "may or may not have happened");
+	ck_assert_str_eq(err_text((enum err)999), "unknown error");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("base");
+
+	TESTS(s, "buf", test_buf_json_escapes_and_replaces_bad_utf8,
+	      test_packed_records_read_back_and_short_ones_fail);
+	TESTS(s, "clock", test_time_text_and_parse_agree, test_time_parse_refuses_what_is_no_instant,
+	      test_http_date_is_read);
+	TESTS(s, "luck", test_hash_and_rng_never_change, test_ids_sort_by_time);
+	TESTS(s, "log", test_secrets_never_reach_a_log_line);
+	TESTS(s, "sm", test_machine_permits_only_its_table, test_every_error_has_a_text);
+	return suite_run(s);
+}
