@@ -1,0 +1,32 @@
+/* auth: who may do what at the service door: the built-in policies of contract 1.3, each with two keys, and
+ * the check of a request's token (1.2). Verified tokens are remembered, so that a client who keeps its token
+ * costs no HMAC a call. Loop thread only. */
+#ifndef ROLLCALL_TESTS_HUBSIM_AUTH_H
+#define ROLLCALL_TESTS_HUBSIM_AUTH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "server/base/buf.h"
+
+#define AUTH_POLICIES_TEXT "iothubowner, service, device, registryRead, registryReadWrite"
+
+struct auth;
+
+/* Gives the door-keeper of hub host. All keys come from secret, so they are the same in every run. Borrows
+ * both. */
+struct auth *auth_new(const char *host, const char *secret);
+void auth_free(struct auth *a); /* NULL is fine */
+
+/* Whether this request may pass. authorization: the header, NULL if there is none; target: path and query, as
+ * sent. */
+bool auth_permits(struct auth *a, const char *authorization, const char *method, const char *target,
+                  int64_t now_ms);
+
+bool auth_has_policy(const char *policy);
+/* Append what a client needs, with the primary or the secondary key; policy must exist. */
+void auth_connection_string(const struct auth *a, const char *policy, bool secondary, struct buf *out);
+void auth_token(const struct auth *a, const char *policy, bool secondary, int64_t expires_at_s,
+                struct buf *out);
+
+#endif
