@@ -1,0 +1,85 @@
+/* campaign: see group.h */
+#include "server/campaign/group.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "server/base/buf.h"
+
+struct entry {
+	UT_hash_handle hh;
+	struct shared_group group;
+	char *key; /* hub, tag path, NUL, value */
+	size_t key_bytes;
+};
+
+struct groups {
+	struct entry *all;
+};
+
+struct groups *groups_new(void)
+{
+	return xcalloc(1, sizeof(struct groups));
+}
+
+void groups_free(struct groups *g)
+{
+	struct entry *e, *next;
+
+	if (g == NULL)
+		return;
+	HASH_ITER (hh, g->all, e, next) {
+		HASH_DEL(g->all, e);
+		free(e->group.members);
+		free(e->key);
+		free(e);
+	}
+	free(g);
+}
+
+struct shared_group *groups_get(struct groups *g, uint8_t hub, const char *by, const char *value)
+{
+	struct buf key = BUF_INIT;
+	struct entry *e;
+
+	buf_put_u8(&key, hub);
+	buf_put(&key, by, strlen(by) + 1);
+	buf_puts(&key, value);
+	HASH_FIND(hh, g->all, key.data, key.len, e);
+	if (e == NULL) {
+		e = xcalloc(1, sizeof *e);
+		e->key_bytes = key.len;
+		e->key = buf_take(&key);
+		HASH_ADD_KEYPTR(hh, g->all, e->key, e->key_bytes, e);
+	}
+	buf_done(&key);
+	return &e->group;
+}
+
+void group_join(struct shared_group *g, uint32_t campaign, uint32_t group)
+{
+	g->members = xrealloc(g->members, (g->members_n + 1) * sizeof *g->members);
+	g->members[g->members_n++] = (struct group_member){campaign, group};
+}
+
+void group_leave(struct shared_group *g, uint32_t campaign)
+{
+	for (uint32_t i = 0; i < g->members_n; i++)
+		if (g->members[i].campaign == campaign) {
+			g->members[i] = g->members[--g->members_n];
+			return;
+		}
+}
+
+uint32_t group_room(const struct campaign_group *g, uint32_t max)
+{
+	uint32_t down = g->shared->out + g->shared->offline + g->failed;
+
+	return down < max ? max - down : 0;
+}
+
+bool group_is_blocked(const struct campaign_group *g, uint32_t max)
+{
+	return g->failed >= max;
+}
