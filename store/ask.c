@@ -1,0 +1,210 @@
+/* store/ask: see ask.h */
+#include "store/ask.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "server/base/buf.h"
+
+static struct ask *ask_new(enum ask_kind kind, const char *text, void *arg)
+{
+	struct ask *ask = xcalloc(1, sizeof *ask);
+
+	ask->kind = kind;
+	ask->text = text != NULL ? xstrdup(text) : NULL;
+	ask->arg = arg;
+	answer_init(&ask->answer);
+	return ask;
+}
+
+void ask_free(struct ask *ask)
+{
+	answer_done(&ask->answer);
+	free(ask->text);
+	free(ask->group);
+	free(ask);
+}
+
+void store_read_campaigns(struct store *s, const struct campaign_filter *f, store_campaigns_cb *cb, void *arg)
+{
+	struct ask *ask = ask_new(ASK_CAMPAIGNS, f->name, arg);
+
+	assert(f->limit > 0 && f->limit <= STORE_PAGE_MAX);
+	ask->about.campaigns = *f;
+	ask->about.campaigns.name = ask->text;
+	ask->cb.campaigns = cb;
+	store_ask(s, ask);
+}
+
+void store_read_campaign(struct store *s, const char *id, store_campaigns_cb *cb, void *arg)
+{
+	struct ask *ask = ask_new(ASK_CAMPAIGN, id, arg);
+
+	ask->cb.campaigns = cb;
+	store_ask(s, ask);
+}
+
+void store_read_targets(struct store *s, const struct target_filter *f, store_targets_cb *cb, void *arg)
+{
+	struct ask *ask = ask_new(ASK_TARGETS, f->device_id, arg);
+
+	assert(f->limit > 0 && f->limit <= STORE_PAGE_MAX);
+	ask->about.targets = *f;
+	ask->about.targets.device_id = ask->text;
+	ask->group = f->group != NULL ? xstrdup(f->group) : NULL;
+	ask->about.targets.group = ask->group;
+	ask->cb.targets = cb;
+	store_ask(s, ask);
+}
+
+void store_read_target(struct store *s, uint32_t campaign, const char *device_id, int hub,
+                       store_target_cb *cb, void *arg)
+{
+	struct ask *ask = ask_new(ASK_TARGET, device_id, arg);
+
+	ask->about.targets = (struct target_filter){.campaign = campaign, .device_id = ask->text, .hub = hub};
+	ask->cb.target = cb;
+	store_ask(s, ask);
+}
+
+void store_read_events(struct store *s, uint32_t campaign, uint64_t after, uint32_t limit,
+                       store_events_cb *cb, void *arg)
+{
+	struct ask *ask = ask_new(ASK_EVENTS, NULL, arg);
+
+	assert(limit > 0 && limit <= STORE_PAGE_MAX);
+	ask->about.events.campaign = campaign;
+	ask->about.events.after = after;
+	ask->about.events.limit = limit;
+	ask->cb.events = cb;
+	store_ask(s, ask);
+}
+
+void store_read_idempotency(struct store *s, const char *key, int64_t kept_since_ms, store_idempotency_cb *cb,
+                            void *arg)
+{
+	struct ask *ask = ask_new(ASK_IDEMPOTENCY, key, arg);
+
+	ask->about.kept_since_ms = kept_since_ms;
+	ask->cb.idempotency = cb;
+	store_ask(s, ask);
+}
+
+static void set_rows(struct ask *ask, uint32_t campaign, uint32_t from, uint32_t limit)
+{
+	assert(limit > 0 && limit <= STORE_PAGE_MAX);
+	ask->about.rows.campaign = campaign;
+	ask->about.rows.from = from;
+	ask->about.rows.limit = limit;
+}
+
+void store_read_groups(struct store *s, uint32_t campaign, uint32_t from_group, uint32_t limit,
+                       store_groups_cb *cb, void *arg)
+{
+	struct ask *ask = ask_new(ASK_GROUPS, NULL, arg);
+
+	set_rows(ask, campaign, from_group, limit);
+	ask->cb.groups = cb;
+	store_ask(s, ask);
+}
+
+void store_read_list(struct store *s, const char *name, uint32_t from, uint32_t limit, store_list_cb *cb,
+                     void *arg)
+{
+	struct ask *ask = ask_new(ASK_LIST, name, arg);
+
+	set_rows(ask, 0, from, limit);
+	ask->cb.list = cb;
+	store_ask(s, ask);
+}
+
+void store_read_history(struct store *s, const char *device_id, uint32_t before_campaign, uint32_t limit,
+                        store_history_cb *cb, void *arg)
+{
+	struct ask *ask = ask_new(ASK_HISTORY, device_id, arg);
+
+	set_rows(ask, before_campaign, 0, limit);
+	ask->cb.history = cb;
+	store_ask(s, ask);
+}
+
+void ask_run(struct ask *ask, struct backend *b)
+{
+	struct answer *answer = &ask->answer;
+	const struct target_filter *targets = &ask->about.targets;
+
+	switch (ask->kind) {
+	case ASK_CAMPAIGNS:
+		ask->err = backend_read_campaigns(b, &ask->about.campaigns, answer);
+		break;
+	case ASK_CAMPAIGN:
+		ask->err = backend_read_campaign(b, ask->text, answer);
+		break;
+	case ASK_TARGETS:
+		ask->err = backend_read_targets(b, targets, answer);
+		break;
+	case ASK_TARGET:
+		ask->err =
+		        backend_read_target(b, targets->campaign, targets->device_id, targets->hub, answer);
+		break;
+	case ASK_EVENTS:
+		ask->err = backend_read_events(b, ask->about.events.campaign, ask->about.events.after,
+		                               ask->about.events.limit, answer);
+		break;
+	case ASK_IDEMPOTENCY:
+		ask->err = backend_read_idempotency(b, ask->text, ask->about.kept_since_ms, answer);
+		break;
+	case ASK_GROUPS:
+		ask->err = backend_read_groups(b, ask->about.rows.campaign, ask->about.rows.from,
+		                               ask->about.rows.limit, answer);
+		break;
+	case ASK_LIST:
+		ask->err =
+		        backend_read_list(b, ask->text, ask->about.rows.from, ask->about.rows.limit, answer);
+		break;
+	case ASK_HISTORY:
+		ask->err = backend_read_history(b, ask->text, ask->about.rows.campaign, ask->about.rows.limit,
+		                                answer);
+		break;
+	}
+}
+
+void ask_tell(struct ask *ask)
+{
+	const struct answer *a = &ask->answer;
+	const struct campaign_row *campaign = a->campaigns_n > 0 ? &a->campaigns[0] : NULL;
+	enum err err = ask->err;
+	void *arg = ask->arg;
+
+	switch (ask->kind) {
+	case ASK_CAMPAIGNS:
+	case ASK_CAMPAIGN:
+		ask->cb.campaigns(arg, err, a->revision, a->campaigns, a->campaigns_n, a->has_more);
+		break;
+	case ASK_TARGETS:
+		ask->cb.targets(arg, err, a->revision, a->targets, a->targets_n, a->has_more, campaign);
+		break;
+	case ASK_TARGET:
+		ask->cb.target(arg, err, a->revision, a->targets_n > 0 ? &a->targets[0] : NULL, a->attempts,
+		               a->attempts_n, a->evidence, a->evidence_n, campaign);
+		break;
+	case ASK_EVENTS:
+		ask->cb.events(arg, err, a->revision, a->events, a->campaign_ids, a->events_n, a->has_more,
+		               a->first_kept_id, a->last_id);
+		break;
+	case ASK_IDEMPOTENCY:
+		ask->cb.idempotency(arg, err, a->has_idempotency ? &a->idempotency : NULL);
+		break;
+	case ASK_GROUPS:
+		ask->cb.groups(arg, err, a->revision, a->groups, a->groups_n, a->has_more, campaign);
+		break;
+	case ASK_LIST:
+		ask->cb.list(arg, err, a->list.ids, a->list.ids_n, a->list.n_all, a->list.at_ms, a->list.by);
+		break;
+	case ASK_HISTORY:
+		ask->cb.history(arg, err, a->revision, a->targets, a->campaign_ids, a->targets_n,
+		                a->has_more);
+		break;
+	}
+	ask_free(ask);
+}

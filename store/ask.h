@@ -1,0 +1,67 @@
+/* store/ask: one read, from the question to its callback. Implements the store_read_*() of store.h for
+ * whoever is the store: it runs the question where its reading end lives and tells the answer on the loop. */
+#ifndef ROLLCALL_STORE_ASK_H
+#define ROLLCALL_STORE_ASK_H
+
+#include <sys/queue.h>
+
+#include "store/answer.h"
+#include "store/backend.h"
+#include "store/store.h"
+
+enum ask_kind {
+	ASK_CAMPAIGNS,
+	ASK_CAMPAIGN,
+	ASK_TARGETS,
+	ASK_TARGET,
+	ASK_EVENTS,
+	ASK_IDEMPOTENCY,
+	ASK_GROUPS,
+	ASK_LIST,
+	ASK_HISTORY
+};
+
+struct ask {
+	STAILQ_ENTRY(ask) link;
+	enum ask_kind kind;
+	union {
+		struct campaign_filter campaigns;
+		struct target_filter targets; /* ASK_TARGETS; ASK_TARGET: campaign, device_id and hub only */
+		struct {
+			uint32_t campaign, limit;
+			uint64_t after;
+		} events;
+		int64_t kept_since_ms;
+		struct {
+			uint32_t campaign, from, limit;
+		} rows; /* ASK_GROUPS; ASK_LIST: from and limit only; ASK_HISTORY: before campaign */
+	} about;
+	char *text;  /* the string of the question, NULL: none */
+	char *group; /* ASK_TARGETS: the other one */
+	union {
+		store_campaigns_cb *campaigns;
+		store_targets_cb *targets;
+		store_target_cb *target;
+		store_events_cb *events;
+		store_idempotency_cb *idempotency;
+		store_groups_cb *groups;
+		store_list_cb *list;
+		store_history_cb *history;
+	} cb;
+	void *arg;
+	enum err err;
+	struct answer answer;
+};
+STAILQ_HEAD(asks, ask);
+
+/* Supplied by the store. Takes ask; never tells inside this call. */
+void store_ask(struct store *s, struct ask *ask);
+
+/* Finds the answer; blocks. On the thread that owns b. */
+void ask_run(struct ask *ask, struct backend *b);
+/* Calls back and frees ask. On the loop. */
+void ask_tell(struct ask *ask);
+/* Frees ask without a call. */
+void ask_free(struct ask *ask);
+
+#endif

@@ -1,0 +1,62 @@
+/* store/batch: the ordered changes of one commit. Built on the loop, applied on the store thread. Copies all
+ * that it is given. */
+#ifndef ROLLCALL_STORE_BATCH_H
+#define ROLLCALL_STORE_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/campaign/model.h"
+
+struct batch;
+
+struct idempotency_row {
+	const char *key; /* with the caller's name in front, so that callers do not meet */
+	uint64_t body_hash;
+	int64_t at_ms;
+	const char *campaign_id; /* what it made */
+};
+
+struct batch *batch_new(void);
+/* NULL is fine. */
+void batch_free(struct batch *b);
+size_t batch_n(const struct batch *b);
+
+/* Adds a new campaign; row->no is given by the caller (last_campaign + 1). */
+void batch_campaign_add(struct batch *b, const struct campaign_row *row, const char *const *hub_names,
+                        size_t hubs_n);
+/* Writes all but no, id, name, created_by and created_at_ms; spec only where it is not NULL. */
+void batch_campaign_put(struct batch *b, const struct campaign_row *row);
+void batch_page_add(struct batch *b, uint32_t campaign, const struct selection_page *page);
+/* Forgets all pages of a campaign. */
+void batch_pages_drop(struct batch *b, uint32_t campaign);
+/* Adds a target; rows of one campaign come in order of their numbers. */
+void batch_target_add(struct batch *b, const struct target_row *row, const char *device_id,
+                      const struct baseline *baseline);
+/* Adds a campaign's group, before the targets that name it; numbers count up from 0. */
+void batch_group_add(struct batch *b, uint32_t campaign, uint32_t group, const char *name, uint32_t size);
+/* Forgets a final campaign and all that belongs to it, but not its events; to forget it again is fine. It is
+ * gone for every read after this commit. Its rows go in small slices while there is nothing to commit, once
+ * none of its targets holds its device any more: until then they are told to store_load()'s on_hold. */
+void batch_campaign_drop(struct batch *b, uint32_t campaign);
+/* Replaces a device list: first batch_list_begin(), then its ids in order by any number of calls, also in
+ * later batches, then batch_list_end() with the number of all ids, 1 to TARGETS_MAX, from which on it is what
+ * reads find. A list that was begun and not ended is dropped at the next start, and when it is begun again:
+ * one name is made by one maker at a time. */
+void batch_list_begin(struct batch *b, const char *name);
+void batch_list_ids(struct batch *b, const char *name, const char *const *ids, size_t n);
+void batch_list_end(struct batch *b, const char *name, uint32_t n, int64_t at_ms, const char *by);
+/* Also where there is none. */
+void batch_list_drop(struct batch *b, const char *name);
+/* Writes all of a target but device id and baseline. Cheapest in order of numbers. */
+void batch_target_put(struct batch *b, const struct target_row *row);
+void batch_baseline_put(struct batch *b, uint32_t campaign, uint32_t no, const struct baseline *baseline);
+void batch_attempt_add(struct batch *b, const struct attempt_row *row);
+void batch_evidence_add(struct batch *b, const struct evidence_row *row);
+/* Ids are given by the caller, +1 each over all batches. Stored packed: one row for a run of events of one
+ * campaign. */
+void batch_event_add(struct batch *b, const struct event *event);
+void batch_idempotency_add(struct batch *b, const struct idempotency_row *row);
+
+#endif

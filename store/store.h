@@ -1,0 +1,164 @@
+/* store: what is on record, durable. One thread of the store's own owns the only connection that writes; a
+ * second one owns a connection that only reads, so that a long listing never delays a commit. The loop hands
+ * over whole batches and hears back on the loop. All functions: loop thread, unless said. */
+#ifndef ROLLCALL_STORE_STORE_H
+#define ROLLCALL_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/base/err.h"
+#include "server/campaign/model.h"
+#include "store/batch.h"
+
+struct store;
+struct uv_loop_s;
+
+struct store_options {
+	struct uv_loop_s *loop; /* keeps */
+	const char *path;       /* of the database file; borrows */
+};
+
+/* What store_open() found. */
+struct store_head {
+	uint64_t revision; /* of the last commit */
+	uint64_t last_event_id;
+	uint32_t last_campaign; /* highest campaign number ever given */
+	int schema_version;
+	bool is_new;
+};
+
+/* Opens or makes the database (WAL, synchronous=FULL), migrates it forward, starts both threads. Blocks.
+ * ERR_TOO_NEW, ERR_CORRUPT, ERR_LOCKED (another process has it), ERR_FULL, ERR_IO, ERR_DENIED with a plain
+ * English *ret_reason (yours to free()); the file is left as it was. */
+MUST_CHECK enum err store_open(const struct store_options *options, struct store **ret,
+                               struct store_head *ret_head, char **ret_reason);
+/* Commits what was handed over and answers what was asked, with their callbacks, ends the threads and the
+ * file, then calls on_closed from the loop. Nothing may be handed over or asked any more. */
+void store_close(struct store *s, void (*on_closed)(void *arg), void *arg);
+
+/* Takes batch. Commits are durable (fsynced) and in order; those handed over while one runs are committed
+ * together in one transaction and told the same revision: it moves by one a transaction. on_committed fires
+ * on the loop, in order, never inside this call. Any err but OK means that memory is ahead of disk: nothing
+ * that is handed over later is applied, all of it is told the same err, and the caller ends the process
+ * (craft: Engine and shell). */
+typedef void store_committed_cb(void *arg, enum err err, uint64_t revision);
+void store_commit(struct store *s, struct batch *batch, store_committed_cb *on_committed, void *arg);
+
+/* ---- at start, before the loop runs: blocking, calls back for each row in the order said ---- */
+struct store_loader {
+	/* Campaigns that are not final, by number. */
+	void (*on_campaign)(void *arg, const struct campaign_row *row);
+	/* Their groups, by campaign and number. */
+	void (*on_group)(void *arg, uint32_t campaign, uint32_t group, const char *name, uint32_t size);
+	/* Their targets, by campaign and number. */
+	void (*on_target)(void *arg, const struct target_row *row, const char *device_id,
+	                  const struct baseline *baseline);
+	/* Targets of final campaigns, and final ones of live campaigns, whose hold_until_ms is later than
+	 * now_ms. hub_name: the campaign's hub by that index. */
+	void (*on_hold)(void *arg, const struct target_row *row, const char *hub_name, const char *device_id);
+	/* What selection has found so far, of campaigns that are scheduled or select: pages in order. */
+	void (*on_page)(void *arg, uint32_t campaign, const struct selection_page *page);
+	void *arg;
+};
+MUST_CHECK enum err store_load(struct store *s, int64_t now_ms, const struct store_loader *loader);
+
+/* ---- reads: answered on the loop from the reading thread, in one snapshot each ---- */
+/* Everything in an answer is borrowed until the callback returns. revision: the commit it shows, which may be
+ * ahead of what on_committed has told. A limit is 1 to STORE_PAGE_MAX. */
+
+#define STORE_PAGE_MAX 1000
+
+struct campaign_filter {
+	int state;          /* enum campaign_state, -1: any */
+	const char *name;   /* exact, NULL: any */
+	uint32_t before_no; /* newest first: only those numbered below; 0: from the newest */
+	uint32_t limit;
+};
+typedef void store_campaigns_cb(void *arg, enum err err, uint64_t revision, const struct campaign_row *rows,
+                                size_t n, bool has_more);
+void store_read_campaigns(struct store *s, const struct campaign_filter *f, store_campaigns_cb *cb,
+                          void *arg);
+/* One by its id: n is 1 or 0. */
+void store_read_campaign(struct store *s, const char *id, store_campaigns_cb *cb, void *arg);
+
+/* A target as a list shows it. */
+struct target_view {
+	struct target_row row;
+	const char *device_id;
+	const char *group; /* NULL: none */
+	struct baseline baseline;
+};
+struct target_filter {
+	uint32_t campaign;
+	uint32_t from_no; /* only those numbered so or above */
+	uint32_t limit;
+	const char *group;            /* NULL: any */
+	int state, reason, wait, hub; /* -1: any; wait: a target_row.wait, checked only for waiting targets */
+	const char *device_id;        /* NULL: any */
+};
+typedef void store_targets_cb(void *arg, enum err err, uint64_t revision, const struct target_view *rows,
+                              size_t n, bool has_more, const struct campaign_row *campaign);
+/* By number. campaign is the row in the same snapshot, NULL if it is gone. */
+void store_read_targets(struct store *s, const struct target_filter *f, store_targets_cb *cb, void *arg);
+
+typedef void store_target_cb(void *arg, enum err err, uint64_t revision, const struct target_view *target,
+                             const struct attempt_row *attempts, size_t attempts_n,
+                             const struct evidence_row *evidence, size_t evidence_n,
+                             const struct campaign_row *campaign);
+/* One target with its attempts and evidence in order; target NULL: no such. hub -1: any; ERR_CONFLICT where
+ * two hubs have that device. */
+void store_read_target(struct store *s, uint32_t campaign, const char *device_id, int hub,
+                       store_target_cb *cb, void *arg);
+
+/* Events with ids above after, of one campaign (0: of all), oldest first. campaign_ids[i] is the API id for
+ * rows[i],
+ * "" for none. first_kept_id: older ones are gone. */
+typedef void store_events_cb(void *arg, enum err err, uint64_t revision, const struct event *rows,
+                             const char *const *campaign_ids, size_t n, bool has_more, uint64_t first_kept_id,
+                             uint64_t last_id);
+void store_read_events(struct store *s, uint32_t campaign, uint64_t after, uint32_t limit,
+                       store_events_cb *cb, void *arg);
+
+/* What was answered to a request with this key and role, younger than kept_since_ms; n is 1 or 0. */
+typedef void store_idempotency_cb(void *arg, enum err err, const struct idempotency_row *row);
+void store_read_idempotency(struct store *s, const char *key, int64_t kept_since_ms, store_idempotency_cb *cb,
+                            void *arg);
+
+/* One group with the counts of its targets. */
+struct group_view {
+	uint32_t group;
+	const char *name;
+	uint32_t size, state[TARGET_STATES_N];
+};
+typedef void store_groups_cb(void *arg, enum err err, uint64_t revision, const struct group_view *rows,
+                             size_t n, bool has_more, const struct campaign_row *campaign);
+/* By number, from from_group on; campaign NULL: it is gone. */
+void store_read_groups(struct store *s, uint32_t campaign, uint32_t from_group, uint32_t limit,
+                       store_groups_cb *cb, void *arg);
+
+/* A device list: ids from the from-th on (0: the first), up to limit; n_all is how many it has. n_all 0: no
+ * such list. */
+typedef void store_list_cb(void *arg, enum err err, const char *const *ids, size_t n, uint32_t n_all,
+                           int64_t at_ms, const char *by);
+void store_read_list(struct store *s, const char *name, uint32_t from, uint32_t limit, store_list_cb *cb,
+                     void *arg);
+
+/* Every target of one device, newest campaign first: rows[i] is of campaign_ids[i]. before_campaign: only
+ * campaigns numbered below; 0: from the newest. Targets of one campaign (a device may be on several of its
+ * hubs) stay together, so that there may be a few more than limit. */
+typedef void store_history_cb(void *arg, enum err err, uint64_t revision, const struct target_view *rows,
+                              const char *const *campaign_ids, size_t n, bool has_more);
+void store_read_history(struct store *s, const char *device_id, uint32_t before_campaign, uint32_t limit,
+                        store_history_cb *cb, void *arg);
+
+/* Numbers for metrics. */
+struct store_stats {
+	uint64_t commits, operations; /* so far */
+	int64_t commit_last_us, commit_max_us;
+	uint32_t queued; /* batches handed over and not yet committed */
+};
+void store_stats(const struct store *s, struct store_stats *ret);
+
+#endif

@@ -1,0 +1,870 @@
+/* tests/store: what happens to files: crashes, damage, locks, rights, full disks; and what the threads add to
+ * the contract. */
+#include "tests/lib/suite.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "server/base/buf.h"
+#include "server/base/log.h"
+#include "server/base/rng.h"
+#include "store/backend.h"
+#include "tests/store/rig.h"
+
+static struct rig rig;
+static struct seen seen;
+
+static void make_folder(void)
+{
+	rig = (struct rig){.arena = ARENA_INIT};
+	rig_make_folder(&rig);
+}
+
+static void remove_folder(void)
+{
+	rig_remove_folder(&rig);
+	arena_done(&rig.arena);
+}
+
+static void read_file(const char *path, struct buf *ret)
+{
+	FILE *in = fopen(path, "rb");
+	size_t n;
+
+	buf_reset(ret);
+	if (in == NULL)
+		return;
+	do {
+		n = fread(buf_reserve(ret, 65536), 1, 65536, in);
+		ret->len += n;
+	} while (n > 0);
+	fclose(in);
+}
+
+static void write_file(const char *path, const void *data, size_t n)
+{
+	FILE *out = fopen(path, "wb");
+
+	ck_assert_ptr_nonnull(out);
+	ck_assert_uint_eq(fwrite(data, 1, n, out), n);
+	ck_assert_int_eq(fclose(out), 0);
+}
+
+static const char *beside(const char *suffix)
+{
+	static char path[100];
+
+	snprintf(path, sizeof path, "%s%s", rig.path, suffix);
+	return path;
+}
+
+/* Runs SQL behind the store's back. keeps_wal: as a process that was killed leaves it. */
+static void run_sql(const char *sql, bool keeps_wal)
+{
+	sqlite3 *db;
+
+	ck_assert_int_eq(sqlite3_open(rig.path, &db), SQLITE_OK);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keeps_wal, NULL);
+	ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(db));
+	ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+}
+
+/* Asserts that opening gives expected, with a reason that has words, and leaves the file and its WAL as they
+ * are. */
+static void assert_refused(enum err expected, const char *words)
+{
+	struct buf file = BUF_INIT, wal = BUF_INIT, now = BUF_INIT;
+	struct backend *b;
+	struct store_head head;
+	char *reason = NULL;
+
+	read_file(rig.path, &file);
+	read_file(beside("-wal"), &wal);
+	ck_assert_int_eq(backend_open(rig.path, &b, &head, &reason), expected);
+	ck_assert_ptr_nonnull(strstr(reason, rig.path));
+	ck_assert_msg(strstr(reason, words) != NULL, "%s", reason);
+	free(reason);
+	read_file(rig.path, &now);
+	ck_assert_uint_eq(now.len, file.len);
+	ck_assert(file.len == 0 || memcmp(now.data, file.data, file.len) == 0);
+	read_file(beside("-wal"), &now);
+	ck_assert_uint_eq(now.len, wal.len);
+	ck_assert(wal.len == 0 || memcmp(now.data, wal.data, wal.len) == 0);
+	buf_done(&file);
+	buf_done(&wal);
+	buf_done(&now);
+}
+
+static void make_database(uint32_t targets)
+{
+	rig_open_store(&rig);
+	rig_commit(&rig, rig_campaign_batch(1, targets));
+	rig_close_store(&rig);
+}
+
+/* ---- crashes ---- */
+
+#define CRASH_TARGETS 50u
+
+/* Commit k of a run that can be checked: all targets, the campaign and the last event say k, and counts are
+ * true. */
+static struct batch *numbered_batch(uint32_t k, uint32_t targets)
+{
+	struct campaign_row campaign = rig_campaign_row(1);
+	struct event event = {.id = k, .at_ms = NOW_MS, .type = EVENT_CAMPAIGN, .campaign = 1};
+	struct batch *b = batch_new();
+
+	campaign.spec = NULL;
+	campaign.selected = k;
+	campaign.counts.total = targets;
+	for (uint32_t no = 0; no < targets; no++) {
+		struct target_row row = rig_target_row(1, no);
+
+		row.state = (uint8_t)((k + no * no) % TARGET_STATES_N);
+		row.offline_ms = k;
+		campaign.counts.state[row.state]++;
+		batch_target_put(b, &row);
+	}
+	batch_campaign_put(b, &campaign);
+	batch_event_add(b, &event);
+	return b;
+}
+
+/* Asserts that one page of targets, and the campaign with it, is one commit's. Gives its number. */
+static uint32_t assert_one_commit(const struct seen *s, bool is_whole)
+{
+	struct counts counts = {.total = (uint32_t)s->n};
+
+	ck_assert_int_eq(s->err, ERR_OK);
+	for (size_t i = 0; i < s->n; i++) {
+		ck_assert_int_eq(s->targets[i].row.offline_ms, s->campaign->selected);
+		counts.state[s->targets[i].row.state]++;
+	}
+	if (is_whole && s->campaign->selected > 0)
+		ck_assert_mem_eq(&counts, &s->campaign->counts, sizeof counts);
+	return s->campaign->selected;
+}
+
+static int acknowledge_to;
+static uint32_t next_number;
+
+static void on_numbered(void *arg, enum err err, uint64_t revision)
+{
+	uint32_t number = (uint32_t)(uintptr_t)arg;
+
+	(void)revision;
+	if (err != ERR_OK || write(acknowledge_to, &number, sizeof number) != sizeof number)
+		_exit(1);
+	store_commit(rig.store, numbered_batch(next_number, CRASH_TARGETS), on_numbered,
+	             (void *)(uintptr_t)next_number);
+	next_number++;
+}
+
+/* Commits for ever, with several batches under way, and tells each that is acknowledged. */
+static void run_until_killed(uint32_t first)
+{
+	rig_open_store(&rig);
+	for (next_number = first; next_number < first + 4; next_number++)
+		store_commit(rig.store, numbered_batch(next_number, CRASH_TARGETS), on_numbered,
+		             (void *)(uintptr_t)next_number);
+	uv_run(rig.loop, UV_RUN_DEFAULT);
+	_exit(1);
+}
+
+START_TEST(test_what_was_acknowledged_survives_kill_9_and_nothing_is_torn)
+{
+	struct target_filter f = rig_all(1);
+	uint32_t committed = 0;
+	struct rng rng;
+
+	rng_seed(&rng, 9);
+	make_database(CRASH_TARGETS);
+	for (int round = 0; round < 12; round++) {
+		uint32_t acknowledged = committed, until = committed + 1 + (uint32_t)rng_below(&rng, 40);
+		int ends[2], status;
+		pid_t child;
+
+		ck_assert_int_eq(pipe(ends), 0);
+		child = fork();
+		if (child == 0) {
+			close(ends[0]);
+			acknowledge_to = ends[1];
+			run_until_killed(committed + 1);
+		}
+		close(ends[1]);
+		while (acknowledged < until)
+			ck_assert_int_eq(read(ends[0], &acknowledged, sizeof acknowledged),
+			                 sizeof acknowledged);
+		kill(child, SIGKILL);
+		while (read(ends[0], &acknowledged, sizeof acknowledged) == sizeof acknowledged)
+			;
+		close(ends[0]);
+		ck_assert_int_eq(waitpid(child, &status, 0), child);
+		ck_assert(WIFSIGNALED(status));
+
+		rig_open_store(&rig);
+		rig_targets(&rig, &f, &seen);
+		ck_assert_uint_eq(seen.n, CRASH_TARGETS);
+		committed = assert_one_commit(&seen, true);
+		ck_assert_uint_ge(committed, acknowledged);
+		ck_assert_uint_le(committed, acknowledged + 4);
+		ck_assert_uint_eq(rig.head.last_event_id, committed);
+		rig_close_store(&rig);
+	}
+}
+END_TEST
+
+START_TEST(test_database_that_was_killed_while_being_made_is_made_anew)
+{
+	run_sql("PRAGMA journal_mode = WAL; PRAGMA user_version = 0", true);
+	make_database(1);
+	rig_open_store(&rig);
+	ck_assert(!rig.head.is_new);
+	rig_close_store(&rig);
+}
+END_TEST
+
+START_TEST(test_empty_file_is_a_new_database)
+{
+	write_file(rig.path, "", 0);
+	rig_open_store(&rig);
+	ck_assert(rig.head.is_new);
+	rig_close_store(&rig);
+}
+END_TEST
+
+/* ---- files that are not for us ---- */
+
+START_TEST(test_database_of_a_newer_version_is_left_alone)
+{
+	make_database(5);
+	run_sql("PRAGMA user_version = 99", false);
+	assert_refused(ERR_TOO_NEW, "newer version");
+	run_sql("PRAGMA user_version = 1", false);
+	run_sql("PRAGMA user_version = 98", true);
+	ck_assert_int_eq(access(beside("-wal"), F_OK), 0);
+	assert_refused(ERR_TOO_NEW, "newer version");
+}
+END_TEST
+
+START_TEST(test_file_that_is_no_database_of_ours_is_left_alone)
+{
+	static const char text[] = "Dear diary, today I was not a database.\n";
+
+	write_file(rig.path, text, sizeof text - 1);
+	assert_refused(ERR_CORRUPT, "not a database");
+	unlink(rig.path);
+	run_sql("CREATE TABLE campaigns (a); INSERT INTO campaigns VALUES (1)", false);
+	assert_refused(ERR_CORRUPT, "not one of rollcall's");
+}
+END_TEST
+
+START_TEST(test_file_that_was_cut_short_is_refused)
+{
+	struct buf file = BUF_INIT;
+
+	make_database(2000);
+	read_file(rig.path, &file);
+	for (size_t n = 100; n < file.len; n += file.len / 40 + 1) {
+		write_file(rig.path, file.data, n);
+		assert_refused(ERR_CORRUPT, "damaged");
+	}
+	buf_done(&file);
+}
+END_TEST
+
+static void ignore_campaign(void *arg, const struct campaign_row *row)
+{
+	(void)arg;
+	(void)row;
+}
+
+static void ignore_target(void *arg, const struct target_row *row, const char *device_id,
+                          const struct baseline *baseline)
+{
+	(void)arg;
+	(void)row;
+	(void)device_id;
+	(void)baseline;
+}
+
+static void ignore_hold(void *arg, const struct target_row *row, const char *hub_name, const char *device_id)
+{
+	(void)arg;
+	(void)row;
+	(void)hub_name;
+	(void)device_id;
+}
+
+static void ignore_page(void *arg, uint32_t campaign, const struct selection_page *page)
+{
+	(void)arg;
+	(void)campaign;
+	(void)page;
+}
+
+static void ignore_group(void *arg, uint32_t campaign, uint32_t group, const char *name, uint32_t size)
+{
+	(void)arg;
+	(void)campaign;
+	(void)group;
+	(void)name;
+	(void)size;
+}
+
+/* The nth read there is; n 0: the load. */
+static enum err read_nth(struct backend *b, unsigned n, struct answer *ret)
+{
+	const struct store_loader loader = {.on_campaign = ignore_campaign,
+	                                    .on_group = ignore_group,
+	                                    .on_target = ignore_target,
+	                                    .on_hold = ignore_hold,
+	                                    .on_page = ignore_page};
+	struct target_filter f = rig_all(1);
+
+	switch (n) {
+	case 0:
+		return backend_load(b, 0, &loader);
+	case 1:
+		return backend_read_targets(b, &f, ret);
+	case 2:
+		return backend_read_events(b, 1, 0, 1000, ret);
+	case 3:
+		return backend_read_target(b, 1, "d-3", -1, ret);
+	case 4:
+		return backend_read_groups(b, 1, 0, 1000, ret);
+	case 5:
+		return backend_read_list(b, "tills", 3, 1000, ret);
+	default:
+		return backend_read_history(b, "d-4", 0, 1000, ret);
+	}
+}
+
+/* Opens and reads all there is; gives the first error. */
+static enum err read_everything(void)
+{
+	struct backend *b;
+	struct store_head head;
+	char *reason = NULL;
+	enum err err = backend_open(rig.path, &b, &head, &reason);
+
+	if (err != ERR_OK) {
+		ck_assert_ptr_nonnull(reason);
+		free(reason);
+		return err;
+	}
+	for (unsigned n = 0; err == ERR_OK && n <= 6; n++) {
+		struct answer answer;
+
+		answer_init(&answer);
+		err = read_nth(b, n, &answer);
+		answer_done(&answer);
+	}
+	backend_close(b);
+	return err;
+}
+
+/* A batch that gives campaign 1 a group and makes a list of devices. */
+static struct batch *group_and_list(void)
+{
+	const char *ids[] = {"d-1", "d-2", "d-3", "d-4", "d-5"};
+	struct baseline baseline = {.value_at_ms = TIME_NONE};
+	struct batch *b = batch_new();
+
+	batch_group_add(b, 1, 0, "site-1", 100);
+	for (uint32_t no = 300; no < 400; no++) {
+		struct target_row row = rig_target_row(1, no);
+
+		row.group = 0;
+		batch_target_add(b, &row, "d-4", &baseline);
+	}
+	batch_list_begin(b, "tills");
+	batch_list_ids(b, "tills", ids, 5);
+	batch_list_end(b, "tills", 5, NOW_MS, "eva");
+	return b;
+}
+
+START_TEST(test_flipped_bytes_are_an_error_or_a_value_but_never_a_crash)
+{
+	struct buf file = BUF_INIT;
+	struct rng rng;
+	int corrupt = 0;
+
+	rng_seed(&rng, 5);
+	make_database(300);
+	rig_open_store(&rig);
+	rig_commit(&rig, numbered_batch(1, 300));
+	rig_commit(&rig, group_and_list());
+	rig_close_store(&rig);
+	read_file(rig.path, &file);
+	for (int i = 0; i < 400; i++) {
+		size_t at = (size_t)rng_below(&rng, i < 100 ? 100 : file.len);
+		char was = file.data[at];
+
+		file.data[at] = (char)(was ^ (char)(1 + rng_below(&rng, 255)));
+		write_file(rig.path, file.data, file.len);
+		unlink(beside("-wal"));
+		unlink(beside("-shm"));
+		corrupt += read_everything() == ERR_CORRUPT;
+		file.data[at] = was;
+	}
+	ck_assert_int_gt(corrupt, 30);
+	buf_done(&file);
+}
+END_TEST
+
+/* ---- what was dropped ---- */
+
+/* Rows that a campaign or a list has anywhere. */
+#define ROWS_LEFT \
+	"SELECT (SELECT count(*) FROM targets) + (SELECT count(*) FROM prints) + (SELECT count(*) FROM attempts)" \
+	" + (SELECT count(*) FROM evidence) + (SELECT count(*) FROM target_groups) + (SELECT count(*) FROM pages)" \
+	" + (SELECT count(*) FROM hubs) + (SELECT count(*) FROM specs) + (SELECT count(*) FROM lists)" \
+	" + (SELECT count(*) FROM list_pages)"
+
+static int64_t rows_left(void)
+{
+	sqlite3_stmt *st;
+	sqlite3 *db;
+	int64_t n;
+
+	ck_assert_int_eq(sqlite3_open(rig.path, &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_prepare_v2(db, ROWS_LEFT, -1, &st, NULL), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_step(st), SQLITE_ROW);
+	n = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+	return n;
+}
+
+static void commit_event(uint64_t id, int64_t at_ms)
+{
+	struct event event = {.id = id, .at_ms = at_ms, .type = EVENT_HUB};
+	struct batch *b = batch_new();
+
+	batch_event_add(b, &event);
+	rig_commit(&rig, b);
+}
+
+static void end_and_drop(uint32_t campaign)
+{
+	struct campaign_row row = rig_campaign_row(campaign);
+	struct batch *b = batch_new();
+
+	row.state = row.phase = CAMPAIGN_COMPLETED;
+	batch_campaign_put(b, &row);
+	batch_campaign_drop(b, campaign);
+	batch_list_drop(b, "tills");
+	rig_commit(&rig, b);
+}
+
+static void hold(uint32_t campaign, int64_t until_ms)
+{
+	struct target_row row = rig_target_row(campaign, 0);
+	struct batch *b = batch_new();
+
+	row.hold_until_ms = until_ms;
+	batch_target_put(b, &row);
+	rig_commit(&rig, b);
+}
+
+START_TEST(test_rows_of_what_was_dropped_go_while_the_store_is_idle_also_after_restarts)
+{
+	struct selection_page page = {.page = 1};
+	const struct attempt_row attempt = {.campaign = 1, .no = 3, .call = 1, .outcome = "answered"};
+	const struct evidence_row evidence = {.campaign = 1, .no = 3, .verdict = "proven"};
+	struct batch *b = rig_campaign_batch(1, 12000);
+
+	batch_page_add(b, 1, &page);
+	batch_attempt_add(b, &attempt);
+	batch_evidence_add(b, &evidence);
+	rig_open_store(&rig);
+	rig_commit(&rig, b);
+	b = batch_new();
+	batch_group_add(b, 1, 0, "site-1", 1);
+	batch_list_begin(b, "tills");
+	batch_list_ids(b, "tills", &(const char *){"d-1"}, 1);
+	batch_list_end(b, "tills", 1, NOW_MS, "eva");
+	rig_commit(&rig, b);
+	rig_commit(&rig, rig_campaign_batch(2, 5));
+	end_and_drop(1);
+	for (int i = 0; i < 3; i++) { /* each may end it half-way */
+		rig_close_store(&rig);
+		rig_open_store(&rig);
+	}
+	while (rows_left() > 5 + 1 + 2 + 1) /* campaign 2: targets, prints, hubs, spec */
+		sched_yield();
+	ck_assert_int_eq(rows_left(), 9);
+	rig_close_store(&rig);
+}
+END_TEST
+
+START_TEST(test_rows_of_a_dropped_campaign_stay_until_its_last_hold_has_ended)
+{
+	rig_open_store(&rig);
+	rig_commit(&rig, rig_campaign_batch(1, 5));
+	hold(1, NOW_MS + 10);
+	end_and_drop(1);
+	commit_event(1, NOW_MS + 9);
+	rig_close_store(&rig); /* what was due is done by now, or will be after the next start */
+	rig_open_store(&rig);
+	commit_event(2, NOW_MS + 9);
+	rig_commit(&rig, batch_new());
+	ck_assert_int_eq(rows_left(), 5 + 1 + 2);
+	commit_event(3, NOW_MS + 10);
+	while (rows_left() > 0)
+		sched_yield();
+	rig_close_store(&rig);
+}
+END_TEST
+
+/* ---- locks, rights, space ---- */
+
+START_TEST(test_second_process_is_refused_until_the_first_ends_however_that_is)
+{
+	int ends[2], status;
+	char ready, pid[32];
+	pid_t child;
+
+	make_database(1);
+	ck_assert_int_eq(pipe(ends), 0);
+	child = fork();
+	if (child == 0) {
+		rig_open_store(&rig);
+		if (write(ends[1], "r", 1) != 1)
+			_exit(1);
+		uv_run(rig.loop, UV_RUN_DEFAULT);
+		_exit(1);
+	}
+	ck_assert_int_eq(read(ends[0], &ready, 1), 1);
+	snprintf(pid, sizeof pid, "another process, %d", (int)child);
+	assert_refused(ERR_LOCKED, pid);
+	kill(child, SIGKILL);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	rig_open_store(&rig);
+	rig_close_store(&rig);
+}
+END_TEST
+
+START_TEST(test_same_file_under_another_name_is_locked_too)
+{
+	struct backend *b;
+	struct store_head head;
+	char name[100], *reason = NULL;
+
+	make_database(1);
+	rig_open_store(&rig);
+	snprintf(name, sizeof name, "%s/link.db", rig.folder);
+	ck_assert_int_eq(symlink(rig.path, name), 0);
+	ck_assert_int_eq(backend_open(name, &b, &head, &reason), ERR_LOCKED);
+	free(reason);
+	rig_close_store(&rig);
+}
+END_TEST
+
+/* Root may write everywhere. */
+static void become_nobody(void)
+{
+	if (geteuid() == 0)
+		ck_assert_int_eq(seteuid(65534), 0);
+}
+
+static void become_oneself(void)
+{
+	ck_assert_int_eq(seteuid(getuid()), 0);
+}
+
+START_TEST(test_file_or_folder_that_may_only_be_read_is_refused)
+{
+	make_database(1);
+	ck_assert_int_eq(chmod(rig.folder, 0555), 0);
+	ck_assert_int_eq(chmod(rig.path, 0444), 0);
+	unlink(beside(".lock"));
+	become_nobody();
+	assert_refused(ERR_DENIED, "Permission denied");
+	become_oneself();
+	ck_assert_int_eq(chmod(rig.folder, 0777), 0);
+	become_nobody();
+	assert_refused(ERR_DENIED, "may only be read");
+	become_oneself();
+	ck_assert_int_eq(chmod(rig.path, 0000), 0);
+	unlink(beside(".lock"));
+	become_nobody();
+	assert_refused(ERR_DENIED, "Permission denied");
+	become_oneself();
+}
+END_TEST
+
+START_TEST(test_folder_that_is_not_there_is_told)
+{
+	snprintf(rig.path, sizeof rig.path, "%s/no/test.db", rig.folder);
+	assert_refused(ERR_IO, "No such file or directory");
+	snprintf(rig.path, sizeof rig.path, "%s/test.db", rig.folder);
+}
+END_TEST
+
+/* Commits until one fails for want of space, then, with space, looks whether all others are there. */
+static void fill_up(void (*make_space)(void))
+{
+	struct target_filter f = rig_all(1);
+	uint32_t k = 0;
+	enum err err;
+
+	log_setup(LOG_OFF, false, 2);
+	rig_open_store(&rig);
+	rig_commit(&rig, rig_campaign_batch(1, 500));
+	do
+		err = rig_try_commit(&rig, numbered_batch(++k, 500));
+	while (err == ERR_OK);
+	ck_assert_int_eq(err, ERR_FULL);
+	ck_assert_uint_gt(k, 1);
+	rig_targets(&rig, &f, &seen);
+	ck_assert_uint_eq(assert_one_commit(&seen, true), k - 1);
+	rig_close_store(&rig);
+	make_space();
+	rig_open_store(&rig);
+	rig_targets(&rig, &f, &seen);
+	ck_assert_uint_eq(assert_one_commit(&seen, true), k - 1);
+	ck_assert_uint_eq(rig.head.last_event_id, k - 1);
+	rig_commit(&rig, numbered_batch(k, 500));
+	rig_close_store(&rig);
+}
+
+static void lift_limit(void)
+{
+	struct rlimit limit;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = limit.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+START_TEST(test_file_that_may_not_grow_fails_the_commit_and_keeps_all_before)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = 1 << 20;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	fill_up(lift_limit);
+}
+END_TEST
+
+static bool mount_small(const char *size)
+{
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0 ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+		return false;
+	return mount("tmpfs", rig.folder, "tmpfs", 0, size) == 0;
+}
+
+static void enlarge(void)
+{
+	ck_assert_int_eq(mount("tmpfs", rig.folder, "tmpfs", MS_REMOUNT, "size=64m"), 0);
+}
+
+START_TEST(test_full_disk_fails_the_commit_and_keeps_all_before)
+{
+	if (!mount_small("size=2m")) {
+		fprintf(stderr, "no small disk can be mounted here: only RLIMIT_FSIZE is tested\n");
+		return;
+	}
+	fill_up(enlarge);
+	ck_assert_int_eq(umount2(rig.folder, MNT_DETACH), 0);
+}
+END_TEST
+
+START_TEST(test_database_cannot_be_made_on_a_full_disk)
+{
+	struct backend *b;
+	struct store_head head;
+	char *reason = NULL;
+
+	if (!mount_small("size=64k"))
+		return;
+	ck_assert_int_eq(backend_open(rig.path, &b, &head, &reason), ERR_FULL);
+	ck_assert_msg(strstr(reason, "no space left") != NULL, "%s", reason);
+	free(reason);
+	enlarge();
+	make_database(1);
+	ck_assert_int_eq(umount2(rig.folder, MNT_DETACH), 0);
+}
+END_TEST
+
+/* ---- threads ---- */
+
+static unsigned commits_told;
+
+static void count_commit(void *arg, enum err err, uint64_t revision)
+{
+	uint64_t *last_revision = arg;
+
+	ck_assert_int_eq(err, ERR_OK);
+	ck_assert_uint_ge(revision, *last_revision);
+	*last_revision = revision;
+	commits_told++;
+}
+
+START_TEST(test_batches_handed_over_while_a_commit_runs_are_committed_together)
+{
+	uint64_t revision = 0;
+	struct store_stats stats;
+	sqlite3 *db;
+
+	rig_open_store(&rig);
+	rig_commit(&rig, rig_campaign_batch(1, 200));
+	ck_assert_int_eq(sqlite3_open(rig.path, &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	for (uint32_t no = 0; no < 200; no++) {
+		struct target_row row = rig_target_row(1, no);
+		struct batch *b = batch_new();
+
+		batch_target_put(b, &row);
+		store_commit(rig.store, b, count_commit, &revision);
+	}
+	ck_assert_int_eq(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+	while (commits_told < 200)
+		uv_run(rig.loop, UV_RUN_ONCE);
+	store_stats(rig.store, &stats);
+	/* whatever the store thread took first, and all the rest */
+	ck_assert_uint_le(stats.commits, 3);
+	ck_assert_uint_eq(stats.operations, 401);
+	ck_assert_uint_eq(revision, stats.commits);
+	ck_assert_int_ge(stats.commit_max_us, stats.commit_last_us);
+	rig_close_store(&rig);
+}
+END_TEST
+
+START_TEST(test_close_commits_what_was_handed_over)
+{
+	uint64_t revision = 0;
+
+	make_database(20);
+	rig_open_store(&rig);
+	for (uint32_t k = 1; k <= 10; k++)
+		store_commit(rig.store, numbered_batch(k, 20), count_commit, &revision);
+	rig_close_store(&rig);
+	ck_assert_uint_eq(commits_told, 10);
+	ck_assert_int_ne(access(beside("-wal"), F_OK), 0);
+	rig_open_store(&rig);
+	ck_assert_uint_eq(rig.head.revision, revision);
+	ck_assert_uint_eq(rig.head.last_event_id, 10);
+	rig_close_store(&rig);
+}
+END_TEST
+
+struct listing {
+	struct target_filter filter;
+	uint32_t pages, last_commit;
+	uint64_t revision_asked;
+	bool is_over;
+};
+
+static uint64_t last_told_revision;
+
+static void on_listed(void *arg, enum err err, uint64_t revision, const struct target_view *rows, size_t n,
+                      bool has_more, const struct campaign_row *campaign)
+{
+	struct listing *l = arg;
+	struct seen page = {.err = err, .n = n, .targets = rows, .campaign = campaign};
+	uint32_t commit = assert_one_commit(&page, false);
+
+	ck_assert_uint_ge(revision, l->revision_asked);
+	ck_assert_uint_ge(commit, l->last_commit);
+	l->last_commit = commit;
+	l->pages++;
+	l->filter.from_no = has_more ? rows[n - 1].row.no + 1 : 0;
+	if (l->is_over)
+		return;
+	l->revision_asked = last_told_revision;
+	store_read_targets(rig.store, &l->filter, on_listed, l);
+}
+
+static void on_listed_commit(void *arg, enum err err, uint64_t revision)
+{
+	bool *is_done = arg;
+
+	ck_assert_int_eq(err, ERR_OK);
+	last_told_revision = revision;
+	*is_done = true;
+}
+
+START_TEST(test_long_listing_sees_whole_commits_and_does_not_hold_them_up)
+{
+	struct listing l = {.filter = rig_all(1)};
+
+	rig_open_store(&rig);
+	rig_commit(&rig, rig_campaign_batch(1, 3000));
+	store_read_targets(rig.store, &l.filter, on_listed, &l);
+	for (uint32_t k = 1; k <= 60 || l.pages < 10; k++) {
+		bool is_done = false;
+
+		store_commit(rig.store, numbered_batch(k, 3000), on_listed_commit, &is_done);
+		rig_wait(&rig, &is_done);
+	}
+	l.is_over = true;
+	rig_close_store(&rig);
+}
+END_TEST
+
+START_TEST(test_wal_is_written_back_while_lists_are_read)
+{
+	struct target_filter f = rig_all(1);
+	struct stat wal;
+
+	rig_open_store(&rig);
+	rig_commit(&rig, rig_campaign_batch(1, 20000));
+	for (uint32_t k = 1; k <= 30; k++) { /* some 600 pages each */
+		rig_commit(&rig, numbered_batch(k, 20000));
+		rig_targets(&rig, &f, &seen);
+		arena_reset(&rig.arena);
+	}
+	ck_assert_int_eq(stat(beside("-wal"), &wal), 0);
+	ck_assert_int_lt(wal.st_size, 5000 * 4120);
+	rig_close_store(&rig);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("store files");
+	TCase *tc = tcase_create("files");
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_checked_fixture(tc, make_folder, remove_folder);
+	tcase_add_test(tc, test_what_was_acknowledged_survives_kill_9_and_nothing_is_torn);
+	tcase_add_test(tc, test_database_that_was_killed_while_being_made_is_made_anew);
+	tcase_add_test(tc, test_empty_file_is_a_new_database);
+	tcase_add_test(tc, test_database_of_a_newer_version_is_left_alone);
+	tcase_add_test(tc, test_file_that_is_no_database_of_ours_is_left_alone);
+	tcase_add_test(tc, test_file_that_was_cut_short_is_refused);
+	tcase_add_test(tc, test_flipped_bytes_are_an_error_or_a_value_but_never_a_crash);
+	tcase_add_test(tc, test_rows_of_what_was_dropped_go_while_the_store_is_idle_also_after_restarts);
+	tcase_add_test(tc, test_rows_of_a_dropped_campaign_stay_until_its_last_hold_has_ended);
+	tcase_add_test(tc, test_second_process_is_refused_until_the_first_ends_however_that_is);
+	tcase_add_test(tc, test_same_file_under_another_name_is_locked_too);
+	tcase_add_test(tc, test_file_or_folder_that_may_only_be_read_is_refused);
+	tcase_add_test(tc, test_folder_that_is_not_there_is_told);
+	tcase_add_test(tc, test_file_that_may_not_grow_fails_the_commit_and_keeps_all_before);
+	tcase_add_test(tc, test_full_disk_fails_the_commit_and_keeps_all_before);
+	tcase_add_test(tc, test_database_cannot_be_made_on_a_full_disk);
+	tcase_add_test(tc, test_batches_handed_over_while_a_commit_runs_are_committed_together);
+	tcase_add_test(tc, test_close_commits_what_was_handed_over);
+	tcase_add_test(tc, test_long_listing_sees_whole_commits_and_does_not_hold_them_up);
+	tcase_add_test(tc, test_wal_is_written_back_while_lists_are_read);
+	suite_add_tcase(s, tc);
+	return suite_run(s);
+}
