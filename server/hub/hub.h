@@ -1,0 +1,85 @@
+/* hub: one IoT Hub's service side: direct methods, twins, queries, with its credential. Knows nothing of
+ * campaigns. Each request is sent once; the answer says what it means (outcome.h). Loop thread only;
+ * callbacks never fire inside the call that asked, and exactly once each. */
+#ifndef ROLLCALL_SERVER_HUB_HUB_H
+#define ROLLCALL_SERVER_HUB_HUB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/base/err.h"
+#include "server/hub/outcome.h"
+#include "server/hub/reading.h"
+
+struct hub;
+
+struct hub_options {
+	struct uv_loop_s *loop;        /* keeps */
+	const char *name;              /* borrows this and all that follow */
+	const char *connection_string; /* HostName=…;SharedAccessKeyName=…;SharedAccessKey=… (contract 1.1) */
+	const char *endpoint; /* overrides https://host, NULL: does not; hub_check_endpoint() says what may */
+	const char *ca_file;  /* trusted instead of the system's, NULL: the system's */
+	uint32_t inflight_max; /* calls at once: as many connections are kept, and some for reads */
+};
+
+/* Checks a connection string without using it; on ERR_INVALID *ret_reason is a static text that holds no
+ * secret. */
+MUST_CHECK enum err hub_check_connection_string(const char *text, const char **ret_reason);
+/* Whether an endpoint may be used: https, or http to a loopback address, with nothing behind host and port.
+ */
+MUST_CHECK enum err hub_check_endpoint(const char *url, const char **ret_reason);
+
+/* ERR_INVALID: connection string or endpoint; ERR_NOT_FOUND: ca_file cannot be read. */
+MUST_CHECK enum err hub_new(const struct hub_options *options, struct hub **ret);
+const char *hub_name(const struct hub *h);
+
+struct hub_call {
+	const char *device_id;
+	const char *method_name;
+	const char *payload; /* JSON text, "null" for none */
+	size_t payload_bytes;
+	uint32_t response_timeout_s, connect_timeout_s;
+};
+
+/* All pointers borrowed until the callback returns. */
+struct hub_answer {
+	enum hub_outcome outcome;
+	int http_status;        /* 0: none came */
+	struct hub_error error; /* empty where answered */
+	int64_t hub_at_ms;      /* Date header, TIME_NONE: none */
+	int64_t retry_after_ms; /* TIME_NONE: not said */
+	const char *detail;     /* plain English for a log, "" */
+	/* A call that was answered: */
+	int32_t method_status;
+	const char *payload; /* the device's answer, compact JSON; NULL: none */
+	/* A twin read that was answered or GONE: */
+	const struct reading *reading; /* hub_read only; is_there false where GONE */
+	/* A query page that was answered: */
+	struct reading *rows;      /* in the page's order */
+	size_t rows_n, bad_rows_n; /* rows without a deviceId are counted and left out */
+	const char *continuation;  /* NULL: the last page */
+};
+typedef void hub_answer_cb(void *arg, const struct hub_answer *answer);
+
+/* Below: on failure there is no callback. ERR_CLOSED: hub_free() has begun. ERR_INVALID, the same every time:
+ * a device id that no path can name ("", ".", ".."); a query of more than 8192 bytes (contract 4.2). */
+
+/* Invokes a direct method (contract 2). The HTTP time-out is hub_call_timeout_ms(). A 200 that is no device's
+ * answer is AMBIGUOUS. Borrows call. */
+MUST_CHECK enum err hub_invoke(struct hub *h, const struct hub_call *call, hub_answer_cb *on_answer,
+                               void *arg);
+/* Reads one twin (contract 3); keeps watch until answered. Another device's twin is TROUBLE. */
+MUST_CHECK enum err hub_read(struct hub *h, const char *device_id, const struct watch *watch,
+                             hub_answer_cb *on_answer, void *arg);
+/* Reads one page of "SELECT <watch_select()> FROM devices [WHERE condition]", up to 100 rows (contract 4.1).
+ * condition NULL: all devices. continuation NULL: the first page. Keeps watch until answered. */
+MUST_CHECK enum err hub_query(struct hub *h, const char *condition, const char *continuation,
+                              const struct watch *watch, hub_answer_cb *on_answer, void *arg);
+/* Ends what is out (callbacks fire with AMBIGUOUS, NOT_DELIVERED or TROUBLE), then calls on_freed. */
+void hub_free(struct hub *h, void (*on_freed)(void *arg), void *arg);
+
+/* Whole time a call may be out until its callback has fired, ms: for deadlines of those who wait. */
+uint32_t hub_call_timeout_ms(uint32_t response_timeout_s, uint32_t connect_timeout_s);
+
+#endif

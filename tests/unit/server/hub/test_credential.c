@@ -1,0 +1,250 @@
+/* tests: server/hub/connection, sas, token, percent */
+#include "tests/lib/suite.h"
+
+#include <string.h>
+
+#include "server/base/secret.h"
+#include "server/hub/connection.h"
+#include "server/hub/percent.h"
+#include "server/hub/token.h"
+
+#define KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=" /* contract 1.2: bytes 00 … 1f */
+#define HOST "HostName=myhub.azure-devices.net"
+#define POLICY "SharedAccessKeyName=service"
+#define WHOLE HOST ";" POLICY ";SharedAccessKey=" KEY
+
+static void assert_minted(const char *resource, const char *policy, int64_t expires_at_s, const char *wanted)
+{
+	struct buf out = BUF_INIT;
+	struct sas_key key;
+
+	ck_assert(sas_key_read(KEY, &key));
+	ck_assert_uint_eq(key.n, 32);
+	sas_mint(resource, policy, &key, expires_at_s, &out);
+	ck_assert_str_eq(out.data, wanted);
+	buf_done(&out);
+}
+
+START_TEST(test_signatures_are_those_of_the_contracts_vectors)
+{
+	assert_minted("myhub.azure-devices.net", "service", 1893456000,
+	              "SharedAccessSignature sr=myhub.azure-devices.net"
+	              "&sig=0erPtW%2BUZwK56IPujRFtwej1EwQMsCuQYucBqMXo%2FLU%3D&skn=service&se=1893456000");
+	assert_minted(
+	        "myhub.azure-devices.net", "service", 1893456002,
+	        "SharedAccessSignature sr=myhub.azure-devices.net"
+	        "&sig=L%2F4MIp4z11KCiLNdABALTAichg8jxTYme%2B2qN6%2B%2FAD0%3D&skn=service&se=1893456002");
+	assert_minted("myhub.azure-devices.net/devices/dev-1", NULL, 1893456000,
+	              "SharedAccessSignature sr=myhub.azure-devices.net%2Fdevices%2Fdev-1"
+	              "&sig=xGx18r8CP%2FGty2onrPdoP%2FXp6ZZ6Kkd1JKx602k4MeM%3D&se=1893456000");
+}
+END_TEST
+
+START_TEST(test_keys_are_padded_base64_of_1_to_128_bytes)
+{
+	static const char *const wrong[] = {"",     "AAE",  "A===",  "AA=A", "AA E",
+	                                    "AA-_", "====", "AAAA=", " AAA", "AAAA\n"};
+	char longest[176] = "";
+	struct sas_key key;
+
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+		ck_assert_msg(!sas_key_read(wrong[i], &key), "\"%s\" was read", wrong[i]);
+	ck_assert(sas_key_read("/w==", &key));
+	ck_assert_uint_eq(key.n, 1);
+	ck_assert_uint_eq(key.bytes[0], 0xff);
+	memset(longest, 'A', 172);
+	ck_assert(!sas_key_read(longest, &key));
+	longest[171] = '=';
+	ck_assert(sas_key_read(longest, &key));
+	ck_assert_uint_eq(key.n, 128);
+}
+END_TEST
+
+START_TEST(test_all_but_unreserved_bytes_are_percent_encoded)
+{
+	struct buf out = BUF_INIT;
+
+	percent_encode("AZaz09-_.~ d#1+%?!()*,=@$'/\xc3\xa9", &out);
+	ck_assert_str_eq(out.data, "AZaz09-_.~%20d%231%2B%25%3F%21%28%29%2A%2C%3D%40%24%27%2F%C3%A9");
+	buf_done(&out);
+}
+END_TEST
+
+static void assert_taken(const char *text)
+{
+	struct connection c;
+	const char *reason;
+
+	ck_assert_msg(connection_parse(text, &c, &reason) == ERR_OK, "%s", text);
+	ck_assert_str_eq(c.host, "myhub.azure-devices.net");
+	ck_assert_str_eq(c.policy, "service");
+	ck_assert_uint_eq(c.key.n, 32);
+	ck_assert_uint_eq(c.key.bytes[31], 0x1f);
+	connection_done(&c);
+}
+
+START_TEST(test_connection_strings_are_taken_in_any_order_with_unknown_pairs)
+{
+	assert_taken(WHOLE);
+	assert_taken("SharedAccessKey=" KEY ";" POLICY ";" HOST);
+	assert_taken(" \t" WHOLE ";\r\n");
+	assert_taken("Later=1;;hostname=other;" WHOLE ";GatewayHostName=a=b=c");
+}
+END_TEST
+
+START_TEST(test_unsound_connection_strings_are_refused_with_a_reason_without_secrets)
+{
+	static const struct {
+		const char *text, *reason;
+	} wrong[] = {
+	        {"", "all needed"},
+	        {"nonsense", "not name=value"},
+	        {HOST ";" POLICY, "all needed"},
+	        {HOST ";SharedAccessKey=" KEY, "all needed"},
+	        {POLICY ";SharedAccessKey=" KEY, "all needed"},
+	        {HOST ";sharedaccesskeyname=service;SharedAccessKey=" KEY, "all needed"},
+	        {HOST ";SharedAccessKeyName=;SharedAccessKey=" KEY, "all needed"},
+	        {"HostName=;" POLICY ";SharedAccessKey=" KEY, "host name"},
+	        {"HostName=a/b;" POLICY ";SharedAccessKey=" KEY, "host name"},
+	        {"HostName=a@b;" POLICY ";SharedAccessKey=" KEY, "host name"},
+	        {"HostName=a:;" POLICY ";SharedAccessKey=" KEY, "host name"},
+	        {"HostName=a:99999;" POLICY ";SharedAccessKey=" KEY, "host name"},
+	        {"HostName=https://a;" POLICY ";SharedAccessKey=" KEY, "host name"},
+	        {HOST ";" POLICY ";SharedAccessKey=not+base64", "base64"},
+	        {HOST ";" POLICY ";SharedAccessKey=", "base64"},
+	        {WHOLE ";" HOST, "twice"},
+	        {HOST ";DeviceId=dev-1;SharedAccessKey=" KEY, "device's"},
+	};
+
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		struct connection c = {.host = NULL};
+		const char *reason = NULL;
+
+		ck_assert_msg(connection_parse(wrong[i].text, &c, &reason) == ERR_INVALID, "%s",
+		              wrong[i].text);
+		ck_assert_msg(strstr(reason, wrong[i].reason) != NULL, "%s: %s", wrong[i].text, reason);
+		ck_assert_ptr_null(strstr(reason, "not+base64"));
+		ck_assert_ptr_null(c.host);
+	}
+}
+END_TEST
+
+START_TEST(test_a_key_that_was_read_is_blanked_from_then_on)
+{
+	struct buf line = BUF_INIT;
+	struct connection c;
+	const char *reason;
+
+	ck_assert_int_eq(connection_parse(HOST ";SharedAccessKey=bad-key-bad", &c, &reason), ERR_INVALID);
+	buf_puts(&line, "saw bad-key-bad");
+	secret_redact(&line);
+	ck_assert_str_eq(line.data, "saw ***");
+	buf_done(&line);
+	secret_forget_all();
+}
+END_TEST
+
+START_TEST(test_endpoints_are_https_or_plain_http_to_loopback)
+{
+	static const char *const fine[] = {
+	        "https://hub.example", "https://hub.example:8443", "https://10.0.0.1/",
+	        "HTTPS://[::1]:1",     "http://localhost",         "http://127.0.0.1:8081",
+	        "http://127.9.9.9/",   "http://[::1]:8081",        "http://LOCALHOST:80/"};
+	static const char *const wrong[] = {
+	        "",
+	        "hub.example",
+	        "ftp://127.0.0.1",
+	        "http://",
+	        "https://",
+	        "https:///",
+	        "http://hub.example",
+	        "http://10.0.0.1",
+	        "http://128.0.0.1",
+	        "http://127.0.0.1.evil.example",
+	        "http://localhost.evil.example",
+	        "http://localhost@evil.example",
+	        "http://127.0.0.1:8081@evil.example",
+	        "http://127.0.0.1:80801",
+	        "http://127.0.0.1:",
+	        "http://127.1",
+	        "http://[::2]",
+	        "https://hub.example/path",
+	        "https://hub.example?x",
+	        "https://hub.example#x",
+	        "https://user:pw@hub.example",
+	        "https://hub example",
+	        "https://hub.example\n",
+	};
+	const char *reason;
+
+	for (size_t i = 0; i < sizeof fine / sizeof *fine; i++)
+		ck_assert_msg(connection_check_endpoint(fine[i], &reason) == ERR_OK, "%s", fine[i]);
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+		ck_assert_msg(connection_check_endpoint(wrong[i], &reason) == ERR_INVALID, "%s", wrong[i]);
+}
+END_TEST
+
+static struct token *new_token(void)
+{
+	struct connection c;
+	const char *reason;
+	struct token *t;
+
+	ck_assert_int_eq(connection_parse(WHOLE, &c, &reason), ERR_OK);
+	t = token_new(&c);
+	connection_done(&c);
+	return t;
+}
+
+static void assert_expires(struct token *t, int64_t now_ms, const char *se)
+{
+	const char *value = token_value(t, now_ms);
+
+	ck_assert_str_eq(strstr(value, "&se="), se);
+}
+
+START_TEST(test_a_token_lives_an_hour_and_is_made_anew_with_5_minutes_left)
+{
+	const int64_t t0 = 1893456000000 - 3600000;
+	struct token *t = new_token();
+
+	ck_assert_str_eq(token_value(t, t0),
+	                 "SharedAccessSignature sr=myhub.azure-devices.net"
+	                 "&sig=0erPtW%2BUZwK56IPujRFtwej1EwQMsCuQYucBqMXo%2FLU%3D&skn=service&se=1893456000");
+	assert_expires(t, t0 + 54 * 60000 + 59999, "&se=1893456000");
+	assert_expires(t, t0 + 55 * 60000, "&se=1893459300");
+	token_free(t);
+}
+END_TEST
+
+START_TEST(test_a_token_is_made_anew_when_refused_or_when_the_clock_went_back)
+{
+	const int64_t t0 = 1893456000000 - 3600000;
+	struct token *t = new_token();
+
+	token_refused(t);
+	assert_expires(t, t0, "&se=1893456000");
+	assert_expires(t, t0 + 2000, "&se=1893456000");
+	token_refused(t);
+	token_refused(t);
+	assert_expires(t, t0 + 2000, "&se=1893456002");
+	assert_expires(t, t0 + 1000, "&se=1893456001");
+	token_free(t);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("credential");
+
+	TESTS(s, "sas", test_signatures_are_those_of_the_contracts_vectors,
+	      test_keys_are_padded_base64_of_1_to_128_bytes,
+	      test_all_but_unreserved_bytes_are_percent_encoded);
+	TESTS(s, "connection", test_connection_strings_are_taken_in_any_order_with_unknown_pairs,
+	      test_unsound_connection_strings_are_refused_with_a_reason_without_secrets,
+	      test_a_key_that_was_read_is_blanked_from_then_on,
+	      test_endpoints_are_https_or_plain_http_to_loopback);
+	TESTS(s, "token", test_a_token_lives_an_hour_and_is_made_anew_with_5_minutes_left,
+	      test_a_token_is_made_anew_when_refused_or_when_the_clock_went_back);
+	return suite_run(s);
+}

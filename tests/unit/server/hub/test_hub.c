@@ -1,0 +1,487 @@
+/* tests: server/hub/hub, method, twins: through the real client, against a server on loopback */
+#include "tests/lib/suite.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uv.h>
+
+#include "server/base/buf.h"
+#include "server/base/clock.h"
+#include "server/base/secret.h"
+#include "server/hub/hub.h"
+#include "tests/unit/server/hub/stub.h"
+
+#define KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+#define CONNECTION "HostName=myhub.azure-devices.net;SharedAccessKeyName=service;SharedAccessKey=" KEY
+#define DATE "Date: Tue, 14 May 2024 09:13:20 GMT\r\n"
+#define DATE_MS 1715678000000
+
+/* What the next requests are answered with, and the last one that came. */
+static struct {
+	const char *status, *headers, *body;
+	char head[4096], got[20000];
+} script;
+
+static uv_loop_t loop;
+static struct stub *stub;
+static struct hub *hub;
+static struct watch *watch;
+static bool has_ended;
+
+/* A copy of what counts of the last answer. */
+static struct {
+	unsigned times;
+	enum hub_outcome outcome;
+	int http_status;
+	struct hub_error error;
+	int64_t hub_at_ms, retry_after_ms;
+	char detail[256], payload[256], continuation[64];
+	bool has_payload, has_reading, is_there;
+	int32_t method_status;
+	char rows[256]; /* "id=value@hub_at_ms;" each */
+	size_t bad_rows_n;
+} got;
+
+static bool on_request(struct stub_conn *c, const struct stub_request *r, void *arg)
+{
+	(void)arg;
+	snprintf(script.head, sizeof script.head, "%s", r->head);
+	snprintf(script.got, sizeof script.got, "%.*s", (int)r->body_bytes, r->body);
+	stub_answer(c, script.status, script.headers, script.body);
+	return true;
+}
+
+static void put_row(const struct reading *r)
+{
+	size_t n = strlen(got.rows);
+
+	snprintf(got.rows + n, sizeof got.rows - n, "%s=%s@%lld;", r->device_id,
+	         r->value.is_there ? r->value.text : "-", (long long)r->hub_at_ms);
+}
+
+static void on_answer(void *arg, const struct hub_answer *a)
+{
+	ck_assert_ptr_eq(arg, &got);
+	got.times++;
+	got.outcome = a->outcome;
+	got.http_status = a->http_status;
+	got.error = a->error;
+	got.hub_at_ms = a->hub_at_ms;
+	got.retry_after_ms = a->retry_after_ms;
+	snprintf(got.detail, sizeof got.detail, "%s", a->detail);
+	got.has_payload = a->payload != NULL;
+	snprintf(got.payload, sizeof got.payload, "%s", a->payload != NULL ? a->payload : "");
+	snprintf(got.continuation, sizeof got.continuation, "%s",
+	         a->continuation != NULL ? a->continuation : "");
+	got.method_status = a->method_status;
+	got.has_reading = a->reading != NULL;
+	if (a->reading != NULL) {
+		got.is_there = a->reading->is_there;
+		put_row(a->reading);
+	}
+	for (size_t i = 0; i < a->rows_n; i++)
+		put_row(&a->rows[i]);
+	got.bad_rows_n = a->bad_rows_n;
+	uv_stop(&loop); /* a turn that began with this (a timer's) must not go on to wait for a socket */
+}
+
+static void wait_for_answer(enum err sent)
+{
+	ck_assert_int_eq(sent, ERR_OK);
+	ck_assert_uint_eq(got.times, 0);
+	while (got.times == 0)
+		uv_run(&loop, UV_RUN_ONCE);
+	ck_assert_uint_eq(got.times, 1);
+}
+
+static void expect(const char *status, const char *headers, const char *body)
+{
+	memset(&got, 0, sizeof got);
+	script.status = status;
+	script.headers = headers;
+	script.body = body;
+}
+
+static void invoke(const char *device_id, const char *payload)
+{
+	struct hub_call call = {.device_id = device_id,
+	                        .method_name = "reboot",
+	                        .payload = payload,
+	                        .payload_bytes = strlen(payload),
+	                        .response_timeout_s = 30,
+	                        .connect_timeout_s = 5};
+
+	wait_for_answer(hub_invoke(hub, &call, on_answer, &got));
+}
+
+static void assert_starts(const char *text, const char *start)
+{
+	ck_assert_msg(strncmp(text, start, strlen(start)) == 0, "%s", text);
+}
+
+static void start_hub(const char *endpoint, const char *ca_file)
+{
+	struct hub_options options = {.loop = &loop,
+	                              .name = "main",
+	                              .connection_string = CONNECTION,
+	                              .endpoint = endpoint,
+	                              .ca_file = ca_file,
+	                              .inflight_max = 8};
+
+	uv_loop_init(&loop);
+	ck_assert_int_eq(hub_new(&options, &hub), ERR_OK);
+	ck_assert_str_eq(hub_name(hub), "main");
+}
+
+static void start(void)
+{
+	struct watch_options watched = {.value_path = "dm.last", .boot_path = "boot"};
+
+	stub = stub_new(&(struct stub_options){.on_request = on_request});
+	ck_assert_int_eq(watch_new(&watched, &watch), ERR_OK);
+	start_hub(stub_url(stub), NULL);
+}
+
+static void on_freed(void *arg)
+{
+	ck_assert_ptr_eq(arg, &loop);
+	has_ended = true;
+}
+
+static void stop(void)
+{
+	hub_free(hub, on_freed, &loop);
+	while (!has_ended)
+		uv_run(&loop, UV_RUN_ONCE);
+	ck_assert_int_eq(uv_loop_close(&loop), 0);
+	watch_free(watch);
+	stub_free(stub);
+	secret_forget_all();
+}
+
+START_TEST(test_a_method_call_is_sent_as_documented_and_its_answer_read)
+{
+	start();
+	expect("200 OK", DATE, "{\"status\":202,\"payload\":{\"b\": [1, 2.5],\"a\":\"\xc3\xa9\"}}");
+	invoke("d#1 +%", "{\"attemptId\":\"c-1-1\"}");
+	assert_starts(script.head, "POST /twins/d%231%20%2b%25/methods?api-version=2021-04-12 HTTP/1.1\r\n");
+	ck_assert_ptr_nonnull(strstr(script.head, "\r\nContent-Type: application/json; charset=utf-8\r\n"));
+	ck_assert_ptr_nonnull(strstr(script.head, "\r\nAuthorization: SharedAccessSignature "
+	                                          "sr=myhub.azure-devices.net&sig="));
+	ck_assert_str_eq(script.got, "{\"methodName\":\"reboot\",\"responseTimeoutInSeconds\":30,"
+	                             "\"connectTimeoutInSeconds\":5,\"payload\":{\"attemptId\":\"c-1-1\"}}");
+	ck_assert_int_eq(got.outcome, HUB_ANSWERED);
+	ck_assert_int_eq(got.http_status, 200);
+	ck_assert_int_eq(got.method_status, 202);
+	ck_assert_str_eq(got.payload, "{\"b\":[1,2.5],\"a\":\"\xc3\xa9\"}");
+	ck_assert_int_eq(got.hub_at_ms, DATE_MS);
+	ck_assert_str_eq(got.detail, "");
+	stop();
+}
+END_TEST
+
+START_TEST(test_an_answer_without_a_payload_is_an_answer)
+{
+	start();
+	expect("200 OK", "", "{\"status\":-1,\"payload\":null}");
+	invoke("d", "null");
+	ck_assert_int_eq(got.outcome, HUB_ANSWERED);
+	ck_assert_int_eq(got.method_status, -1);
+	ck_assert(!got.has_payload);
+	ck_assert_int_eq(got.hub_at_ms, TIME_NONE);
+	expect("200 OK", "", "{\"status\":0}");
+	invoke("d", "null");
+	ck_assert_int_eq(got.outcome, HUB_ANSWERED);
+	ck_assert(!got.has_payload);
+	expect("200 OK", "", "{\"status\":200,\"payload\":\"Reboot started\"}");
+	invoke("d", "null");
+	ck_assert_str_eq(got.payload, "\"Reboot started\"");
+	stop();
+}
+END_TEST
+
+START_TEST(test_a_200_that_is_no_devices_answer_is_ambiguous)
+{
+	static const char *const bodies[] = {"",
+	                                     "{",
+	                                     "[]",
+	                                     "null",
+	                                     "{}",
+	                                     "{\"status\":\"200\"}",
+	                                     "{\"status\":2.5}",
+	                                     "{\"status\":99999999999}",
+	                                     "<html>",
+	                                     "{\"status\":200}x"};
+
+	start();
+	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+		expect("200 OK", "", bodies[i]);
+		invoke("d", "null");
+		ck_assert_msg(got.outcome == HUB_AMBIGUOUS, "%s", bodies[i]);
+		ck_assert_int_eq(got.http_status, 200);
+		ck_assert_str_ne(got.detail, "");
+	}
+	stop();
+}
+END_TEST
+
+START_TEST(test_an_error_of_a_call_is_told_with_its_texts)
+{
+	start();
+	expect("404 Not Found", "iothub-errorcode: DeviceNotOnline\r\n" DATE,
+	       "{\"Message\":\"{\\\"errorCode\\\":404103,\\\"trackingId\\\":\\\"t-1\\\",\\\"message\\\":\\\"Not "
+	       "online.\\\"}\"}");
+	invoke("d", "null");
+	ck_assert_int_eq(got.outcome, HUB_OFFLINE);
+	ck_assert_int_eq(got.http_status, 404);
+	ck_assert_int_eq(got.error.code, 404103);
+	ck_assert_str_eq(got.error.tracking_id, "t-1");
+	ck_assert_str_eq(got.detail, "Not online.");
+	ck_assert_int_eq(got.hub_at_ms, DATE_MS);
+	expect("429 Slow", "Retry-After: 12\r\n", "");
+	invoke("d", "null");
+	ck_assert_int_eq(got.outcome, HUB_THROTTLED);
+	ck_assert_int_eq(got.retry_after_ms, 12000);
+	stop();
+}
+END_TEST
+
+/* A token that is made again within the same second is the same one, so this asks until the second is over.
+ */
+START_TEST(test_a_refused_token_is_replaced_for_the_next_request)
+{
+	char first[4096];
+
+	start();
+	expect("401 Unauthorized", "iothub-errorcode: IotHubUnauthorizedAccess\r\n", "");
+	invoke("d", "null");
+	ck_assert_int_eq(got.outcome, HUB_TROUBLE);
+	strcpy(first, script.head);
+	while (strcmp(first, script.head) == 0) {
+		expect("401 Unauthorized", "", "");
+		invoke("d", "null");
+	}
+	ck_assert_int_eq(got.outcome, HUB_TROUBLE);
+	stop();
+}
+END_TEST
+
+START_TEST(test_a_twin_is_read)
+{
+	start();
+	expect("200 OK", DATE,
+	       "{\"deviceId\":\"dev-1\",\"status\":\"enabled\",\"properties\":{\"reported\":"
+	       "{\"dm\":{\"last\":\"x\"},\"$version\":3}}}");
+	wait_for_answer(hub_read(hub, "dev-1", watch, on_answer, &got));
+	assert_starts(script.head, "GET /twins/dev-1?api-version=2021-04-12 HTTP/1.1\r\n");
+	ck_assert_int_eq(got.outcome, HUB_ANSWERED);
+	ck_assert(got.has_reading && got.is_there);
+	ck_assert_str_eq(got.rows, "dev-1=x@1715678000000;");
+	stop();
+}
+END_TEST
+
+START_TEST(test_a_twin_that_is_not_there_is_a_reading_of_absence)
+{
+	start();
+	expect("404 Not Found", DATE, "{\"Message\":\"ErrorCode:DeviceNotFound;dev-1\"}");
+	wait_for_answer(hub_read(hub, "dev-1", watch, on_answer, &got));
+	ck_assert_int_eq(got.outcome, HUB_GONE);
+	ck_assert(got.has_reading && !got.is_there);
+	ck_assert_str_eq(got.rows, "dev-1=-@1715678000000;");
+	stop();
+}
+END_TEST
+
+START_TEST(test_what_is_not_the_asked_twin_is_trouble)
+{
+	static const struct {
+		const char *status, *body;
+	} wrong[] = {{"200 OK", ""},
+	             {"200 OK", "{\"deviceId\":\"dev-2\"}"},
+	             {"200 OK", "{}"},
+	             {"404 Not Found", "<html>"},
+	             {"404 Not Found", "{\"errorCode\":404103}"},
+	             {"500 Error", ""},
+	             {"504 Late", "{\"errorCode\":504101}"},
+	             {"401 Who", ""},
+	             {"307 There", ""}};
+
+	start();
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		expect(wrong[i].status, "", wrong[i].body);
+		wait_for_answer(hub_read(hub, "dev-1", watch, on_answer, &got));
+		ck_assert_msg(got.outcome == HUB_TROUBLE, "%s %s", wrong[i].status, wrong[i].body);
+		ck_assert(!got.has_reading);
+	}
+	stop();
+}
+END_TEST
+
+START_TEST(test_a_query_is_read_page_by_page)
+{
+	start();
+	expect("200 OK", DATE "x-ms-item-type: Raw\r\nx-ms-continuation: next=\r\n",
+	       "[{\"deviceId\":\"a\",\"v\":\"1\"},{\"v\":\"?\"},{\"deviceId\":\"b\"},5]");
+	wait_for_answer(hub_query(hub, "tags.site = 'A\"'", NULL, watch, on_answer, &got));
+	assert_starts(script.head, "POST /devices/query?api-version=2021-04-12 HTTP/1.1\r\n");
+	ck_assert_ptr_nonnull(strstr(script.head, "\r\nx-ms-max-item-count: 100\r\n"));
+	ck_assert_ptr_null(strstr(script.head, "x-ms-continuation"));
+	assert_starts(script.got, "{\"query\":\"SELECT deviceId AS deviceId, status AS status, ");
+	ck_assert_ptr_nonnull(strstr(script.got, " FROM devices WHERE tags.site = 'A\\\"'\"}"));
+	ck_assert_int_eq(got.outcome, HUB_ANSWERED);
+	ck_assert_str_eq(got.rows, "a=1@1715678000000;b=-@1715678000000;");
+	ck_assert_uint_eq(got.bad_rows_n, 2);
+	ck_assert_str_eq(got.continuation, "next=");
+
+	expect("200 OK", "x-ms-continuation: \r\n", "[]");
+	wait_for_answer(hub_query(hub, NULL, "next=", watch, on_answer, &got));
+	ck_assert_ptr_nonnull(strstr(script.head, "\r\nx-ms-continuation: next=\r\n"));
+	ck_assert_ptr_nonnull(strstr(script.got, " FROM devices\"}"));
+	ck_assert_int_eq(got.outcome, HUB_ANSWERED);
+	ck_assert_str_eq(got.rows, "");
+	ck_assert_str_eq(got.continuation, "");
+	stop();
+}
+END_TEST
+
+START_TEST(test_a_query_that_fails_tells_how)
+{
+	static const struct {
+		const char *status, *body;
+		enum hub_outcome outcome;
+	} wrong[] = {{"400 Bad", "{\"Message\":\"ErrorCode:ArgumentInvalid;BadRequest\"}", HUB_OUR_FAULT},
+	             {"404 Not Found", "{\"Message\":\"ErrorCode:DeviceNotFound;x\"}", HUB_TROUBLE},
+	             {"429 Slow", "", HUB_THROTTLED},
+	             {"403 No", "{\"Message\":\"ErrorCode:IotHubQuotaExceeded;x\"}", HUB_QUOTA},
+	             {"200 OK", "{}", HUB_TROUBLE},
+	             {"200 OK", "[{\"deviceId\":", HUB_TROUBLE}};
+
+	start();
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		expect(wrong[i].status, "x-ms-continuation: more\r\n", wrong[i].body);
+		wait_for_answer(hub_query(hub, NULL, NULL, watch, on_answer, &got));
+		ck_assert_msg(got.outcome == wrong[i].outcome, "%s %s", wrong[i].status, wrong[i].body);
+		ck_assert_str_eq(got.continuation, "");
+		ck_assert_str_eq(got.rows, "");
+	}
+	stop();
+}
+END_TEST
+
+START_TEST(test_a_query_of_more_than_8192_characters_is_refused)
+{
+	struct buf select = BUF_INIT, condition = BUF_INIT;
+
+	start();
+	watch_select(watch, &select);
+	for (size_t n = strlen("SELECT  FROM devices WHERE ") + select.len; n < 8192; n++)
+		buf_putc(&condition, '"');
+	expect("200 OK", "", "[]");
+	wait_for_answer(hub_query(hub, condition.data, NULL, watch, on_answer, &got));
+	ck_assert_int_eq(got.outcome, HUB_ANSWERED);
+	buf_putc(&condition, 'x');
+	ck_assert_int_eq(hub_query(hub, condition.data, NULL, watch, on_answer, &got), ERR_INVALID);
+	buf_done(&condition);
+	buf_done(&select);
+	stop();
+}
+END_TEST
+
+START_TEST(test_ids_that_no_path_can_name_are_refused)
+{
+	static const char *const ids[] = {"", ".", ".."};
+
+	start();
+	for (size_t i = 0; i < 3; i++) {
+		struct hub_call call = {
+		        .device_id = ids[i], .method_name = "m", .payload = "null", .payload_bytes = 4};
+
+		ck_assert_int_eq(hub_invoke(hub, &call, on_answer, &got), ERR_INVALID);
+		ck_assert_int_eq(hub_read(hub, ids[i], watch, on_answer, &got), ERR_INVALID);
+	}
+	expect("200 OK", "", "{\"deviceId\":\"...\"}");
+	wait_for_answer(hub_read(hub, "...", watch, on_answer, &got));
+	ck_assert_int_eq(got.outcome, HUB_ANSWERED);
+	stop();
+}
+END_TEST
+
+START_TEST(test_a_call_that_is_out_when_the_hub_ends_is_not_delivered_or_ambiguous)
+{
+	struct hub_call call = {.device_id = "d", .method_name = "m", .payload = "null", .payload_bytes = 4};
+
+	start();
+	memset(&got, 0, sizeof got);
+	ck_assert_int_eq(hub_invoke(hub, &call, on_answer, &got), ERR_OK);
+	stop();
+	ck_assert_uint_eq(got.times, 1);
+	ck_assert_int_eq(got.outcome, HUB_NOT_DELIVERED);
+	ck_assert_str_ne(got.detail, "");
+}
+END_TEST
+
+START_TEST(test_a_hub_is_reached_over_tls_that_its_ca_file_vouches_for)
+{
+	struct stub_identity *identity = stub_identity_new("IP:127.0.0.1");
+
+	stub = stub_new(&(struct stub_options){.on_request = on_request, .identity = identity});
+	start_hub(stub_url(stub), stub_identity_ca_file(identity));
+	expect("200 OK", "", "{\"status\":200}");
+	invoke("d", "null");
+	ck_assert_int_eq(got.outcome, HUB_ANSWERED);
+	stop();
+	stub_identity_free(identity);
+}
+END_TEST
+
+START_TEST(test_unsound_options_are_refused)
+{
+	struct hub_options options = {.loop = &loop, .name = "main", .inflight_max = 8};
+	const char *reason = NULL;
+
+	uv_loop_init(&loop);
+	options.connection_string = "HostName=h";
+	ck_assert_int_eq(hub_new(&options, &hub), ERR_INVALID);
+	ck_assert_int_eq(hub_check_connection_string("HostName=h", &reason), ERR_INVALID);
+	ck_assert_ptr_nonnull(reason);
+	ck_assert_int_eq(hub_check_connection_string(CONNECTION, &reason), ERR_OK);
+	options.connection_string = CONNECTION;
+	options.endpoint = "http://hub.example";
+	ck_assert_int_eq(hub_new(&options, &hub), ERR_INVALID);
+	ck_assert_int_eq(hub_check_endpoint("http://hub.example", &reason), ERR_INVALID);
+	options.endpoint = NULL;
+	options.ca_file = "/nonexistent/ca.pem";
+	ck_assert_int_eq(hub_new(&options, &hub), ERR_NOT_FOUND);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	ck_assert_int_eq(uv_loop_close(&loop), 0);
+}
+END_TEST
+
+START_TEST(test_the_time_out_of_a_call_covers_the_hubs_waiting_and_connecting)
+{
+	ck_assert_uint_eq(hub_call_timeout_ms(30, 0), 50000);
+	ck_assert_uint_eq(hub_call_timeout_ms(300, 300), 620000);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("hub");
+
+	TESTS(s, "method", test_a_method_call_is_sent_as_documented_and_its_answer_read,
+	      test_an_answer_without_a_payload_is_an_answer,
+	      test_a_200_that_is_no_devices_answer_is_ambiguous,
+	      test_an_error_of_a_call_is_told_with_its_texts,
+	      test_a_refused_token_is_replaced_for_the_next_request,
+	      test_the_time_out_of_a_call_covers_the_hubs_waiting_and_connecting);
+	TESTS(s, "twins", test_a_twin_is_read, test_a_twin_that_is_not_there_is_a_reading_of_absence,
+	      test_what_is_not_the_asked_twin_is_trouble, test_a_query_is_read_page_by_page,
+	      test_a_query_that_fails_tells_how, test_a_query_of_more_than_8192_characters_is_refused);
+	TESTS(s, "hub", test_ids_that_no_path_can_name_are_refused,
+	      test_a_call_that_is_out_when_the_hub_ends_is_not_delivered_or_ambiguous,
+	      test_a_hub_is_reached_over_tls_that_its_ca_file_vouches_for, test_unsound_options_are_refused);
+	return suite_run(s);
+}
