@@ -1,0 +1,267 @@
+/* dispatch: see dispatch.h */
+#include "server/dispatch/dispatch.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "server/base/buf.h"
+#include "server/base/clock.h"
+#include "server/dispatch/bucket.h"
+
+#define METER_BYTES 4096     /* of payload a token, contract 7.1 */
+#define KEPT_TEXT_BYTES 4096 /* a pooled record gives larger texts back */
+
+/*  queue ──hub_invoke()──▶ out ──on_answer()──▶ pool
+ *    │          └─refused─▶ refused ──next run──▶ pool
+ *    └──dispatch_withdraw()──▶ pool                      Each record is in one list. */
+struct call {
+	TAILQ_ENTRY(call) entry;
+	struct dispatch *dispatch; /* NULL: forgotten while out */
+	uint32_t campaign, no;
+	uint16_t call;
+	enum err refusal;
+	uint32_t tokens;
+	uint32_t response_timeout_s, connect_timeout_s;
+	size_t method_at, payload_at; /* in text */
+	struct buf text;              /* device id, method name, payload, a NUL after each */
+};
+TAILQ_HEAD(calls, call);
+
+struct dispatch {
+	struct hub *hub;
+	uint32_t inflight_max;
+	struct bucket bucket;
+	dispatch_outcome_cb *on_outcome;
+	void *arg;
+	struct calls queue, out, refused, pool;
+	uint64_t queued_tokens;
+	struct dispatch_stats stats;
+};
+
+struct dispatch *dispatch_new(const struct dispatch_options *options, struct hub *hub,
+                              dispatch_outcome_cb *on_outcome, void *arg)
+{
+	struct dispatch *d = xcalloc(1, sizeof *d);
+	uint32_t a_second = options->calls_per_minute / 60;
+
+	assert(options->inflight_max > 0);
+	d->hub = hub;
+	d->inflight_max = options->inflight_max;
+	bucket_init(&d->bucket, options->calls_per_minute, a_second > 0 ? a_second : 1);
+	d->on_outcome = on_outcome;
+	d->arg = arg;
+	TAILQ_INIT(&d->queue);
+	TAILQ_INIT(&d->out);
+	TAILQ_INIT(&d->refused);
+	TAILQ_INIT(&d->pool);
+	return d;
+}
+
+static struct call *call_take(struct dispatch *d)
+{
+	struct call *c = TAILQ_FIRST(&d->pool);
+
+	if (c == NULL) {
+		c = xcalloc(1, sizeof *c);
+		c->dispatch = d;
+	} else {
+		TAILQ_REMOVE(&d->pool, c, entry);
+	}
+	return c;
+}
+
+static void call_return(struct dispatch *d, struct call *c)
+{
+	if (c->text.size > KEPT_TEXT_BYTES)
+		buf_done(&c->text);
+	TAILQ_INSERT_HEAD(&d->pool, c, entry);
+}
+
+static void call_free(struct call *c)
+{
+	buf_done(&c->text);
+	free(c);
+}
+
+void dispatch_submit(struct dispatch *d, const struct invocation *inv)
+{
+	struct call *c = call_take(d);
+	size_t payload_bytes = strlen(inv->payload);
+
+	c->campaign = inv->campaign;
+	c->no = inv->no;
+	c->call = inv->call;
+	c->response_timeout_s = inv->response_timeout_s;
+	c->connect_timeout_s = inv->connect_timeout_s;
+	c->tokens = payload_bytes <= METER_BYTES
+	                    ? 1
+	                    : (uint32_t)((payload_bytes + METER_BYTES - 1) / METER_BYTES);
+	buf_reset(&c->text);
+	buf_put(&c->text, inv->device_id, strlen(inv->device_id) + 1);
+	c->method_at = c->text.len;
+	buf_put(&c->text, inv->method_name, strlen(inv->method_name) + 1);
+	c->payload_at = c->text.len;
+	buf_put(&c->text, inv->payload, payload_bytes);
+	TAILQ_INSERT_TAIL(&d->queue, c, entry);
+	d->stats.queued++;
+	d->queued_tokens += c->tokens;
+}
+
+static void unqueue(struct dispatch *d, struct call *c)
+{
+	TAILQ_REMOVE(&d->queue, c, entry);
+	d->stats.queued--;
+	d->queued_tokens -= c->tokens;
+}
+
+/* Takes c, which is in no list. */
+static void tell(struct dispatch *d, struct call *c, const struct hub_answer *answer)
+{
+	uint32_t campaign = c->campaign, no = c->no;
+	uint16_t call = c->call;
+
+	d->stats.by_outcome[answer->outcome]++;
+	call_return(d, c);
+	d->on_outcome(d->arg, campaign, no, call, answer);
+}
+
+static void on_answer(void *arg, const struct hub_answer *answer)
+{
+	struct call *c = arg;
+	struct dispatch *d = c->dispatch;
+
+	if (d == NULL) {
+		call_free(c);
+		return;
+	}
+	TAILQ_REMOVE(&d->out, c, entry);
+	d->stats.inflight--;
+	tell(d, c, answer);
+}
+
+/* False where the hub would not take it. */
+static bool send_call(struct dispatch *d, struct call *c, int64_t now_ms)
+{
+	struct hub_call call = {
+	        .device_id = c->text.data,
+	        .method_name = c->text.data + c->method_at,
+	        .payload = c->text.data + c->payload_at,
+	        .payload_bytes = c->text.len - c->payload_at,
+	        .response_timeout_s = c->response_timeout_s,
+	        .connect_timeout_s = c->connect_timeout_s,
+	};
+
+	unqueue(d, c);
+	c->refusal = hub_invoke(d->hub, &call, on_answer, c);
+	if (c->refusal != ERR_OK) {
+		TAILQ_INSERT_TAIL(&d->refused, c, entry);
+		return false;
+	}
+	bucket_take(&d->bucket, c->tokens, now_ms);
+	TAILQ_INSERT_TAIL(&d->out, c, entry);
+	d->stats.inflight++;
+	d->stats.sent++;
+	return true;
+}
+
+static void tell_refused(struct dispatch *d)
+{
+	struct call *c;
+
+	while ((c = TAILQ_FIRST(&d->refused)) != NULL) {
+		struct hub_answer answer = {
+		        .outcome = HUB_NOT_DELIVERED,
+		        .hub_at_ms = TIME_NONE,
+		        .retry_after_ms = TIME_NONE,
+		        .detail = err_text(c->refusal),
+		};
+
+		TAILQ_REMOVE(&d->refused, c, entry);
+		tell(d, c, &answer);
+	}
+}
+
+int64_t dispatch_run(struct dispatch *d, int64_t now_ms)
+{
+	struct call *c;
+
+	bucket_run(&d->bucket, now_ms);
+	tell_refused(d);
+	while ((c = TAILQ_FIRST(&d->queue)) != NULL && d->stats.inflight < d->inflight_max &&
+	       bucket_tokens(&d->bucket, now_ms) > 0)
+		if (!send_call(d, c, now_ms))
+			return now_ms; /* told first, so that the rest may be withdrawn */
+	if (c == NULL || d->stats.inflight >= d->inflight_max)
+		return TIME_NEVER;
+	return bucket_next_at(&d->bucket, now_ms);
+}
+
+uint32_t dispatch_credit(const struct dispatch *d, int64_t now_ms)
+{
+	uint64_t taken = (uint64_t)d->stats.inflight + d->stats.queued;
+	uint64_t places = taken < d->inflight_max ? d->inflight_max - taken : 0;
+	uint64_t tokens = bucket_tokens(&d->bucket, now_ms);
+
+	tokens = d->queued_tokens < tokens ? tokens - d->queued_tokens : 0;
+	return (uint32_t)(places < tokens ? places : tokens);
+}
+
+int64_t dispatch_credit_at(const struct dispatch *d, int64_t now_ms)
+{
+	if ((uint64_t)d->stats.inflight + d->stats.queued >= d->inflight_max)
+		return TIME_NEVER;
+	return bucket_next_at(&d->bucket, now_ms);
+}
+
+void dispatch_withdraw(struct dispatch *d, uint32_t campaign, dispatch_withdrawn_cb *on_withdrawn, void *arg)
+{
+	struct calls withdrawn = TAILQ_HEAD_INITIALIZER(withdrawn);
+	struct call *c, *next;
+
+	for (c = TAILQ_FIRST(&d->queue); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, entry);
+		if (campaign != 0 && c->campaign != campaign)
+			continue;
+		unqueue(d, c);
+		TAILQ_INSERT_TAIL(&withdrawn, c, entry);
+	}
+	while ((c = TAILQ_FIRST(&withdrawn)) != NULL) {
+		uint32_t of = c->campaign, no = c->no;
+		uint16_t call = c->call;
+
+		TAILQ_REMOVE(&withdrawn, c, entry);
+		call_return(d, c);
+		on_withdrawn(arg, of, no, call);
+	}
+}
+
+void dispatch_stats(const struct dispatch *d, struct dispatch_stats *ret)
+{
+	*ret = d->stats;
+}
+
+static void calls_free(struct calls *calls)
+{
+	struct call *c;
+
+	while ((c = TAILQ_FIRST(calls)) != NULL) {
+		TAILQ_REMOVE(calls, c, entry);
+		call_free(c);
+	}
+}
+
+void dispatch_free(struct dispatch *d)
+{
+	struct call *c;
+
+	if (d == NULL)
+		return;
+	TAILQ_FOREACH (c, &d->out, entry)
+		c->dispatch = NULL; /* freed when the hub answers */
+	calls_free(&d->queue);
+	calls_free(&d->refused);
+	calls_free(&d->pool);
+	free(d);
+}
