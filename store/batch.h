@@ -26,7 +26,7 @@ size_t batch_n(const struct batch *b);
 /* Adds a new campaign; row->no is given by the caller (last_campaign + 1). */
 void batch_campaign_add(struct batch *b, const struct campaign_row *row, const char *const *hub_names,
                         size_t hubs_n);
-/* Writes all but no, id, name, created_by and created_at_ms; spec only where it is not NULL. */
+/* Writes all but no, id, name, created_by, created_at_ms and retry_of; spec only where it is not NULL. */
 void batch_campaign_put(struct batch *b, const struct campaign_row *row);
 void batch_page_add(struct batch *b, uint32_t campaign, const struct selection_page *page);
 /* Forgets all pages of a campaign. */

@@ -2048,12 +2048,22 @@ void engine_waiting(const struct engine *e, uint32_t campaign, int64_t now_ms, s
 	}
 }
 
+static bool is_same_rule(const struct abort_rule *a, const struct abort_rule *b)
+{
+	return a->cause == b->cause && a->count == b->count && a->percent == b->percent &&
+	       a->min_finished == b->min_finished && a->cancels == b->cancels;
+}
+
 void engine_campaign_respec(struct engine *e, uint32_t campaign, struct campaign_spec *spec,
                             int64_t end_at_ms)
 {
 	struct campaign *c = find(e, campaign);
 
 	assert(c != NULL);
+	for (uint32_t i = 0; i < spec->aborts_n;
+	     i++) /* a rule that was not there counts from the beginning */
+		if (i >= c->spec->aborts_n || !is_same_rule(&c->spec->aborts[i], &spec->aborts[i]))
+			c->aborts[i] = (struct abort_base){0, 0};
 	spec_done(c->spec);
 	free(c->spec);
 	c->spec = spec;

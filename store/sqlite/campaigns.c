@@ -72,7 +72,7 @@ enum err sq_campaign_add(struct backend *b, const struct op *op)
 	        b, SQ_CAMPAIGN_ADD,
 	        "INSERT INTO campaigns (no, state, phase, is_final, state_reason, started_at_ms, finished_at_ms,"
 	        " start_at_ms, end_at_ms, spec_revision, selected, counts, waves, id, name, created_by,"
-	        " created_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	        " created_at_ms, retry_of) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	        &st);
 	if (err != ERR_OK)
 		return err;
@@ -81,6 +81,7 @@ enum err sq_campaign_add(struct backend *b, const struct op *op)
 	sq_bind_text(st, 15, row->name);
 	sq_bind_text(st, 16, row->created_by);
 	sq_bind_time(st, 17, row->created_at_ms);
+	sq_bind_text(st, 18, row->retry_of);
 	err = sq_run(b, st);
 	if (err == ERR_OK)
 		err = put_spec(b, row->no, row->spec);
@@ -224,11 +225,12 @@ enum err sq_idempotency_add(struct backend *b, const struct op *op)
 #define CAMPAIGN_COLUMNS \
 	"SELECT c.no, c.id, c.name, s.spec, c.spec_revision, c.state, c.phase, c.state_reason, c.created_by," \
 	" c.created_at_ms, c.started_at_ms, c.finished_at_ms, c.start_at_ms, c.end_at_ms, c.selected, c.counts," \
-	" c.waves FROM campaigns c CROSS JOIN specs s ON s.campaign = c.no WHERE c.dropped = 0 AND "
+	" c.waves, c.retry_of FROM campaigns c CROSS JOIN specs s ON s.campaign = c.no WHERE c.dropped = 0 AND "
 
 static enum err read_row(struct backend *b, sqlite3_stmt *st, struct arena *arena, struct campaign_row *ret)
 {
 	const char *id = (const char *)sqlite3_column_text(st, 1);
+	const char *retry_of = (const char *)sqlite3_column_text(st, 17);
 
 	*ret = (struct campaign_row){
 	        .no = (uint32_t)sqlite3_column_int64(st, 0),
@@ -247,6 +249,7 @@ static enum err read_row(struct backend *b, sqlite3_stmt *st, struct arena *aren
 	        .selected = (uint32_t)sqlite3_column_int64(st, 14),
 	};
 	snprintf(ret->id, sizeof ret->id, "%s", id != NULL ? id : "");
+	snprintf(ret->retry_of, sizeof ret->retry_of, "%s", retry_of != NULL ? retry_of : "");
 	if (ret->name == NULL || ret->spec == NULL || ret->state_reason == NULL || ret->created_by == NULL ||
 	    ret->state >= CAMPAIGN_STATES_N || ret->phase >= CAMPAIGN_STATES_N ||
 	    !unpack_counts(sqlite3_column_blob(st, 15), (size_t)sqlite3_column_bytes(st, 15), &ret->counts) ||

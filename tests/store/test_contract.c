@@ -36,6 +36,7 @@ static void assert_same_campaign(const struct campaign_row *a, const struct camp
 	ck_assert_int_eq(a->phase, b->phase);
 	ck_assert_str_eq(a->state_reason, b->state_reason);
 	ck_assert_str_eq(a->created_by, b->created_by);
+	ck_assert_str_eq(a->retry_of, b->retry_of);
 	ck_assert_int_eq(a->created_at_ms, b->created_at_ms);
 	ck_assert_int_eq(a->started_at_ms, b->started_at_ms);
 	ck_assert_int_eq(a->finished_at_ms, b->finished_at_ms);
@@ -158,6 +159,7 @@ START_TEST(test_campaign_comes_back_as_it_was_added_and_put)
 	row.counts.reason[REASON_BY_OPERATOR] = 2;
 	row.counts.wait[WAIT_RATE] = UINT32_MAX;
 	row.selected = 4;
+	snprintf(row.retry_of, sizeof row.retry_of, "c6");
 	batch_campaign_add(b, &row, hubs, 1);
 	rig_commit(&rig, b);
 	rig_campaign(&rig, "c7", &seen);
@@ -181,6 +183,7 @@ START_TEST(test_campaign_comes_back_as_it_was_added_and_put)
 		put.spec = NULL;
 		put.name = "another";
 		put.created_by = "adam";
+		put.retry_of[0] = '\0';
 		put.created_at_ms = 1;
 		batch_campaign_put(b, &put);
 	}

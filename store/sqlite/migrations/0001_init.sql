@@ -19,6 +19,7 @@ CREATE TABLE campaigns (
   is_final INTEGER NOT NULL,
   state_reason TEXT NOT NULL,
   created_by TEXT NOT NULL,
+  retry_of TEXT NOT NULL,          -- another campaign's id, may be empty
   created_at_ms INTEGER,
   started_at_ms INTEGER,
   finished_at_ms INTEGER,
