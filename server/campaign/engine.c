@@ -22,11 +22,15 @@
 #define CHECKED_FOR_MS 60000
 /* A device whose pre-check fails is asked again after so long. */
 #define UNHEALTHY_FOR_MS 60000
+/* A device found offline counts against its group for so long, or until it is called again: P4 says 5 min, and the
+ * call after a 404103 comes within 6. */
+#define OFFLINE_FOR_MS (7 * 60000)
 
 #define F_TOUCHED 1u  /* the cursor passes it by: it is, or will be, in a queue or has an alarm */
 #define F_READING 2u  /* a point read is out */
 #define F_PREPARED 4u /* a point read before its call is out, or done: counted in campaign.prepared */
 #define F_PARKED 8u   /* waits in its group for room: counted in campaign.parked */
+#define F_OFFLINE 16u /* counted in shared_group.offline */
 
 /* What every target costs in memory; the rest is in struct active, for those that something has happened to.
  */
@@ -113,6 +117,8 @@ struct engine {
 	struct holds *holds;
 	struct groups *groups;
 	struct alarms alarms; /* who: campaign << 32 | target */
+	struct alarms forgets; /* the same; when its being offline no longer counts */
+	uint64_t ends;         /* targets that have become final: one may finish its wave */
 	struct hub_state hubs[HUBS_MAX];
 	int64_t now_ms;    /* the latest time heard of */
 	int64_t passed_ms; /* up to when callable time has been counted */
@@ -185,6 +191,7 @@ void engine_free(struct engine *e)
 	holds_free(e->holds);
 	groups_free(e->groups);
 	alarms_done(&e->alarms);
+	alarms_done(&e->forgets);
 	for (size_t i = 0; i < e->kept_n; i++)
 		free(e->kept[i].device_id);
 	free(e->kept);
@@ -321,7 +328,7 @@ static void waves_move(const struct campaign *c, struct wave_row *waves, uint8_t
 		return;
 	w->state[from]--;
 	w->state[row->state]++;
-	if (row->state == TARGET_SUCCEEDED)
+	if (row->state == TARGET_SUCCEEDED && row->changed_at_ms > w->proven_at_ms)
 		w->proven_at_ms = row->changed_at_ms;
 }
 
@@ -359,43 +366,27 @@ static uint32_t group_max(const struct campaign *c, const struct campaign_group 
 	return limit_of(c->spec->rollout.group_max_unavailable, g->size);
 }
 
-/* A group has more room: of every campaign that has it, as many as fit are looked at again. */
-static void wake_group(struct engine *e, const struct shared_group *shared)
+static void take_slot(struct campaign *c, uint32_t no, struct holder *h)
 {
-	for (uint32_t i = 0; i < shared->members_n; i++) {
-		struct campaign *c = find(e, shared->members[i].campaign);
-		struct campaign_group *g = &c->groups[shared->members[i].group];
-		uint32_t room = group_room(g, group_max(c, g));
+	struct campaign_group *g = group_of(c, no);
 
-		for (; room > 0 && g->parked.n > 0; room--) {
-			uint32_t no = numbers_pop(&g->parked);
-
-			if (!(c->targets[no].flags & F_PARKED))
-				continue;
-			c->targets[no].flags &= (uint8_t)~F_PARKED;
-			c->parked--;
-			numbers_push(&c->lanes[c->targets[no].lane].ready, no);
-		}
+	h->is_slot = true;
+	c->slots++;
+	if (g != NULL) {
+		h->group = g->shared;
+		g->shared->out++;
 	}
 }
 
-static void take_slot(struct campaign *c, uint32_t no)
+/* c is NULL where the campaign is over and dropped: its group goes on counting until then. */
+static void give_slot(struct engine *e, struct campaign *c, struct holder *h)
 {
-	struct campaign_group *g = group_of(c, no);
-
-	c->slots++;
-	if (g != NULL)
-		g->shared->out++;
-}
-
-static void give_slot(struct engine *e, struct campaign *c, uint32_t no)
-{
-	struct campaign_group *g = group_of(c, no);
-
-	c->slots--;
-	if (g != NULL) {
-		g->shared->out--;
-		wake_group(e, g->shared);
+	h->is_slot = false;
+	if (c != NULL)
+		c->slots--;
+	if (h->group != NULL) {
+		h->group->out--;
+		group_touch(e->groups, h->group);
 	}
 }
 
@@ -404,6 +395,54 @@ static void unpark(struct campaign *c, uint32_t no)
 	if (c->targets[no].flags & F_PARKED)
 		c->parked--;
 	c->targets[no].flags &= (uint8_t)~F_PARKED;
+}
+
+/* Whether there is room for this target of the group; one that counts as offline does so already. */
+static bool has_room(const struct campaign *c, uint32_t no, const struct campaign_group *g)
+{
+	return group_room(g, group_max(c, g) + ((c->targets[no].flags & F_OFFLINE) ? 1 : 0)) > 0;
+}
+
+/* Lets as many of those that wait for room in the group be looked at as there is room for. */
+static void wake_parked(struct campaign *c, struct campaign_group *g)
+{
+	uint32_t room = group_room(g, group_max(c, g));
+
+	while (g->parked.n > 0) {
+		uint32_t no = numbers_pop(&g->parked);
+		bool is_offline = (c->targets[no].flags & F_OFFLINE) != 0;
+
+		if (!(c->targets[no].flags & F_PARKED))
+			continue; /* it does not wait any more */
+		if (is_offline ? !has_room(c, no, g) : room == 0) {
+			numbers_push_front(&g->parked, no);
+			return;
+		}
+		unpark(c, no);
+		numbers_push(&c->lanes[c->targets[no].lane].ready, no);
+		if (!is_offline)
+			room--;
+	}
+}
+
+/* Counts a waiting target against its group, or not any more, as its row says. */
+static void count_offline(struct engine *e, struct campaign *c, const struct target_row *row)
+{
+	struct campaign_group *g = group_of(c, row->no);
+	struct target *t = &c->targets[row->no];
+	int64_t until_ms = row->changed_at_ms + OFFLINE_FOR_MS;
+	bool counts = row->state == TARGET_WAITING && row->offline_tries > 0 && until_ms > e->now_ms;
+
+	if (g == NULL || counts == ((t->flags & F_OFFLINE) != 0))
+		return;
+	t->flags ^= F_OFFLINE;
+	if (counts) {
+		g->shared->offline++;
+		alarms_add(&e->forgets, until_ms, (uint64_t)c->no << 32 | row->no);
+	} else {
+		g->shared->offline--;
+		group_touch(e->groups, g->shared);
+	}
 }
 
 static bool has_expired(const struct campaign *c, int64_t offline_ms)
@@ -437,13 +476,15 @@ static void resume_target(struct engine *e, struct campaign *c, const struct tar
 		return;
 	}
 	if (is_out || row->is_unresolved) {
-		hold_take(e->holds, lane->hub, device_id, c->no, row->no)->is_slot = is_out;
+		struct holder *h = hold_take(e->holds, lane->hub, device_id, c->no, row->no);
+
 		if (is_out)
-			take_slot(c, row->no);
+			take_slot(c, row->no, h);
 	}
 	c->targets[row->no].flags |= F_TOUCHED;
 	a = activate(c, row->no);
 	a->row = *row;
+	count_offline(e, c, row);
 	a->offline_mark_ms = lane->callable_ms - row->offline_ms;
 	if (row->offline_tries > 0 && row->wait == WAIT_NONE && has_expired(c, row->offline_ms))
 		a->is_expiring = a->must_read = true;
@@ -492,11 +533,8 @@ void engine_target_add(struct engine *e, const struct target_row *row, const cha
 	counts_add(&c->counts, row);
 	counts_add(&c->told, row);
 	mark_dirty(e, c);
-	if (row->group != GROUP_NONE) {
+	if (row->group != GROUP_NONE)
 		c->groups[row->group].failed += row->state == TARGET_FAILED;
-		c->groups[row->group].shared->offline +=
-		        row->state == TARGET_WAITING && row->wait == WAIT_OFFLINE;
-	}
 	if (row->state != TARGET_WAITING || row->calls > 0 || row->wait != WAIT_NONE)
 		resume_target(e, c, row, device_id);
 }
@@ -579,7 +617,7 @@ static struct change begin(struct engine *e, struct campaign *c, uint32_t no, in
 	                       .from_wait = a->row.wait};
 }
 
-static void after_change(struct engine *e, struct campaign *c, uint32_t no, uint8_t from, uint8_t from_wait,
+static void after_change(struct engine *e, struct campaign *c, uint8_t from, uint8_t from_wait,
                          const struct target_row *row);
 
 static void end(struct change *ch)
@@ -603,11 +641,12 @@ static void end(struct change *ch)
 	s->baseline = ch->c->baselines[ch->row->no];
 	row = *ch->row;
 	if (target_state_is_final(row.state)) {
+		ch->e->ends++;
 		unpark(ch->c, row.no);
 		free(ch->a);
 		ch->t->active = NULL;
 	}
-	after_change(ch->e, ch->c, row.no, ch->from, ch->from_wait, &row);
+	after_change(ch->e, ch->c, ch->from, ch->from_wait, &row);
 }
 
 /* Lets something be done about a target whose row does not change. */
@@ -652,11 +691,8 @@ static void count_time(struct engine *e, int64_t now_ms);
 
 static void leave_slot(struct change *ch, struct holder *h)
 {
-	bool was_slot = h->is_slot;
-
-	h->is_slot = false;
-	if (was_slot)
-		give_slot(ch->e, ch->c, ch->row->no);
+	if (h->is_slot)
+		give_slot(ch->e, ch->c, h);
 }
 
 /* Lets go of the target's device, at once. */
@@ -685,8 +721,7 @@ static void release_at(struct change *ch, int64_t at_ms, bool keeps_slot)
 	if (!keeps_slot) {
 		leave_slot(ch, h);
 	} else if (!h->is_slot) { /* a call thought not to have reached it did */
-		h->is_slot = true;
-		take_slot(ch->c, ch->row->no);
+		take_slot(ch->c, ch->row->no, h);
 	}
 	hold_until(ch->e->holds, hub_of(ch->c, ch->row->no), device_of(ch->c, ch->row->no), at_ms);
 	ch->row->hold_until_ms = at_ms;
@@ -753,64 +788,69 @@ static bool is_closing(const struct campaign *c)
 	       (c->has_ended && (c->phase == CAMPAIGN_RUNNING || c->phase == CAMPAIGN_AWAITING_APPROVAL));
 }
 
-/* An abort rule that is met acts at once (P7). */
-static void check_aborts(struct engine *e, struct campaign *c, int64_t now_ms)
+/* Gives the first abort rule that is met, one that cancels before one that pauses; in a pause, only those that
+ * were not met before. aborts_n: none. */
+static uint32_t met_abort(const struct campaign *c, const struct counts *before)
 {
-	if (c->is_paused || is_closing(c))
-		return;
-	for (uint32_t i = 0; i < c->spec->aborts_n; i++) {
-		const struct abort_rule *rule = &c->spec->aborts[i];
-		struct abort_base now = abort_base_of(rule, &c->counts);
-		char reason[128];
+	uint32_t met = c->spec->aborts_n;
 
-		if (!abort_is_met(rule, &c->counts, &c->aborts[i]))
+	for (uint32_t i = c->spec->aborts_n; i-- > 0;) {
+		const struct abort_rule *rule = &c->spec->aborts[i];
+
+		if (!abort_is_met(rule, &c->counts, &c->aborts[i]) ||
+		    (c->is_paused && abort_is_met(rule, before, &c->aborts[i])))
 			continue;
-		snprintf(reason, sizeof reason, "abort rule %u: %u of %u finished devices failed%s%s", i,
-		         now.failed - c->aborts[i].failed, now.finished - c->aborts[i].finished,
-		         rule->cause != REASON_NONE ? " by " : "", reason_text(rule->cause));
-		count_time(e, now_ms);
-		c->sweep = 0;
-		if (rule->cancels)
-			move_campaign(e, c, CAMPAIGN_CANCELLING, false, reason);
-		else
-			move_campaign(e, c, c->phase, true, reason);
-		return;
+		if (met == c->spec->aborts_n || rule->cancels || !c->spec->aborts[met].cancels)
+			met = i;
 	}
+	return met;
 }
 
-/* Only failed devices stand in the way of a group's other devices: these will never be called. */
-static void close_group(struct engine *e, struct campaign *c, struct campaign_group *g, int64_t now_ms)
+/* An abort rule that is met acts at once (P7), also in a pause that has another reason. */
+static void check_aborts(struct engine *e, struct campaign *c, const struct counts *before, int64_t now_ms)
 {
-	while (g->parked.n > 0) {
-		uint32_t no = numbers_pop(&g->parked);
-		struct change ch;
+	uint32_t met = is_closing(c) ? c->spec->aborts_n : met_abort(c, before);
+	const struct abort_rule *rule = &c->spec->aborts[met];
+	struct abort_base since;
+	char reason[128];
 
-		if (!(c->targets[no].flags & F_PARKED))
-			continue;
-		ch = begin(e, c, no, now_ms);
-		finish(&ch, TARGET_SKIPPED, REASON_GROUP_BLOCKED);
-	}
+	if (met == c->spec->aborts_n)
+		return;
+	since = abort_since(rule, &c->counts, &c->aborts[met]);
+	snprintf(reason, sizeof reason, "abort rule %u: %u of %u finished devices failed%s%s", met,
+	         since.failed, since.finished, rule->cause != REASON_NONE ? " by " : "",
+	         reason_text(rule->cause));
+	count_time(e, now_ms);
+	c->sweep = 0;
+	if (rule->cancels)
+		move_campaign(e, c, CAMPAIGN_CANCELLING, false, reason);
+	else
+		move_campaign(e, c, c->phase, true, reason);
 }
 
 /* What a target's change means for its group and its campaign. */
-static void after_change(struct engine *e, struct campaign *c, uint32_t no, uint8_t from, uint8_t from_wait,
+static void after_change(struct engine *e, struct campaign *c, uint8_t from, uint8_t from_wait,
                          const struct target_row *row)
 {
-	struct campaign_group *g = group_of(c, no);
-	bool was_offline = from == TARGET_WAITING && from_wait == WAIT_OFFLINE;
-	bool is_offline = row->state == TARGET_WAITING && row->wait == WAIT_OFFLINE;
+	struct campaign_group *g = group_of(c, row->no);
+	bool was_candidate = from == TARGET_WAITING && from_wait == WAIT_NONE;
+	bool is_candidate = row->state == TARGET_WAITING && row->wait == WAIT_NONE;
+	bool has_finished = from != row->state &&
+	                    (row->state == TARGET_FAILED || row->state == TARGET_SUCCEEDED);
 
-	if (g != NULL) {
-		g->failed += from != TARGET_FAILED && row->state == TARGET_FAILED;
-		g->shared->offline += is_offline;
-		g->shared->offline -= was_offline;
-		if (group_is_blocked(g, group_max(c, g)))
-			close_group(e, c, g, row->changed_at_ms);
-		else if (was_offline && !is_offline)
-			wake_group(e, g->shared);
+	count_offline(e, c, row);
+	if (g != NULL && has_finished && row->state == TARGET_FAILED)
+		g->failed++;
+	if (g != NULL && (has_finished || /* or does not use the room that there was for it: */
+	                  (was_candidate && !is_candidate && row->state != TARGET_INVOKING)))
+		group_touch(e->groups, g->shared);
+	if (has_finished) {
+		struct counts before = c->counts;
+
+		before.state[row->state]--;
+		before.reason[row->reason]--;
+		check_aborts(e, c, &before, row->changed_at_ms);
 	}
-	if (from != row->state && (row->state == TARGET_FAILED || row->state == TARGET_SUCCEEDED))
-		check_aborts(e, c, row->changed_at_ms);
 }
 
 /* Ends a waiting target of a campaign that calls nobody any more. */
@@ -833,8 +873,10 @@ static void wait_again(struct change *ch, enum wait wait, int64_t at_ms)
 		move(ch, TARGET_WAITING, REASON_NONE);
 	else
 		unprepare(ch);
+	unpark(ch->c, no);
 	ch->row->wait = (uint8_t)wait;
 	ch->row->next_at_ms = at_ms;
+	ch->a->alarm_at_ms = TIME_NEVER;
 	if (at_ms == TIME_NONE)
 		numbers_push_front(&lane_of(ch)->ready, no);
 	else
@@ -1252,13 +1294,13 @@ static enum err approve(struct engine *e, struct campaign *c, const struct fact 
 
 	snprintf(reason, sizeof reason, "approved by %.96s", f->by);
 	if (c->phase == CAMPAIGN_AWAITING_APPROVAL) {
-		wave->is_approved = true;
+		wave->is_approved = wave->stage != WAVE_PENDING; /* else it was about the start */
 		move_campaign(e, c, CAMPAIGN_RUNNING, c->is_paused, c->is_paused ? NULL : reason);
 		return ERR_OK;
 	}
 	if (c->waves_n == 0 || wave->stage != WAVE_FAILED || !f->is_override)
 		return ERR_CONFLICT;
-	wave->is_overridden = true;
+	wave->is_approved = wave->is_overridden = true;
 	move_wave(e, c, c->wave, WAVE_OPEN);
 	move_campaign(e, c, c->phase, false, reason);
 	return ERR_OK;
@@ -1327,8 +1369,9 @@ static enum err feed_target_order(struct engine *e, struct campaign *c, const st
 	struct target *t = &c->targets[f->no];
 	struct change ch;
 
-	if (t->state != TARGET_WAITING || (f->kind == FACT_RETRY && t->wait != WAIT_BACKOFF &&
-	                                   t->wait != WAIT_OFFLINE && t->wait != WAIT_HEALTH))
+	if (t->state != TARGET_WAITING || c->phase == CAMPAIGN_SELECTING ||
+	    (f->kind == FACT_RETRY && t->wait != WAIT_BACKOFF && t->wait != WAIT_OFFLINE &&
+	     t->wait != WAIT_HEALTH))
 		return ERR_CONFLICT;
 	ch = begin(e, c, f->no, f->at_ms);
 	if (f->kind == FACT_SKIP)
@@ -1439,14 +1482,18 @@ static void pass_time(struct engine *e, int64_t now_ms)
 		e->was_open[h] = e->hubs[h].is_open;
 	e->now_ms = e->passed_ms = now_ms;
 	while (hold_expire(e->holds, now_ms, &holder, on_freed, e)) {
-		c = find(e, holder.campaign);
-		if (c != NULL && holder.is_slot)
-			give_slot(e, c, holder.no);
+		if (holder.is_slot)
+			give_slot(e, find(e, holder.campaign), &holder);
 	}
 	while (alarms_pop(&e->alarms, now_ms, &who)) {
 		c = find(e, (uint32_t)(who >> 32));
 		if (c != NULL)
 			on_alarm(e, c, (uint32_t)who, now_ms);
+	}
+	while (alarms_pop(&e->forgets, now_ms, &who)) {
+		c = find(e, (uint32_t)(who >> 32));
+		if (c != NULL && (c->targets[(uint32_t)who].flags & F_OFFLINE))
+			count_offline(e, c, &c->targets[(uint32_t)who].active->row);
 	}
 	TAILQ_FOREACH (c, &e->all, link) {
 		if (c->phase == CAMPAIGN_SCHEDULED && c->start_at_ms <= now_ms) {
@@ -1505,18 +1552,23 @@ static void advance(struct engine *e, struct campaign *c, int64_t now_ms, int64_
 			verdict = WAVE_HOLDS; /* it waited for approval only */
 		else if (verdict == WAVE_CANNOT && wave->is_overridden)
 			verdict = wave_is_finished(wave) ? WAVE_HOLDS : WAVE_GOES_ON;
-		if (is_last || verdict == WAVE_GOES_ON || c->is_paused)
+		if (is_last || c->is_paused)
 			return;
+		if (verdict == WAVE_GOES_ON) {
+			if (wave->stage == WAVE_FAILED) /* its gate has been eased */
+				move_wave(e, c, c->wave, WAVE_OPEN);
+			return;
+		}
 		if (verdict == WAVE_CANNOT) {
 			if (wave->stage == WAVE_FAILED && !wave_is_finished(wave))
 				return; /* resumed without an override: its own devices go on */
-			if (wave->stage != WAVE_FAILED)
-				move_wave(e, c, c->wave, WAVE_FAILED);
 			snprintf(reason, sizeof reason,
 			         "gate of wave %u failed: %u devices failed, %u are proven, %u %% asked for",
 			         c->wave, wave->state[TARGET_FAILED], wave->state[TARGET_SUCCEEDED],
 			         c->spec->rollout.waves[c->wave].gate.min_success_percent);
-			move_campaign(e, c, c->phase, true, reason);
+			move_campaign(e, c, c->phase, true, reason); /* first: were the rest lost, it is paused */
+			if (wave->stage != WAVE_FAILED)
+				move_wave(e, c, c->wave, WAVE_FAILED);
 			return;
 		}
 		if (verdict == WAVE_SOAKS) {
@@ -1572,8 +1624,7 @@ static void claim(struct engine *e, struct campaign *c, uint32_t no, int64_t now
 
 	if (h == NULL)
 		h = hold_take(e->holds, hub_of(c, no), device_of(c, no), c->no, no);
-	h->is_slot = true;
-	take_slot(c, no);
+	take_slot(c, no, h);
 	move(&ch, TARGET_INVOKING, REASON_NONE);
 	ch.row->attempts++;
 	ch.row->calls++;
@@ -1620,7 +1671,7 @@ static bool park_in_group(struct engine *e, struct campaign *c, uint32_t no, int
 	struct campaign_group *g = group_of(c, no);
 	struct target *t = &c->targets[no];
 
-	if (g == NULL || group_room(g, group_max(c, g)) > 0)
+	if (g == NULL || has_room(c, no, g))
 		return false;
 	if (group_is_blocked(g, group_max(c, g))) {
 		struct change ch = begin(e, c, no, now_ms);
@@ -1632,8 +1683,48 @@ static bool park_in_group(struct engine *e, struct campaign *c, uint32_t no, int
 		c->prepared--;
 	t->flags = (uint8_t)((t->flags & ~F_PREPARED) | F_TOUCHED | F_PARKED);
 	c->parked++;
-	numbers_push(&g->parked, no);
+	if (t->flags & F_OFFLINE)
+		numbers_push_front(&g->parked, no); /* it needs no more room than it takes already */
+	else
+		numbers_push(&g->parked, no);
 	return true;
+}
+
+/* Only failed devices stand in the way of those that wait for room in the group: they will never be called. */
+static void close_parked(struct engine *e, struct campaign *c, struct campaign_group *g, int64_t now_ms,
+                         size_t room)
+{
+	while (g->parked.n > 0 && e->ring_n < room) {
+		uint32_t no = numbers_pop(&g->parked);
+		struct change ch;
+
+		if (!(c->targets[no].flags & F_PARKED))
+			continue;
+		ch = begin(e, c, no, now_ms);
+		finish(&ch, TARGET_SKIPPED, REASON_GROUP_BLOCKED);
+	}
+	if (g->parked.n > 0)
+		group_touch(e->groups, g->shared); /* go on there next time */
+}
+
+/* Looks at the groups that were touched, in all campaigns that have them, as far as room goes. */
+static void look_at_groups(struct engine *e, int64_t now_ms, size_t room)
+{
+	struct shared_group *shared;
+
+	while (e->ring_n < room && (shared = groups_next_touched(e->groups)) != NULL) {
+		for (uint32_t i = 0; i < shared->members_n; i++) {
+			struct campaign *c = find(e, shared->members[i].campaign);
+			struct campaign_group *g = &c->groups[shared->members[i].group];
+
+			if (is_closing(c))
+				continue; /* all that wait are being closed */
+			if (group_is_blocked(g, group_max(c, g)))
+				close_parked(e, c, g, now_ms, room);
+			else
+				wake_parked(c, g);
+		}
+	}
 }
 
 static void park(struct engine *e, struct campaign *c, uint32_t no, const struct holder *h, int64_t now_ms)
@@ -1691,9 +1782,14 @@ static void put_back(struct campaign *c, struct lane *lane, uint32_t no)
 	numbers_push_front(&lane->ready, no);
 }
 
-/* Looks at one candidate of a lane: calls it, has it read, or parks it. False: nothing more can be done now.
- */
-static bool admit_one(struct engine *e, struct campaign *c, struct lane *lane, int64_t now_ms,
+enum admitted {
+	ADMIT_NONE,   /* nothing more can be done now */
+	ADMIT_PASSED, /* a candidate was looked at, and waits for something else or has ended */
+	ADMIT_TAKEN,  /* one is called, or read */
+};
+
+/* Looks at one candidate of a lane: calls it, has it read, or parks it. */
+static enum admitted admit_one(struct engine *e, struct campaign *c, struct lane *lane, int64_t now_ms,
                       int64_t *wake_ms)
 {
 	uint32_t max = limit_of(c->spec->rollout.max_unavailable, c->counts.total), no;
@@ -1702,42 +1798,46 @@ static bool admit_one(struct engine *e, struct campaign *c, struct lane *lane, i
 	bool was_prepared;
 
 	if (!hub->is_open)
-		return false;
+		return ADMIT_NONE;
 	was_prepared = first_prepared(c, lane, &no);
 	if (was_prepared) {
 		if (c->slots >= max || !may_claim(e, c, lane, now_ms, wake_ms))
-			return false;
+			return ADMIT_NONE;
 		numbers_pop(&lane->prepared);
 	} else if (c->slots + c->prepared >= max || !next_candidate(c, lane, &no)) {
-		return false;
+		return ADMIT_NONE;
 	}
 	h = hold_find(e->holds, lane->hub, device_of(c, no));
 	if (h != NULL && (h->campaign != c->no || h->no != no)) {
 		park(e, c, no, h, now_ms);
-		return true;
+		return ADMIT_PASSED;
+	}
+	if (c->targets[no].wait == WAIT_DEVICE) { /* so says the record, but it is free by now */
+		on_freed(e, c->no, no);
+		return ADMIT_PASSED;
 	}
 	if (park_in_group(e, c, no, now_ms))
-		return true;
+		return ADMIT_PASSED;
 	if (must_be_read(c, no, now_ms)) {
 		if (hub->read_credit == 0 || (c->targets[no].flags & F_READING)) {
 			if (hub->read_credit == 0 && hub->credit_at_ms < *wake_ms)
 				*wake_ms = hub->credit_at_ms;
 			put_back(c, lane, no);
-			return was_prepared; /* the next of the prepared may be called */
+			return was_prepared ? ADMIT_PASSED : ADMIT_NONE; /* the next may be called */
 		}
 		hub->read_credit--;
 		if (!(c->targets[no].flags & F_PREPARED))
 			c->prepared++;
 		c->targets[no].flags |= F_TOUCHED | F_READING | F_PREPARED;
 		act_only(e, c, no, ACT_READ);
-		return true;
+		return ADMIT_TAKEN;
 	}
 	if (!may_claim(e, c, lane, now_ms, wake_ms)) {
 		put_back(c, lane, no);
-		return false;
+		return ADMIT_NONE;
 	}
 	claim(e, c, no, now_ms);
-	return true;
+	return ADMIT_TAKEN;
 }
 
 /* Admits waiting targets, one of each campaign in turn, as far as room goes. */
@@ -1750,14 +1850,16 @@ static void admit(struct engine *e, int64_t now_ms, size_t room, int64_t *wake_m
 		struct campaign *c;
 
 		is_going = false;
+		look_at_groups(e, now_ms, room);
 		TAILQ_FOREACH (c, &e->all, link) {
 			if (c->phase != CAMPAIGN_RUNNING || c->is_paused || c->has_ended || c->waves_n == 0)
 				continue;
-			for (uint32_t i = 0; i < c->lanes_n && e->ring_n < room; i++)
-				if (admit_one(e, c, &c->lanes[i], now_ms, wake_ms)) {
-					is_going = true;
-					last = c;
-				}
+			for (uint32_t i = 0; i < c->lanes_n && e->ring_n < room; i++) {
+				enum admitted admitted = admit_one(e, c, &c->lanes[i], now_ms, wake_ms);
+
+				is_going = is_going || admitted != ADMIT_NONE;
+				last = admitted == ADMIT_TAKEN ? c : last;
+			}
 		}
 	}
 	while (last != NULL &&
@@ -1811,6 +1913,15 @@ static size_t hand_out(struct engine *e, struct step *steps, size_t n, size_t st
 	return n;
 }
 
+static bool is_forgotten(const struct engine *e, const struct alarm *forget)
+{
+	const struct campaign *c = find(e, (uint32_t)(forget->who >> 32));
+	const struct target *t = c != NULL ? &c->targets[(uint32_t)forget->who] : NULL;
+
+	return t == NULL || !(t->flags & F_OFFLINE) ||
+	       t->active->row.changed_at_ms + OFFLINE_FOR_MS != forget->at_ms;
+}
+
 static bool is_overtaken(const struct engine *e, const struct alarm *alarm)
 {
 	const struct campaign *c = find(e, (uint32_t)(alarm->who >> 32));
@@ -1830,6 +1941,11 @@ static int64_t earliest(struct engine *e, int64_t wake_ms)
 	at_ms = alarms_next_at(&e->alarms);
 	if (at_ms < wake_ms)
 		wake_ms = at_ms;
+	while (e->forgets.n > 0 && is_forgotten(e, &e->forgets.heap[0]))
+		alarms_pop(&e->forgets, TIME_NEVER, &who);
+	at_ms = alarms_next_at(&e->forgets);
+	if (at_ms < wake_ms)
+		wake_ms = at_ms;
 	at_ms = holds_next_at(e->holds);
 	if (at_ms < wake_ms)
 		wake_ms = at_ms;
@@ -1847,6 +1963,7 @@ size_t engine_next(struct engine *e, int64_t now_ms, struct step *steps, size_t 
 {
 	int64_t wake_ms = TIME_NEVER;
 	struct campaign *c;
+	uint64_t ends;
 	size_t n;
 
 	e->claims_left = CLAIMS_MAX;
@@ -1855,10 +1972,13 @@ size_t engine_next(struct engine *e, int64_t now_ms, struct step *steps, size_t 
 	TAILQ_FOREACH (c, &e->all, link)
 		if (is_closing(c))
 			sweep(e, c, now_ms, steps_max - n);
-	TAILQ_FOREACH (c, &e->all, link)
-		advance(e, c, now_ms, &wake_ms);
-	if (n < steps_max)
-		admit(e, now_ms, steps_max - n, &wake_ms);
+	do {
+		ends = e->ends;
+		TAILQ_FOREACH (c, &e->all, link)
+			advance(e, c, now_ms, &wake_ms);
+		if (n < steps_max)
+			admit(e, now_ms, steps_max - n, &wake_ms);
+	} while (e->ends != ends && e->ring_n < steps_max - n);
 	TAILQ_FOREACH (c, &e->all, link)
 		complete(e, c, now_ms);
 	n = hand_out(e, steps, n, steps_max);
@@ -1875,6 +1995,14 @@ uint32_t engine_dirty(struct engine *e)
 	TAILQ_REMOVE(&e->dirty, c, dirty_link);
 	c->is_dirty = false;
 	return c->no;
+}
+
+void engine_touch(struct engine *e, uint32_t campaign)
+{
+	struct campaign *c = find(e, campaign);
+
+	if (c != NULL)
+		mark_dirty(e, c);
 }
 
 enum err engine_campaign_row(struct engine *e, uint32_t campaign, struct campaign_row *ret)
@@ -1907,10 +2035,12 @@ static void take_kept(struct engine *e, int64_t now_ms)
 		struct kept *k = &e->kept[i];
 
 		if (k->until_ms > now_ms && hold_find(e->holds, k->hub, k->device_id) == NULL) {
-			hold_take(e->holds, k->hub, k->device_id, k->campaign, k->no)->is_slot = k->is_slot;
-			hold_until(e->holds, k->hub, k->device_id, k->until_ms);
+			struct holder *h =
+			        hold_take(e->holds, k->hub, k->device_id, k->campaign, k->no);
+
 			if (k->is_slot)
-				take_slot(find(e, k->campaign), k->no);
+				take_slot(find(e, k->campaign), k->no, h);
+			hold_until(e->holds, k->hub, k->device_id, k->until_ms);
 		}
 		free(k->device_id);
 	}
@@ -1927,6 +2057,7 @@ void engine_recover(struct engine *e, int64_t now_ms)
 	take_kept(e, now_ms);
 	TAILQ_FOREACH (c, &e->all, link) {
 		count_waves(c);
+		check_aborts(e, c, &c->counts, now_ms); /* a rule may have been put on record but not acted on */
 		for (uint32_t no = 0; no < c->n; no++) {
 			if (c->targets[no].state == TARGET_INVOKING) {
 				struct change ch = begin(e, c, no, now_ms);
@@ -2058,6 +2189,7 @@ void engine_campaign_respec(struct engine *e, uint32_t campaign, struct campaign
                             int64_t end_at_ms)
 {
 	struct campaign *c = find(e, campaign);
+	struct rate was;
 
 	assert(c != NULL);
 	for (uint32_t i = 0; i < spec->aborts_n;
@@ -2067,9 +2199,13 @@ void engine_campaign_respec(struct engine *e, uint32_t campaign, struct campaign
 	spec_done(c->spec);
 	free(c->spec);
 	c->spec = spec;
+	was = c->rate;
 	rate_init(&c->rate, spec->rollout.rate_per_minute);
+	if (was.next_us != INT64_MIN) /* the next call comes an interval after the last one */
+		c->rate.next_us = was.next_us - was.interval_us + c->rate.interval_us;
 	c->end_at_ms = end_at_ms;
 	for (uint32_t i = 0; i < c->groups_n; i++)
-		wake_group(e, c->groups[i].shared);
+		group_touch(e->groups, c->groups[i].shared);
+	check_aborts(e, c, &c->counts, e->now_ms);
 	mark_dirty(e, c);
 }

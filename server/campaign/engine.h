@@ -149,6 +149,8 @@ size_t engine_next(struct engine *e, int64_t now_ms, struct step *steps, size_t 
 /* Gives the campaigns whose row (state or counts) changed by steps handed out since it was last asked, one
  * after the other; 0: no more. */
 uint32_t engine_dirty(struct engine *e);
+/* Counts a campaign among those: its owner has something of its own to write with it. */
+void engine_touch(struct engine *e, uint32_t campaign);
 /* A campaign's changing part as of the steps handed out so far: state, phase, state_reason, started_at_ms,
  * finished_at_ms, counts, waves, aborts. state_reason is borrowed until the next call. ERR_NOT_FOUND: not
  * live. */

@@ -16,11 +16,15 @@ struct entry {
 
 struct groups {
 	struct entry *all;
+	TAILQ_HEAD(, shared_group) touched;
 };
 
 struct groups *groups_new(void)
 {
-	return xcalloc(1, sizeof(struct groups));
+	struct groups *g = xcalloc(1, sizeof *g);
+
+	TAILQ_INIT(&g->touched);
+	return g;
 }
 
 void groups_free(struct groups *g)
@@ -70,6 +74,24 @@ void group_leave(struct shared_group *g, uint32_t campaign)
 			g->members[i] = g->members[--g->members_n];
 			return;
 		}
+}
+
+void group_touch(struct groups *g, struct shared_group *group)
+{
+	if (!group->is_touched)
+		TAILQ_INSERT_TAIL(&g->touched, group, link);
+	group->is_touched = true;
+}
+
+struct shared_group *groups_next_touched(struct groups *g)
+{
+	struct shared_group *group = TAILQ_FIRST(&g->touched);
+
+	if (group != NULL) {
+		TAILQ_REMOVE(&g->touched, group, link);
+		group->is_touched = false;
+	}
+	return group;
 }
 
 uint32_t group_room(const struct campaign_group *g, uint32_t max)

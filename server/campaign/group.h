@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "server/campaign/queue.h"
 
@@ -12,8 +13,10 @@ struct groups;
 
 /* One group as all campaigns see it. */
 struct shared_group {
+	TAILQ_ENTRY(shared_group) link; /* among the touched */
+	bool is_touched;
 	uint32_t out;                 /* devices between call and end of settling */
-	uint32_t offline;             /* devices found offline and waiting for that */
+	uint32_t offline;             /* devices last found offline, and waiting */
 	struct group_member *members; /* in which campaigns it is */
 	uint32_t members_n;
 };
@@ -27,6 +30,10 @@ void groups_free(struct groups *g);
 struct shared_group *groups_get(struct groups *g, uint8_t hub, const char *by, const char *value);
 void group_join(struct shared_group *g, uint32_t campaign, uint32_t group);
 void group_leave(struct shared_group *g, uint32_t campaign);
+/* There may be more room in the group, or none ever again: whoever waits for it is to be looked at. */
+void group_touch(struct groups *g, struct shared_group *group);
+/* Gives the group that was touched first, which is no longer touched then; NULL: none is. */
+struct shared_group *groups_next_touched(struct groups *g);
 
 /* The same group in one campaign. */
 struct campaign_group {

@@ -81,7 +81,7 @@ struct holder *hold_take(struct holds *h, uint8_t hub, const char *device_id, ui
 	hold->key[0] = (char)hub;
 	memcpy(hold->key + 1, device_id, n);
 	hold->key_bytes = (uint16_t)(n + 1);
-	hold->holder = (struct holder){campaign, no, TIME_NEVER, true};
+	hold->holder = (struct holder){campaign, no, TIME_NEVER, false, NULL};
 	HASH_ADD_KEYPTR(hh, h->all, hold->key, hold->key_bytes, hold);
 	return &hold->holder;
 }

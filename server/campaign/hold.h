@@ -8,11 +8,13 @@
 #include <stdint.h>
 
 struct holds;
+struct shared_group;
 
 struct holder {
-	uint32_t campaign, no; /* whose target holds it */
-	int64_t until_ms;      /* TIME_NEVER: until released */
-	bool is_slot;          /* counts against its campaign's maxUnavailable */
+	uint32_t campaign, no;      /* whose target holds it */
+	int64_t until_ms;           /* TIME_NEVER: until released */
+	bool is_slot;               /* counts against its campaign's maxUnavailable */
+	struct shared_group *group; /* … and that of this group; NULL: of none. Borrowed */
 };
 /* Called for each target that waited for a device which has become free. */
 typedef void hold_freed_cb(void *arg, uint32_t campaign, uint32_t no);

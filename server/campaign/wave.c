@@ -57,12 +57,21 @@ struct abort_base abort_base_of(const struct abort_rule *rule, const struct coun
 	                           rule->cause == REASON_NONE ? failed : counts->reason[rule->cause]};
 }
 
-bool abort_is_met(const struct abort_rule *rule, const struct counts *counts, const struct abort_base *base)
+struct abort_base abort_since(const struct abort_rule *rule, const struct counts *counts,
+                              const struct abort_base *base)
 {
 	struct abort_base now = abort_base_of(rule, counts);
-	uint64_t finished = now.finished - base->finished, failed = now.failed - base->failed;
+
+	return (struct abort_base){now.finished > base->finished ? now.finished - base->finished : 0,
+	                           now.failed > base->failed ? now.failed - base->failed : 0};
+}
+
+bool abort_is_met(const struct abort_rule *rule, const struct counts *counts, const struct abort_base *base)
+{
+	struct abort_base since = abort_since(rule, counts, base);
 
 	if (rule->count > 0)
-		return failed >= rule->count;
-	return failed > 0 && finished >= rule->min_finished && failed * 100 >= finished * rule->percent;
+		return since.failed >= rule->count;
+	return since.failed > 0 && since.finished >= rule->min_finished &&
+	       (uint64_t)since.failed * 100 >= (uint64_t)since.finished * rule->percent;
 }

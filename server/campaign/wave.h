@@ -20,8 +20,11 @@ enum wave_verdict wave_judge(const struct gate_spec *gate, const struct wave_row
 bool wave_is_finished(const struct wave_row *wave);
 /* Whether a person must approve before the wave behind this one opens; wave -1: before the first. */
 bool wave_needs_approval(const struct campaign_spec *s, int wave);
-/* Whether the counts since base meet the rule. */
+/* Whether the counts since base meet the rule. base may be ahead of counts (after a crash): that is none. */
 bool abort_is_met(const struct abort_rule *rule, const struct counts *counts, const struct abort_base *base);
+/* What a rule counted since base. */
+struct abort_base abort_since(const struct abort_rule *rule, const struct counts *counts,
+                              const struct abort_base *base);
 /* What a rule counts now, to count afresh from. */
 struct abort_base abort_base_of(const struct abort_rule *rule, const struct counts *counts);
 

@@ -17,6 +17,10 @@
 #define IDS_MAX 100         /* a query: as many as rows a page (contract 4.1) */
 #define PAGES_MAX 100       /* of one such query; more: the hub goes in circles */
 #define QUERIES_OUT_MAX 4
+/* A round that the query rate would make longer than this is helped by point reads. */
+#define ROUND_MAX_MS 10000
+/* … and where none has been at it for long enough, that is asked again after so long. */
+#define HELP_PAUSE_MS 500
 
 /* All that has to do with one watch. */
 struct group {
@@ -36,6 +40,7 @@ struct target {
 	uint32_t serial;    /* of this watching: news for an earlier one is dropped */
 	uint32_t round;     /* the last it was asked for in */
 	bool has_candidate; /* the point read for a row is queued or out */
+	int64_t watched_at_ms;
 	char device_id[];
 };
 
@@ -91,6 +96,9 @@ struct track {
 	void *arg;
 	uint32_t interval_ms;
 	struct lane queries, reads;
+	uint32_t in_time;   /* targets that queries can ask for in ROUND_MAX_MS; UINT32_MAX: all */
+	int64_t now_ms;     /* of the last run */
+	int64_t typical_ms; /* how long targets have been watched, lately */
 	struct group *by_watch;
 	TAILQ_HEAD(, group) groups;
 	struct target *by_key;
@@ -250,6 +258,7 @@ void track_watch(struct track *t, uint32_t campaign, uint32_t no, const char *de
 	target->key = key_of(campaign, no);
 	target->serial = ++t->serial;
 	target->round = t->round;
+	target->watched_at_ms = t->now_ms;
 	target->group = group_join(t, watch);
 	memcpy(target->device_id, device_id, id_bytes);
 	HASH_ADD(hh, t->by_key, key, sizeof target->key, target);
@@ -265,6 +274,7 @@ void track_unwatch(struct track *t, uint32_t campaign, uint32_t no)
 		return;
 	if (target->round != t->round)
 		t->round_left--;
+	t->typical_ms += (t->now_ms - target->watched_at_ms - t->typical_ms) / 16;
 	target_free(t, target);
 }
 
@@ -458,6 +468,22 @@ static struct request *page_next(struct track *t)
 	if (r != NULL)
 		t->pages_open++;
 	return r;
+}
+
+/* More are watched than queries come round to in time: those who have been at it for a while are read one by
+ * one, as far as reads are to spare (contract 7.1: 20 pages a minute, but 100 reads a second). */
+static void help_round(struct track *t, int64_t now_ms)
+{
+	uint32_t n = TAILQ_EMPTY(&t->reads_queued) ? lane_tokens(&t->reads, now_ms) : 0;
+
+	for (; n > 0 && t->round_left > t->in_time; n--) {
+		struct target *target = TAILQ_FIRST(&group_next(t)->targets);
+
+		if (now_ms - target->watched_at_ms < t->typical_ms / 2)
+			return;
+		target_asked(t, target);
+		candidate_read(t, target);
+	}
 }
 
 /* --- answers --- */
@@ -662,6 +688,7 @@ static bool send_all(struct track *t, int64_t now_ms)
 	while (lane_is_free(&t->queries, now_ms) && (r = query_next(t)) != NULL)
 		if (!send_request(t, r, now_ms))
 			return false;
+	help_round(t, now_ms);
 	while (lane_is_free(&t->reads, now_ms) && (r = read_next(t)) != NULL)
 		if (!send_request(t, r, now_ms))
 			return false;
@@ -681,6 +708,11 @@ static int64_t next_at(const struct track *t, int64_t now_ms, bool is_open)
 		then_ms = lane_next_at(&t->reads, now_ms);
 		at_ms = then_ms < at_ms ? then_ms : at_ms;
 	}
+	if (is_open && t->round_left > t->in_time && TAILQ_EMPTY(&t->reads_queued)) {
+		then_ms = lane_next_at(&t->reads, now_ms);
+		then_ms = then_ms > now_ms ? then_ms : now_ms + HELP_PAUSE_MS;
+		at_ms = then_ms < at_ms ? then_ms : at_ms;
+	}
 	if (is_open && t->stats.watched > 0 && !is_round_open(t) && t->next_round_at_ms < at_ms)
 		at_ms = t->next_round_at_ms;
 	return at_ms;
@@ -688,6 +720,7 @@ static int64_t next_at(const struct track *t, int64_t now_ms, bool is_open)
 
 int64_t track_run(struct track *t, int64_t now_ms, bool is_open)
 {
+	t->now_ms = now_ms;
 	lane_run(&t->queries, now_ms);
 	lane_run(&t->reads, now_ms);
 	tell_refused(t);
@@ -718,6 +751,10 @@ struct track *track_new(const struct track_options *options, struct hub *hub, tr
 	t->interval_ms = options->interval_ms;
 	t->next_round_at_ms = TIME_NONE;
 	t->is_selects_turn = true;
+	t->in_time = UINT32_MAX;
+	if (options->queries_per_minute > 0 && options->reads_per_minute > 0)
+		t->in_time =
+		        (uint32_t)((uint64_t)options->queries_per_minute * IDS_MAX * ROUND_MAX_MS / 60000);
 	lane_init(&t->queries, options->queries_per_minute, 30, QUERIES_OUT_MAX);
 	lane_init(&t->reads, options->reads_per_minute, 1, options->reads_inflight_max);
 	TAILQ_INIT(&t->groups);

@@ -444,6 +444,7 @@ static enum err load_page(struct backend *b, sqlite3_stmt *st, struct arena *are
 
 	while (in.at < in.end && !in.failed) {
 		rows = answer_room(rows, page.rows_n, sizeof *rows);
+		rows[page.rows_n] = (struct selected){0};
 		unpack_selected(&in, arena, &rows[page.rows_n++]);
 	}
 	page.rows = rows;

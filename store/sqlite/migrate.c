@@ -22,7 +22,7 @@ static enum err read_number(struct backend *b, const char *sql, int *ret)
 
 enum err sq_examine(struct backend *b, int *ret_version)
 {
-	int application, version, tables;
+	int application = 0, version = 0, tables = 0;
 	enum err err = read_number(b, "PRAGMA application_id", &application);
 
 	if (err == ERR_OK)

@@ -468,7 +468,7 @@ enum err backend_apply(struct backend *b, const struct batch *const *batches, si
 
 enum err sq_snapshot(struct backend *b, struct answer *ret)
 {
-	struct store_head head;
+	struct store_head head = {0};
 	enum err err = sq_do(b, SQ_BEGIN_READ, "BEGIN");
 
 	if (err == ERR_OK)

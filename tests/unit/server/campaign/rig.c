@@ -28,9 +28,10 @@ void rig_free(struct rig *r)
 	free(r);
 }
 
-static void add_to_engine(struct rig *r, struct rig_campaign *c)
+static void take_campaign_times(struct rig *r);
+
+static struct campaign_spec *spec_of(const struct rig_campaign *c)
 {
-	static const uint8_t hubs[RIG_HUBS] = {0, 1};
 	struct campaign_spec *spec = xmalloc(sizeof *spec);
 	struct faults faults = {0};
 	char reason[SPEC_REASON_SIZE] = "";
@@ -39,8 +40,26 @@ static void add_to_engine(struct rig *r, struct rig_campaign *c)
 	ck_assert_msg(spec_parse(c->json, strlen(c->json), false, spec, &faults, &at, reason) == ERR_OK,
 	              "%s: %s", c->json, faults.n > 0 ? faults.all[0].detail : reason);
 	faults_done(&faults);
+	return spec;
+}
+
+static void add_to_engine(struct rig *r, struct rig_campaign *c)
+{
+	static const uint8_t hubs[RIG_HUBS] = {0, 1};
+	struct campaign_spec *spec = spec_of(c);
+
 	c->has_proof = spec->verify.by != VERIFY_NONE;
 	engine_campaign_add(r->e, &c->row, spec, hubs, c->row.selected);
+}
+
+static void write_json(struct rig_campaign *c, const char *members)
+{
+	bool has_action = strstr(members, "\"action\"") != NULL;
+	int n = snprintf(c->json, sizeof c->json, "{\"name\":\"c%u\",\"targets\":{\"all\":true},%s%s%s}",
+	                 c->row.no, has_action ? "" : "\"action\":{\"type\":\"reboot\"}",
+	                 members[0] != '\0' && !has_action ? "," : "", members);
+
+	ck_assert_int_lt(n, (int)sizeof c->json);
 }
 
 uint32_t rig_add(struct rig *r, const char *members, int64_t start_ms, int64_t end_ms, uint8_t lanes)
@@ -49,9 +68,6 @@ uint32_t rig_add(struct rig *r, const char *members, int64_t start_ms, int64_t e
 	struct rig_campaign *c = &r->campaigns[no];
 
 	ck_assert_uint_le(no, RIG_CAMPAIGNS);
-	snprintf(c->json, sizeof c->json, "{\"name\":\"c%u\",\"targets\":{\"all\":true},%s%s%s}", no,
-	         strstr(members, "\"action\"") != NULL ? "" : "\"action\":{\"type\":\"reboot\"}",
-	         members[0] != '\0' && strstr(members, "\"action\"") == NULL ? "," : "", members);
 	c->row = (struct campaign_row){.no = no,
 	                               .state = CAMPAIGN_SCHEDULED,
 	                               .phase = CAMPAIGN_SCHEDULED,
@@ -62,12 +78,40 @@ uint32_t rig_add(struct rig *r, const char *members, int64_t start_ms, int64_t e
 	                               .end_at_ms = T0 + end_ms,
 	                               .selected = lanes};
 	snprintf(c->row.id, sizeof c->row.id, "campaign%u", no);
+	write_json(c, members);
 	add_to_engine(r, c);
 	return no;
 }
 
+void rig_respec(struct rig *r, uint32_t campaign, const char *members, int64_t end_ms)
+{
+	struct rig_campaign *c = &r->campaigns[campaign];
+
+	write_json(c, members);
+	c->row.end_at_ms = T0 + end_ms;
+	engine_campaign_respec(r->e, campaign, spec_of(c), c->row.end_at_ms);
+	take_campaign_times(r);
+}
+
+uint32_t rig_group(struct rig *r, uint32_t campaign, const char *name, uint32_t size)
+{
+	struct rig_campaign *c = &r->campaigns[campaign];
+
+	ck_assert_uint_lt(c->groups_n, RIG_GROUPS);
+	snprintf(c->groups[c->groups_n].name, sizeof c->groups[0].name, "%s", name);
+	c->groups[c->groups_n].size = size;
+	engine_group_add(r->e, campaign, 0, name, size);
+	return c->groups_n++;
+}
+
 void rig_target(struct rig *r, uint32_t campaign, const char *device_id, uint8_t lane, bool has_baseline,
                 bool has_value)
+{
+	rig_target_in(r, campaign, device_id, lane, GROUP_NONE, has_baseline, has_value);
+}
+
+void rig_target_in(struct rig *r, uint32_t campaign, const char *device_id, uint8_t lane, uint32_t group,
+                   bool has_baseline, bool has_value)
 {
 	struct rig_campaign *c = &r->campaigns[campaign];
 	struct rig_target *t;
@@ -75,7 +119,8 @@ void rig_target(struct rig *r, uint32_t campaign, const char *device_id, uint8_t
 	c->targets = xrealloc(c->targets, (c->n + 1) * sizeof *c->targets);
 	t = &c->targets[c->n];
 	memset(t, 0, sizeof *t);
-	t->row = (struct target_row){.group = GROUP_NONE,
+	t->checked_at_ms = TIME_NONE;
+	t->row = (struct target_row){.group = group,
 	                             .campaign = campaign,
 	                             .no = c->n,
 	                             .hub = lane,
@@ -120,17 +165,132 @@ static bool is_out(const struct target_row *row)
 	       row->state == TARGET_AWAITING_PROOF;
 }
 
+static bool is_down(const struct rig *r, const struct target_row *row)
+{
+	return is_out(row) || (row->state == TARGET_SUCCEEDED && row->hold_until_ms > r->now_ms);
+}
+
 static uint32_t unavailable(const struct rig *r, const struct rig_campaign *c)
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < c->n; i++) {
-		const struct target_row *row = &c->targets[i].row;
+	for (uint32_t i = 0; i < c->n; i++)
+		n += is_down(r, &c->targets[i].row) ? 1 : 0;
+	return n;
+}
 
-		n += is_out(row) || (row->state == TARGET_SUCCEEDED && row->hold_until_ms > r->now_ms) ? 1
-		                                                                                       : 0;
+/* P4: how many of the group are down, over all campaigns, or have failed in this one. */
+static uint32_t group_down(const struct rig *r, const struct rig_campaign *c, uint32_t group)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 1; i <= r->campaigns_n; i++) {
+		const struct rig_campaign *other = &r->campaigns[i];
+
+		for (uint32_t k = 0; k < other->n; k++) {
+			const struct target_row *row = &other->targets[k].row;
+			bool is_offline = row->state == TARGET_WAITING && row->offline_tries > 0 &&
+			                  row->changed_at_ms + 300000 >= r->now_ms;
+
+			if (row->group == GROUP_NONE ||
+			    strcmp(other->groups[row->group].name, c->groups[group].name) != 0)
+				continue;
+			/* settling targets of a campaign that is no longer live are not told to a new engine */
+			n += is_down(r, row) && !(r->has_forgotten_settling &&
+			                          campaign_state_is_final(other->row.state) && !is_out(row))
+			             ? 1
+			             : 0;
+			n += is_offline || (other == c && row->state == TARGET_FAILED) ? 1 : 0;
+		}
 	}
 	return n;
+}
+
+static void check_group(const struct rig *r, const struct rig_campaign *c, uint32_t group)
+{
+	uint32_t down, max;
+
+	if (group == GROUP_NONE)
+		return;
+	down = group_down(r, c, group);
+	max = limit_of(engine_spec(r->e, c->row.no)->rollout.group_max_unavailable, c->groups[group].size);
+	ck_assert_msg(down <= max, "P4: %u of %u down in group %s of campaign %u, seed %llu", down, max,
+	              c->groups[group].name, c->row.no, (unsigned long long)r->seed);
+}
+
+/* P7: no abort rule is met. */
+static void check_aborts(const struct rig *r, const struct rig_campaign *c)
+{
+	const struct campaign_spec *spec = engine_spec(r->e, c->row.no);
+	struct campaign_row told;
+
+	ck_assert_int_eq(engine_campaign_row(r->e, c->row.no, &told), ERR_OK);
+	for (uint32_t i = 0; i < spec->aborts_n; i++) {
+		const struct abort_rule *rule = &spec->aborts[i];
+		int64_t finished = -(int64_t)told.aborts[i].finished, failed = -(int64_t)told.aborts[i].failed;
+
+		for (uint32_t k = 0; k < c->n; k++) {
+			const struct target_row *row = &c->targets[k].row;
+
+			finished += row->state == TARGET_SUCCEEDED || row->state == TARGET_FAILED;
+			failed += row->state == TARGET_FAILED &&
+			          (rule->cause == REASON_NONE || rule->cause == (enum reason)row->reason);
+		}
+		ck_assert_msg(rule->count > 0 ? failed < rule->count
+		                              : failed <= 0 || finished < rule->min_finished ||
+		                                        failed * 100 < finished * rule->percent,
+		              "P7: called although rule %u is met: %lld of %lld, seed %llu", i,
+		              (long long)failed, (long long)finished, (unsigned long long)r->seed);
+	}
+}
+
+/* P7: everything in wave w is final, its gate holds and has soaked, and whoever must has approved. */
+static void check_gate(const struct rig *r, const struct rig_campaign *c, uint32_t w)
+{
+	const struct campaign_spec *spec = engine_spec(r->e, c->row.no);
+	const struct gate_spec *gate = &spec->rollout.waves[w].gate;
+	uint32_t succeeded = 0, failed = 0;
+	int64_t proven_at_ms = TIME_NONE;
+
+	for (uint32_t i = w > 0 ? wave_end(spec, w - 1, c->n) : 0; i < wave_end(spec, w, c->n); i++) {
+		const struct target_row *row = &c->targets[i].row;
+
+		ck_assert_msg(target_state_is_final(row->state),
+		              "P7: wave %u opens before %u is done, seed %llu", w + 1, i,
+		              (unsigned long long)r->seed);
+		succeeded += row->state == TARGET_SUCCEEDED;
+		failed += row->state == TARGET_FAILED;
+		if (row->state == TARGET_SUCCEEDED && row->changed_at_ms > proven_at_ms)
+			proven_at_ms = row->changed_at_ms;
+	}
+	if (c->is_overridden[w])
+		return;
+	ck_assert_msg(succeeded * 100 >= gate->min_success_percent * (succeeded + failed),
+	              "P7: the gate of wave %u does not hold, seed %llu", w, (unsigned long long)r->seed);
+	ck_assert_msg(proven_at_ms == TIME_NONE || r->now_ms >= proven_at_ms + (int64_t)gate->soak_s * 1000,
+	              "P7: wave %u has not soaked, seed %llu", w, (unsigned long long)r->seed);
+	ck_assert_msg(c->is_approved[w] ||
+	                      !(gate->approval == APPROVAL_EACH ||
+	                        (gate->approval == APPROVAL_AFTER_FIRST && w == 0)),
+	              "P7: wave %u is not approved, seed %llu", w, (unsigned long long)r->seed);
+}
+
+static void apply_wave(struct rig *r, const struct step *s)
+{
+	struct rig_campaign *c = &r->campaigns[s->campaign];
+
+	ck_assert_uint_lt(s->wave, engine_spec(r->e, s->campaign)->rollout.waves_n);
+	ck_assert_int_eq(s->wave_from, c->stages[s->wave]);
+	ck_assert_int_ne(s->wave_from, s->wave_to);
+	c->stages[s->wave] = s->wave_to;
+	if (s->wave_from != WAVE_PENDING)
+		return;
+	ck_assert_int_eq(s->wave_to, WAVE_OPEN);
+	if (s->wave > 0)
+		check_gate(r, c, s->wave - 1);
+	else
+		ck_assert(c->is_start_approved ||
+		          engine_spec(r->e, s->campaign)->rollout.gate.approval != APPROVAL_START);
 }
 
 static uint32_t max_of(const struct rig *r, const struct rig_campaign *c)
@@ -165,13 +325,47 @@ static void check_waves(const struct rig *r, const struct rig_campaign *c, const
 	for (uint32_t w = 0; w < told->waves_n; w++) {
 		const struct campaign_spec *spec = engine_spec(r->e, told->no);
 		uint32_t end = wave_end(spec, w, c->n), state[TARGET_STATES_N] = {0};
+		int64_t proven_at_ms = TIME_NONE;
 
-		for (; first < end; first++)
-			state[c->targets[first].row.state]++;
+		for (; first < end; first++) {
+			const struct target_row *row = &c->targets[first].row;
+
+			state[row->state]++;
+			if (row->state == TARGET_SUCCEEDED && row->changed_at_ms > proven_at_ms)
+				proven_at_ms = row->changed_at_ms;
+		}
+		ck_assert_int_eq(told->waves[w].stage, c->stages[w]);
+		ck_assert_int_eq(told->waves[w].proven_at_ms, proven_at_ms);
+		ck_assert((told->waves[w].opened_at_ms != TIME_NONE) == (c->stages[w] != WAVE_PENDING));
 		ck_assert_msg(memcmp(state, told->waves[w].state, sizeof state) == 0,
 		              "P8: wave %u of campaign %u, seed %llu", w, told->no,
 		              (unsigned long long)r->seed);
 	}
+}
+
+/* P12: the sums that the campaign's own reasons are told from. */
+static void check_waiting(const struct rig *r, uint32_t no)
+{
+	const struct rig_campaign *c = &r->campaigns[no];
+	uint32_t parked = 0, closed = 0;
+	struct engine_waiting w;
+
+	engine_waiting(r->e, no, r->now_ms, &w);
+	for (uint32_t i = 0; i < c->n; i++) {
+		const struct target_row *row = &c->targets[i].row;
+
+		closed += row->state == TARGET_WAITING && i >= w.closed_from;
+		if (!engine_is_parked(r->e, no, i))
+			continue;
+		parked++;
+		ck_assert_msg(row->state == TARGET_WAITING && row->wait == WAIT_NONE && i < w.closed_from &&
+		                      row->group != GROUP_NONE,
+		              "P12: %u waits for its group and for something else, seed %llu", i,
+		              (unsigned long long)r->seed);
+	}
+	ck_assert_uint_eq(w.closed_n, closed);
+	if (w.parked_n > 0)
+		ck_assert_uint_eq(w.parked_n, parked);
 }
 
 static void check_counts(const struct rig *r, uint32_t no)
@@ -192,6 +386,12 @@ static void check_counts(const struct rig *r, uint32_t no)
 	ck_assert_msg(memcmp(&n, &told.counts, sizeof n) == 0, "P8: counts of campaign %u, seed %llu", no,
 	              (unsigned long long)r->seed);
 	check_waves(r, c, &told);
+	if (r->campaigns[no].is_selected) {
+		ck_assert_msg(told.waves_n == c->row.waves_n && memcmp(told.waves, c->row.waves,
+		                                                       sizeof told.waves) == 0,
+		              "P8: waves stored of campaign %u, seed %llu", no, (unsigned long long)r->seed);
+		ck_assert_mem_eq(told.aborts, c->row.aborts, sizeof told.aborts);
+	}
 	ck_assert_int_eq(told.state, c->row.state);
 	ck_assert_int_eq(told.phase, c->row.phase);
 	ck_assert_str_eq(told.state_reason, c->reason);
@@ -211,6 +411,9 @@ static void log_step(struct rig *r, const struct step *s)
 		           row->attempt_seq, row->redoubts, row->is_unresolved,
 		           (long long)(row->next_at_ms == TIME_NONE ? -1 : row->next_at_ms - T0),
 		           (long long)(row->hold_until_ms == TIME_NONE ? -1 : row->hold_until_ms - T0));
+	else if (s->kind == STEP_WAVE)
+		buf_printf(r->log, " wave %u %s>%s", s->wave, wave_stage_text(s->wave_from),
+		           wave_stage_text(s->wave_to));
 	else
 		buf_printf(r->log, " %s>%s (%s) %s", campaign_state_text(s->campaign_from),
 		           campaign_state_text(s->campaign_to), campaign_state_text(s->phase), s->reason);
@@ -245,7 +448,9 @@ static void apply_target(struct rig *r, const struct step *s)
 	          (s->row.state == TARGET_FAILED || s->row.state == TARGET_SKIPPED));
 	ck_assert(s->row.wait == WAIT_NONE || (s->row.state == TARGET_WAITING &&
 	                                       (s->row.wait == WAIT_DEVICE || s->row.wait == WAIT_OFFLINE ||
-	                                        s->row.wait == WAIT_BACKOFF)));
+	                                        s->row.wait == WAIT_BACKOFF ||
+	                                        s->row.wait == WAIT_HEALTH)));
+	ck_assert_uint_eq(s->row.group, was.group);
 	ck_assert_msg(!is_out(&s->row) || s->row.next_at_ms != TIME_NONE, "each that is out has a deadline");
 	ck_assert_uint_eq(s->row.hub, was.hub);
 	t->row = s->row;
@@ -273,6 +478,13 @@ static void apply_target(struct rig *r, const struct step *s)
 	              "P2: called again while it acts, seed %llu", (unsigned long long)r->seed);
 	ck_assert_msg(!c->has_proof || t->baseline.source != SOURCE_NONE, "called without a baseline");
 	check_device_is_free(r, t);
+	check_group(r, c, t->row.group);
+	check_aborts(r, c);
+	ck_assert_msg(c->stages[wave_of(engine_spec(r->e, s->campaign), s->row.no, c->n)] != WAVE_PENDING,
+	              "P7: called ahead of its wave, seed %llu", (unsigned long long)r->seed);
+	ck_assert_msg(engine_spec(r->e, s->campaign)->precheck.where == NULL ||
+	                      (t->checked_at_ms > was.called_at_ms && r->now_ms - t->checked_at_ms <= 60000),
+	              "called without a pre-check, seed %llu", (unsigned long long)r->seed);
 	t->is_compared = false;
 	ck_assert_uint_gt(r->hubs[was.hub].call_credit--, 0);
 }
@@ -287,6 +499,7 @@ static void apply_campaign(struct rig *r, const struct step *s)
 	          sm_permits(&campaign_machine, c->row.state, s->campaign_to));
 	c->row.state = s->campaign_to;
 	c->row.phase = s->phase;
+	c->is_stopped = s->campaign_to == CAMPAIGN_PAUSED || s->campaign_to == CAMPAIGN_CANCELLING;
 	snprintf(c->reason, sizeof c->reason, "%s", s->reason);
 }
 
@@ -321,12 +534,16 @@ static size_t hand_out(struct rig *r)
 			apply_target(r, &steps[i]);
 		else if (steps[i].kind == STEP_CAMPAIGN)
 			apply_campaign(r, &steps[i]);
-		else if (steps[i].kind == STEP_SELECT)
+		else if (steps[i].kind == STEP_WAVE)
+			apply_wave(r, &steps[i]);
+		else
 			r->selects++;
 	}
+	take_campaign_times(r);
 	for (uint32_t c = 1; c <= r->campaigns_n; c++)
 		check_counts(r, c);
-	take_campaign_times(r);
+	for (uint32_t c = 1; n < r->steps_max && c <= r->campaigns_n; c++)
+		check_waiting(r, c);
 	return n;
 }
 
@@ -369,6 +586,7 @@ void rig_crash(struct rig *r)
 {
 	engine_free(r->e);
 	r->e = engine_new();
+	r->has_forgotten_settling = true;
 	for (uint32_t no = 1; no <= r->campaigns_n; no++) {
 		struct rig_campaign *c = &r->campaigns[no];
 		bool is_live = !campaign_state_is_final(c->row.state);
@@ -382,7 +600,10 @@ void rig_crash(struct rig *r)
 			free(c->targets);
 			c->targets = NULL;
 			c->n = 0;
+			c->groups_n = 0;
 		}
+		for (uint32_t i = 0; is_live && i < c->groups_n; i++)
+			engine_group_add(r->e, no, 0, c->groups[i].name, c->groups[i].size);
 		for (uint32_t i = 0; i < c->n; i++) {
 			struct rig_target *t = &c->targets[i];
 
@@ -408,12 +629,28 @@ struct fact rig_fact(const struct rig *r, enum fact_kind kind, uint32_t c, uint3
 	                 .no = no,
 	                 .is_there = true,
 	                 .is_enabled = true,
+	                 .precheck_holds = true,
 	                 .asked_at_ms = r->now_ms,
 	                 .baseline = {.source = SOURCE_READ, .has_value = true}};
 
 	if (c <= r->campaigns_n && no < r->campaigns[c].n)
 		f.call = r->campaigns[c].targets[no].row.calls;
 	return f;
+}
+
+/* What a person let happen: the start, or what comes after the wave that opened last. */
+static void note_approval(struct rig_campaign *c, bool is_override)
+{
+	uint32_t w = WAVES_MAX;
+
+	while (w > 0 && c->stages[w - 1] == WAVE_PENDING)
+		w--;
+	if (w == 0) {
+		c->is_start_approved = true;
+		return;
+	}
+	c->is_approved[w - 1] = true;
+	c->is_overridden[w - 1] = c->is_overridden[w - 1] || is_override;
 }
 
 enum err rig_feed(struct rig *r, const struct fact *f)
@@ -429,10 +666,30 @@ enum err rig_feed(struct rig *r, const struct fact *f)
 		c->is_stopped = false;
 	else if (f->kind == FACT_SELECTED)
 		c->is_selected = true;
-	else if (f->kind == FACT_READING && f->is_point_read &&
-	         f->asked_at_ms >= c->targets[f->no].row.called_at_ms)
-		c->targets[f->no].is_compared = true;
+	else if (f->kind == FACT_APPROVE)
+		note_approval(c, f->is_override);
+	else if (f->kind == FACT_READING && f->is_point_read) {
+		struct rig_target *t = &c->targets[f->no];
+
+		t->is_compared = t->is_compared || f->asked_at_ms >= t->row.called_at_ms;
+		t->checked_at_ms = f->precheck_holds ? f->asked_at_ms : t->checked_at_ms;
+	}
 	return err;
+}
+
+enum err rig_approve(struct rig *r, uint32_t c, bool is_override)
+{
+	struct fact f = rig_fact(r, FACT_APPROVE, c, 0);
+
+	f.is_override = is_override;
+	return rig_feed(r, &f);
+}
+
+enum err rig_target_order(struct rig *r, enum fact_kind kind, uint32_t c, uint32_t no)
+{
+	struct fact f = rig_fact(r, kind, c, no);
+
+	return rig_feed(r, &f);
 }
 
 enum err rig_order(struct rig *r, enum fact_kind kind, uint32_t c)

@@ -1,8 +1,10 @@
 /* tests: a rig for the engine. It keeps what a store would: a shadow table of rows, made from the steps
  * handed out and from nothing else. After every hand-out it checks what must always hold: P1 (an intent comes
  * with its row), P2 and P3 (a claimed device is free, and compared after a 404103), P4 (slots, settling
- * included), P6 (no call when paused or ending), P8 (counts told are the rows told), P10 (final stays final),
- * the target machine, and that baselines are never retaken. */
+ * included; groups over all campaigns), P6 (no call when paused or ending), P7 (a wave opens when the gate before
+ * it holds, no call ahead of its wave or while an abort rule is met), P8 (counts told are the rows told, wave by
+ * wave too, and what is stored is what is told), P10 (final stays final), the target machine, and that baselines
+ * are never retaken. */
 #ifndef ROLLCALL_TESTS_UNIT_SERVER_CAMPAIGN_RIG_H
 #define ROLLCALL_TESTS_UNIT_SERVER_CAMPAIGN_RIG_H
 
@@ -13,6 +15,7 @@
 #define HOUR_MS 3600000LL
 #define RIG_HUBS 2
 #define RIG_CAMPAIGNS 4
+#define RIG_GROUPS 8
 #define RIG_STEPS 4096
 
 struct rig_target {
@@ -21,13 +24,23 @@ struct rig_target {
 	char device_id[16];
 	bool is_watched;
 	bool is_compared; /* a point read asked for after the last call was fed */
+	int64_t checked_at_ms; /* when the last point read was asked for whose pre-check held */
+};
+
+struct rig_group {
+	char name[16];
+	uint32_t size;
 };
 
 struct rig_campaign {
 	struct campaign_row row;
-	char json[512], reason[128];
+	char json[1024], reason[128];
 	struct rig_target *targets;
 	uint32_t n;
+	struct rig_group groups[RIG_GROUPS];
+	uint32_t groups_n;
+	bool is_start_approved, is_approved[WAVES_MAX], is_overridden[WAVES_MAX]; /* by orders */
+	enum wave_stage stages[WAVES_MAX];                                        /* by steps */
 	bool is_stopped; /* paused or cancelled by an order */
 	bool is_selected;
 	bool has_proof; /* verify is not none */
@@ -45,6 +58,7 @@ struct rig {
 	uint32_t selects; /* STEP_SELECT seen */
 	struct buf *log;  /* where not NULL: all steps as text */
 	uint64_t seed;    /* told in failures */
+	bool has_forgotten_settling; /* by a crash; see group_down() */
 };
 
 /* A rig with two open hubs of plenty credit, at T0. */
@@ -56,6 +70,12 @@ uint32_t rig_add(struct rig *r, const char *members, int64_t start_ms, int64_t e
 /* Adds a target to a campaign that is being selected; state WAITING or SKIPPED. */
 void rig_target(struct rig *r, uint32_t c, const char *device_id, uint8_t lane, bool has_baseline,
                 bool has_value);
+/* Adds the campaign's next group, and a target of it. */
+uint32_t rig_group(struct rig *r, uint32_t c, const char *name, uint32_t size);
+void rig_target_in(struct rig *r, uint32_t c, const char *device_id, uint8_t lane, uint32_t group,
+                   bool has_baseline, bool has_value);
+/* Puts other members in the place of those of its spec, and another end, ms from T0. */
+void rig_respec(struct rig *r, uint32_t c, const char *members, int64_t end_ms);
 /* All of it: a campaign that starts now and ends in a day, with targets d0 … of hub 0 that have a baseline;
  * running, no turn taken since. */
 uint32_t rig_campaign(struct rig *r, const char *members, uint32_t n);
@@ -71,6 +91,8 @@ void rig_crash(struct rig *r);
 struct fact rig_fact(const struct rig *r, enum fact_kind kind, uint32_t c, uint32_t no);
 enum err rig_feed(struct rig *r, const struct fact *f);
 enum err rig_order(struct rig *r, enum fact_kind kind, uint32_t c);
+enum err rig_approve(struct rig *r, uint32_t c, bool is_override);
+enum err rig_target_order(struct rig *r, enum fact_kind kind, uint32_t c, uint32_t no);
 enum err rig_call(struct rig *r, uint32_t c, uint32_t no, enum call_result result);
 enum err rig_query(struct rig *r, uint32_t c, uint32_t no, enum reading_says says);
 enum err rig_read(struct rig *r, uint32_t c, uint32_t no, enum reading_says says, int64_t asked_ms);

@@ -3,14 +3,13 @@
  * settles for 120 s. */
 #include "tests/lib/suite.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/rng.h"
 #include "server/campaign/policy.h"
 #include "server/campaign/target.h"
+#include "chaos.h"
 #include "rig.h"
 
 #define CALL_MS 100000
@@ -1936,309 +1935,29 @@ START_TEST(test_after_a_crash_every_life_goes_on_as_without)
 }
 END_TEST
 
-/* ---- luck: whatever happens, in whatever order ---- */
+/* ---- luck ---- */
 
-#define RUNS 2000
-#define EVENTS 120
-#define OLD_FACTS 16
-#define PENDING_MAX 512
-
-struct pending {
-	struct fact fact; /* CALL or READING, its answer still to be drawn */
+static const struct chaos_members lucky[] = {
+        {"", "\"rollout\":{\"maxUnavailable\":2}"},
+        {RETRY, "\"rollout\":{\"ratePerMinute\":20}," RETRY},
+        {BY_NONE, NULL},
+        {BY_WHERE, NULL},
+        {RETRY ",\"offline\":{\"expireAfterSeconds\":600}", NULL},
+        {"\"rollout\":{\"maxUnavailable\":1}", ""},
+        {"\"rollout\":{\"maxUnavailable\":\"30%\",\"ratePerMinute\":20}", ""},
+        {"\"offline\":{\"wait\":false},\"retry\":{\"doubtful\":\"never\"}", NULL},
+        {"\"verify\":{\"timeoutSeconds\":60},\"rollout\":{\"maxUnavailable\":2}", NULL},
 };
-
-struct chaos {
-	struct rng rng;
-	struct pending pending[PENDING_MAX];
-	size_t pending_n;
-	struct fact old[OLD_FACTS];
-	size_t old_n;
-};
-
-static bool once_in(struct chaos *x, unsigned n)
-{
-	return rng_below(&x->rng, n) == 0;
-}
-
-static unsigned draw(struct chaos *x, unsigned n)
-{
-	return (unsigned)rng_below(&x->rng, n);
-}
-
-static void feed(struct chaos *x, const struct fact *f)
-{
-	enum err err = rig_feed(r, f);
-
-	ck_assert(err == ERR_OK || err == ERR_CLOSED || err == ERR_CONFLICT || err == ERR_NOT_FOUND);
-	x->old[x->old_n++ % OLD_FACTS] = *f;
-}
-
-static void draw_reading(struct chaos *x, struct fact *f)
-{
-	static const enum reading_says says[] = {SAYS_NOTHING, SAYS_NOTHING, SAYS_NOTHING, SAYS_MOVED,
-	                                         SAYS_PROVEN,  SAYS_PROVEN,  SAYS_FAILED,  SAYS_GONE};
-
-	f->kind = f->is_point_read && once_in(x, 6) ? FACT_READ_FAILED : FACT_READING;
-	f->says = says[draw(x, 8)];
-	f->is_there = !once_in(x, 20);
-	f->is_enabled = !once_in(x, 20);
-	f->is_done_path = once_in(x, 2);
-	f->baseline.has_value = !once_in(x, 4);
-	f->baseline.success_held = once_in(x, 6);
-}
-
-static void answer_one(struct chaos *x)
-{
-	size_t i = draw(x, (unsigned)x->pending_n);
-	struct fact f = x->pending[i].fact;
-
-	x->pending[i] = x->pending[--x->pending_n];
-	f.at_ms = r->now_ms;
-	if (f.kind == FACT_CALL) {
-		f.result = (enum call_result)draw(x, CALL_REJECTED + 1);
-		if (once_in(x, 2))
-			f.result = once_in(x, 2)   ? CALL_ACCEPTED
-			           : once_in(x, 2) ? CALL_OFFLINE
-			                           : CALL_AMBIGUOUS;
-		if (once_in(x, 10))
-			f.kind = FACT_WITHDRAWN;
-	} else {
-		draw_reading(x, &f);
-	}
-	feed(x, &f);
-}
-
-static void nonsense(struct chaos *x)
-{
-	struct fact f = rig_fact(r, FACT_CALL, draw(x, RIG_CAMPAIGNS + 2), draw(x, 12));
-
-	f.at_ms -= draw(x, 1000);
-	f.asked_at_ms -= draw(x, 3000000);
-	f.result = (enum call_result)draw(x, CALL_REJECTED + 1);
-	f.is_point_read = once_in(x, 2);
-	switch (draw(x, 8)) {
-	case 0:
-		f.kind = (enum fact_kind)draw(x, FACT_CANCEL + 1);
-		break;
-	case 1:
-		f.kind = FACT_WITHDRAWN;
-		break;
-	case 2:
-		f.call = (uint16_t)draw(x, 5);
-		break;
-	case 3:
-		f.call = UINT16_MAX;
-		break;
-	case 4:
-		f.kind = FACT_READ_FAILED;
-		break;
-	default:
-		draw_reading(x, &f);
-		break;
-	}
-	feed(x, &f);
-}
-
-static void select_targets(struct chaos *x, uint32_t no)
-{
-	struct fact f = rig_fact(r, FACT_SELECTED, no, 0);
-	uint32_t lanes = r->campaigns[no].row.selected;
-	char id[16];
-
-	if (once_in(x, 20))
-		f.kind = FACT_SELECTION_FAILED;
-	for (uint8_t lane = 0; f.kind == FACT_SELECTED && lane < lanes; lane++)
-		for (unsigned d = 0; d < 6; d++) {
-			snprintf(id, sizeof id, "d%u", d);
-			if (!once_in(x, 3))
-				rig_target(r, no, id, lane, !once_in(x, 3), !once_in(x, 4));
-		}
-	feed(x, &f);
-	x->old_n = 0; /* to select again after a crash would be our own mistake */
-}
-
-static void draw_hubs(struct chaos *x)
-{
-	for (unsigned h = 0; h < RIG_HUBS; h++) {
-		struct hub_state *hub = &r->hubs[h];
-
-		if (once_in(x, 10))
-			hub->is_open = !hub->is_open;
-		hub->opens_at_ms = hub->is_open || once_in(x, 2) ? TIME_NONE : r->now_ms + 1 + draw(x, 5000);
-		if (once_in(x, 2) || hub->credit_at_ms <= r->now_ms) {
-			hub->call_credit = draw(x, 4);
-			hub->read_credit = draw(x, 4);
-			hub->credit_at_ms = r->now_ms + 1 + draw(x, 5000);
-		}
-	}
-}
-
-static void turn(struct chaos *x)
-{
-	rig_turn(r);
-	for (size_t i = 0; i < r->steps_n; i++) {
-		const struct step *s = &r->steps[i];
-
-		if (s->kind != STEP_TARGET)
-			continue;
-		if ((s->acts & ACT_INVOKE) && x->pending_n < PENDING_MAX) {
-			x->pending[x->pending_n].fact = rig_fact(r, FACT_CALL, s->campaign, s->row.no);
-			x->pending[x->pending_n++].fact.call = s->row.calls;
-		}
-		if ((s->acts & ACT_READ) && x->pending_n < PENDING_MAX) {
-			x->pending[x->pending_n].fact = rig_fact(r, FACT_READING, s->campaign, s->row.no);
-			x->pending[x->pending_n++].fact.is_point_read = true;
-		}
-	}
-}
-
-static void crash(struct chaos *x)
-{
-	rig_crash(r);
-	x->pending_n = 0;
-	x->old_n = 0;
-}
-
-static void happen(struct chaos *x)
-{
-	uint32_t no = 1 + draw(x, r->campaigns_n);
-
-	if (x->pending_n > 0 && once_in(x, 2))
-		answer_one(x);
-	if (x->pending_n > 0 && once_in(x, 40))
-		x->pending_n--; /* never answered */
-	if (r->campaigns[no].row.phase == CAMPAIGN_SELECTING && !r->campaigns[no].is_selected)
-		select_targets(x, no);
-	if (campaign_state_is_final(r->campaigns[no].row.state) && once_in(x, 4))
-		engine_campaign_drop(r->e, no);
-	if (once_in(x, 3))
-		nonsense(x);
-	if (x->old_n > 0 && once_in(x, 8)) {
-		struct fact f = x->old[draw(x, (unsigned)(x->old_n < OLD_FACTS ? x->old_n : OLD_FACTS))];
-
-		(void)!rig_feed(r, &f);
-	}
-	if (once_in(x, 30))
-		feed(x, &(struct fact){.kind = FACT_RESUME, .at_ms = r->now_ms, .campaign = no, .by = "eva"});
-	draw_hubs(x);
-}
-
-static void pass_time(struct chaos *x)
-{
-	int64_t now_ms = r->now_ms;
-
-	if (once_in(x, 2) && r->wake_ms != TIME_NEVER && r->wake_ms < now_ms + HOUR_MS)
-		r->now_ms = r->wake_ms;
-	else if (once_in(x, 10))
-		r->now_ms += draw(x, (unsigned)HOUR_MS);
-	else
-		r->now_ms += draw(x, 10000);
-}
-
-static bool is_over(void)
-{
-	for (uint32_t no = 1; no <= r->campaigns_n; no++)
-		if (!campaign_state_is_final(r->campaigns[no].row.state))
-			return false;
-	return true;
-}
-
-/* A move that is not permitted aborts: in which run? */
-static void on_abort(int number)
-{
-	(void)number;
-	fprintf(stderr, "seed %llu\n", r != NULL ? (unsigned long long)r->seed : 0);
-}
-
-/* One life of up to three campaigns over the same devices; P10 at its end. */
-static void run(uint64_t seed, struct buf *log)
-{
-	static const char *const members[] = {
-	        "",
-	        RETRY,
-	        BY_NONE,
-	        BY_WHERE,
-	        RETRY ",\"offline\":{\"expireAfterSeconds\":600}",
-	        "\"rollout\":{\"maxUnavailable\":1}",
-	        "\"rollout\":{\"maxUnavailable\":\"30%\",\"ratePerMinute\":20}",
-	        "\"offline\":{\"wait\":false},\"retry\":{\"doubtful\":\"never\"}",
-	        "\"verify\":{\"timeoutSeconds\":60},\"rollout\":{\"maxUnavailable\":2}"};
-	struct chaos *x = xcalloc(1, sizeof *x);
-	uint32_t campaigns;
-	int64_t last_ms = 0;
-
-	rng_seed(&x->rng, seed);
-	r = rig_new();
-	r->seed = seed;
-	r->log = log;
-	r->steps_max = 2 + draw(x, 30);
-	campaigns = 1 + draw(x, 3);
-	for (uint32_t i = 0; i < campaigns; i++) {
-		int64_t start_ms = draw(x, 20000), end_ms = start_ms + draw(x, 3 * (unsigned)HOUR_MS);
-
-		rig_add(r, members[draw(x, sizeof members / sizeof *members)], start_ms, end_ms,
-		        (uint8_t)(1 + draw(x, RIG_HUBS)));
-		last_ms = end_ms > last_ms ? end_ms : last_ms;
-	}
-	for (unsigned i = 0; i < EVENTS; i++) {
-		happen(x);
-		if (once_in(x, 25))
-			crash(x);
-		turn(x);
-		pass_time(x);
-	}
-	last_ms = (r->now_ms - T0 > last_ms ? r->now_ms - T0 : last_ms) + QUIET_MS + 2 * DAY_MS;
-	for (unsigned i = 0; !is_over(); i++) {
-		ck_assert_msg(r->now_ms <= T0 + last_ms && i < 5000, "P10: it ends, seed %llu",
-		              (unsigned long long)seed);
-		for (uint32_t no = 1; no <= r->campaigns_n; no++)
-			if (r->campaigns[no].row.phase == CAMPAIGN_SELECTING && !r->campaigns[no].is_selected)
-				select_targets(x, no);
-		while (x->pending_n > 0)
-			answer_one(x);
-		for (unsigned h = 0; h < RIG_HUBS; h++)
-			r->hubs[h] = (struct hub_state){true, TIME_NONE, 1000, TIME_NEVER, 1000, 0};
-		turn(x);
-		if (!is_over() && x->pending_n == 0)
-			ck_assert_msg(r->wake_ms != TIME_NEVER, "P10: it wakes, seed %llu",
-			              (unsigned long long)seed);
-		if (x->pending_n == 0 && r->wake_ms != TIME_NEVER)
-			r->now_ms = r->wake_ms;
-	}
-	for (uint32_t no = 1; no <= r->campaigns_n; no++)
-		for (uint32_t i = 0; i < r->campaigns[no].n; i++)
-			ck_assert_msg(target_state_is_final(r->campaigns[no].targets[i].row.state) ||
-			                      r->campaigns[no].row.state == CAMPAIGN_FAILED,
-			              "P10: each target ends, seed %llu", (unsigned long long)seed);
-	free(x);
-	rig_free(r);
-	r = NULL;
-}
 
 START_TEST(test_promises_hold_whatever_happens)
 {
-	const char *text = getenv("ROLLCALL_TEST_SEED");
-	uint64_t seed = text != NULL ? strtoull(text, NULL, 10) : 1;
-
-	signal(SIGABRT, on_abort);
-	printf("seeds %llu and on\n", (unsigned long long)seed);
-	for (uint64_t i = 0; i < (text != NULL ? 1 : RUNS); i++)
-		run(seed + i, NULL);
+	chaos_runs(2000, lucky, sizeof lucky / sizeof *lucky);
 }
 END_TEST
 
 START_TEST(test_the_same_facts_give_the_same_steps)
 {
-	for (uint64_t seed = 1; seed <= 20; seed++) {
-		struct buf first = BUF_INIT, second = BUF_INIT;
-
-		run(seed, &first);
-		run(seed, &second);
-		ck_assert_uint_gt(first.len, 0);
-		ck_assert_str_eq(first.data, second.data);
-		buf_done(&first);
-		buf_done(&second);
-	}
+	chaos_repeats(20, lucky, sizeof lucky / sizeof *lucky);
 }
 END_TEST
 

@@ -244,6 +244,29 @@ START_TEST(test_queries_hold_a_hundred_ids_and_everybody_has_a_turn)
 }
 END_TEST
 
+START_TEST(test_point_reads_help_a_round_that_queries_cannot_make_in_time)
+{
+	char id[8];
+
+	start(60, 6000, 8); /* queries come round to 1,000 in ten seconds */
+	for (uint32_t no = 0; no < 1400; no++) {
+		snprintf(id, sizeof id, "d%04u", no);
+		track_watch(track, 1, no, id, watch);
+	}
+	run(0);
+	ck_assert_uint_eq(fake_hub_n(hub), 4); /* the rest can be made in time */
+	stop();
+	start(60, 6000, 8);
+	for (uint32_t no = 0; no < 1500; no++) {
+		snprintf(id, sizeof id, "d%04u", no);
+		track_watch(track, 1, no, id, watch);
+	}
+	run(0);
+	ck_assert_uint_eq(fake_hub_n(hub), 4 + 8); /* as many reads as may be out */
+	stop();
+}
+END_TEST
+
 START_TEST(test_query_text_stays_within_the_hubs_limit)
 {
 	enum { SELECT = 6000, N = 60 };
@@ -686,6 +709,7 @@ int main(void)
 	      test_next_round_waits_for_the_interval_and_for_the_end_of_the_last,
 	      test_pages_are_read_to_the_end_with_the_same_condition, test_hub_that_goes_in_circles_is_left,
 	      test_queries_hold_a_hundred_ids_and_everybody_has_a_turn,
+	      test_point_reads_help_a_round_that_queries_cannot_make_in_time,
 	      test_query_text_stays_within_the_hubs_limit,
 	      test_where_no_id_fits_into_a_query_point_reads_are_made,
 	      test_unwatched_before_its_turn_is_not_asked_for,
