@@ -290,7 +290,7 @@ static void apply_wave(struct rig *r, const struct step *s)
 		check_gate(r, c, s->wave - 1);
 	else
 		ck_assert(c->is_start_approved ||
-		          engine_spec(r->e, s->campaign)->rollout.gate.approval != APPROVAL_START);
+		          engine_spec(r->e, s->campaign)->rollout.waves[0].gate.approval != APPROVAL_START);
 }
 
 static uint32_t max_of(const struct rig *r, const struct rig_campaign *c)

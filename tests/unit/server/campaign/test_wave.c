@@ -113,7 +113,7 @@ START_TEST(test_who_must_approve_what)
 	        {APPROVAL_NONE, APPROVAL_EACH, APPROVAL_NONE, false, true, false},
 	        {APPROVAL_NONE, APPROVAL_NONE, APPROVAL_EACH, false, false, true},
 	        {APPROVAL_NONE, APPROVAL_START, APPROVAL_NONE, true, false, false},
-	        {APPROVAL_START, APPROVAL_EACH, APPROVAL_START, true, true, false},
+	        {APPROVAL_START, APPROVAL_EACH, APPROVAL_START, false, true, false},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

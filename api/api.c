@@ -1,0 +1,91 @@
+/* api: see api.h */
+#include "api/api.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "api/auth.h"
+#include "api/httpd.h"
+#include "api/request.h"
+#include "api/routes.h"
+#include "server/base/buf.h"
+#include "server/base/rng.h"
+
+#define BODY_MAX_BYTES ((size_t)8 << 20)
+
+struct api {
+	struct httpd *httpd;
+	struct context context;
+	void (*on_stopped)(void *arg);
+	void *stopped_arg;
+};
+
+static uint32_t or_default(uint32_t given, uint32_t otherwise)
+{
+	return given > 0 ? given : otherwise;
+}
+
+enum err api_start(const struct api_options *options, struct api **ret, char **ret_reason)
+{
+	struct api *api = xcalloc(1, sizeof *api);
+	struct httpd_options o = {
+	        .loop = options->loop,
+	        .address = options->address,
+	        .port = options->port,
+	        .loopback_only = options->tokens_file == NULL,
+	        .connections_max = or_default(options->connections_max, 512),
+	        .body_max_bytes = BODY_MAX_BYTES,
+	        .bodies_max_bytes =
+	                options->bodies_max_bytes > 0 ? options->bodies_max_bytes : 8 * BODY_MAX_BYTES,
+	        .head_timeout_ms = or_default(options->head_timeout_ms, 30 * 1000),
+	        .body_timeout_ms = or_default(options->body_timeout_ms, 120 * 1000),
+	        .send_timeout_ms = or_default(options->send_timeout_ms, 120 * 1000),
+	        .events = &routes_events,
+	        .arg = &api->context,
+	};
+	uint64_t seed;
+	enum err err;
+
+	rng_system(&seed, sizeof seed);
+	rng_seed(&api->context.luck, seed);
+	api->context.conductor = options->conductor;
+	api->context.store = options->store;
+	LIST_INIT(&api->context.creating);
+	err = auth_load(options->tokens_file, &api->context.auth, ret_reason);
+	if (err == ERR_OK)
+		err = httpd_start(&o, &api->httpd, ret_reason);
+	if (err != ERR_OK) {
+		auth_free(api->context.auth);
+		free(api);
+		return err;
+	}
+	*ret = api;
+	return ERR_OK;
+}
+
+uint16_t api_port(const struct api *api)
+{
+	return httpd_port(api->httpd);
+}
+
+enum err api_reload_tokens(struct api *api, char **ret_reason)
+{
+	return auth_reload(api->context.auth, ret_reason);
+}
+
+static void on_httpd_stopped(void *arg)
+{
+	struct api *api = arg;
+
+	assert(LIST_EMPTY(&api->context.creating));
+	auth_free(api->context.auth);
+	api->on_stopped(api->stopped_arg);
+	free(api);
+}
+
+void api_stop(struct api *api, void (*on_stopped)(void *arg), void *arg)
+{
+	api->on_stopped = on_stopped;
+	api->stopped_arg = arg;
+	httpd_stop(api->httpd, on_httpd_stopped, api);
+}

@@ -1,0 +1,57 @@
+/* api/handlers: one function a route, one resource a file. Each replies exactly once, now or from a callback.
+ */
+#ifndef ROLLCALL_API_HANDLERS_H
+#define ROLLCALL_API_HANDLERS_H
+
+#include "server/base/buf.h"
+#include "server/conductor.h"
+
+struct request;
+
+/* create.c */
+void campaigns_create(struct request *r);
+void campaigns_retry(struct request *r);
+
+/* campaigns.c */
+void campaigns_list(struct request *r);
+void campaigns_get(struct request *r);
+void campaigns_pause(struct request *r);
+void campaigns_resume(struct request *r);
+void campaigns_cancel(struct request *r);
+void campaigns_approve(struct request *r);
+void campaigns_patch(struct request *r);
+void campaigns_delete(struct request *r);
+/* Why the campaign's waiting targets wait; never WAIT_NONE where the campaign is not final. */
+void campaigns_waiting(const struct conductor *c, const struct campaign_row *row,
+                       struct campaign_waiting *ret);
+/* Reads the stored spec, to be freed by spec_done(). */
+void campaigns_read_spec(const struct campaign_row *row, struct campaign_spec *ret);
+/* Answers with the campaign. */
+void campaigns_reply(struct request *r, unsigned status, const struct campaign_row *row, uint64_t revision);
+/* The end of a read of a campaign that must be there; false: it replied that there is none, or that it
+ * failed. */
+MUST_CHECK bool campaigns_found(struct request *r, enum err err, size_t n);
+
+/* targets.c */
+void targets_list(struct request *r);
+void targets_get(struct request *r);
+void targets_skip(struct request *r);
+void targets_retry(struct request *r);
+
+/* groups.c */
+void groups_list(struct request *r);
+
+/* devices.c */
+void devices_history(struct request *r);
+
+/* events.c */
+void events_list(struct request *r);
+void events_of_campaign(struct request *r);
+
+/* system.c */
+void system_hubs(struct request *r);
+void system_live(struct request *r);
+void system_ready(struct request *r);
+void system_openapi(struct request *r);
+
+#endif

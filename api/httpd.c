@@ -1,0 +1,594 @@
+/* api: see httpd.h
+ *
+ *   HEAD ──head in──▶ BODY ──all in──▶ WORKING ──reply──▶ SENDING ──▶ end
+ *                                         │  ▲
+ *                             no reply yet▼  │reply
+ *                                        PARKED
+ * A reply that is known before all of the body is in waits in BODY: the rest is read and dropped, since a
+ * client that still sends would lose an answer that is followed by a close. Only what is far too long, or has
+ * not been sent yet (Expect), is not waited for. libmicrohttpd does not watch a suspended connection, so
+ * PARKED needs no deadline and ends by the handler alone. */
+#include "api/httpd.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "server/base/log.h"
+
+/* Of a body that is not wanted, so much is read and dropped for the sake of the answer. */
+#define DROP_MAX_BYTES ((uint64_t)32 << 20)
+#define DROP_TIMEOUT_MS 15000
+/* Once we stop, so long for the rest of a body, and for taking an answer. */
+#define STOP_TIMEOUT_MS 3000
+/* Of one connection: request head, answer head and a slice of body. */
+#define CONNECTION_MEMORY_BYTES ((size_t)24 << 10)
+#define BACKLOG 511
+#define NO_DEADLINE UINT64_MAX
+
+struct client {
+	TAILQ_ENTRY(client) entry;
+	struct httpd *httpd;
+	struct exchange *exchange; /* NULL: between requests, or the head is not in yet */
+	int fd;
+	uint64_t deadline_ms; /* by the loop's clock; after it the connection is cut */
+};
+
+enum exchange_state { X_HEAD, X_BODY, X_WORKING, X_PARKED, X_SENDING };
+
+struct exchange {
+	struct httpd *httpd;
+	struct client *client;
+	struct MHD_Connection *connection;
+	enum exchange_state state;
+	char *target;
+	const char *method, *version;
+	void *request; /* what on_head() gave */
+	struct buf body;
+	uint64_t received_bytes; /* of the body, also dropped ones */
+	bool is_unwanted;        /* the body is dropped */
+	unsigned status;
+	struct MHD_Response *response; /* NULL: no reply yet */
+};
+
+struct httpd {
+	struct httpd_options o;
+	struct MHD_Daemon *daemon;
+	uv_poll_t poll;
+	uv_timer_t turn_timer;  /* when libmicrohttpd wants to run without news */
+	uv_timer_t sweep_timer; /* when the first deadline passes */
+	uint64_t sweep_at_ms;
+	TAILQ_HEAD(, client) clients;
+	uint32_t clients_n;
+	size_t bodies_bytes;
+	uint16_t port;
+	unsigned open_handles;
+	void (*on_stopped)(void *arg); /* not NULL: stopping */
+	void *stopped_arg;
+};
+
+/* ---- deadlines ---- */
+
+static void on_sweep(uv_timer_t *timer)
+{
+	struct httpd *h = timer->data;
+	uint64_t now_ms = uv_now(h->o.loop);
+	struct client *c;
+
+	h->sweep_at_ms = NO_DEADLINE;
+	TAILQ_FOREACH (c, &h->clients, entry) {
+		if (c->deadline_ms <= now_ms) {
+			/* libmicrohttpd sees the end of the stream and closes. */
+			shutdown(c->fd, SHUT_RDWR);
+			c->deadline_ms = NO_DEADLINE;
+		} else if (c->deadline_ms < h->sweep_at_ms) {
+			h->sweep_at_ms = c->deadline_ms;
+		}
+	}
+	if (h->sweep_at_ms != NO_DEADLINE)
+		uv_timer_start(&h->sweep_timer, on_sweep, h->sweep_at_ms - now_ms, 0);
+}
+
+/* Later deadlines do not move the timer: the sweep finds out. So a busy connection costs nothing here. */
+static void set_deadline(struct client *c, uint64_t in_ms)
+{
+	struct httpd *h = c->httpd;
+
+	c->deadline_ms = uv_now(h->o.loop) + in_ms;
+	if (c->deadline_ms < h->sweep_at_ms) {
+		h->sweep_at_ms = c->deadline_ms;
+		uv_timer_start(&h->sweep_timer, on_sweep, in_ms, 0);
+	}
+}
+
+/* Whether nobody is harmed when c goes: it waits for a request, or for the rest of a refused one. */
+static bool is_idle(const struct client *c)
+{
+	const struct exchange *x = c->exchange;
+
+	return x == NULL || x->state == X_HEAD || (x->state == X_BODY && x->response != NULL);
+}
+
+/* Makes room for a new connection while most are taken: the one that has been idle for longest goes. */
+static void evict_one(struct httpd *h)
+{
+	struct client *c, *oldest = NULL;
+
+	TAILQ_FOREACH (c, &h->clients, entry)
+		if (is_idle(c) && c->deadline_ms != NO_DEADLINE &&
+		    (oldest == NULL || c->deadline_ms < oldest->deadline_ms))
+			oldest = c;
+	if (oldest != NULL) {
+		shutdown(oldest->fd, SHUT_RDWR);
+		oldest->deadline_ms = NO_DEADLINE;
+	}
+}
+
+/* ---- one turn of libmicrohttpd ---- */
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+	struct httpd *h = handle->data;
+
+	if (--h->open_handles > 0)
+		return;
+	h->on_stopped(h->stopped_arg);
+	free(h);
+}
+
+static void close_handles(struct httpd *h)
+{
+	uv_close((uv_handle_t *)&h->poll, on_handle_closed);
+	uv_close((uv_handle_t *)&h->turn_timer, on_handle_closed);
+	uv_close((uv_handle_t *)&h->sweep_timer, on_handle_closed);
+	MHD_stop_daemon(h->daemon);
+}
+
+static void turn(struct httpd *h);
+
+static void on_turn_timer(uv_timer_t *timer)
+{
+	turn(timer->data);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	(void)status;
+	(void)events;
+	turn(poll->data);
+}
+
+/* Has libmicrohttpd run soon, but not inside the caller. */
+static void turn_soon(struct httpd *h)
+{
+	uv_timer_start(&h->turn_timer, on_turn_timer, 0, 0);
+}
+
+static void turn(struct httpd *h)
+{
+	MHD_UNSIGNED_LONG_LONG wait_ms;
+
+	MHD_run(h->daemon);
+	if (h->on_stopped != NULL && h->clients_n == 0)
+		close_handles(h);
+	else if (MHD_get_timeout(h->daemon, &wait_ms) == MHD_YES)
+		uv_timer_start(&h->turn_timer, on_turn_timer, wait_ms, 0);
+	else
+		uv_timer_stop(&h->turn_timer);
+}
+
+/* ---- an exchange ---- */
+
+static void drop_body(struct exchange *x)
+{
+	x->httpd->bodies_bytes -= x->body.len;
+	buf_done(&x->body);
+}
+
+static enum MHD_Result send_reply(struct exchange *x)
+{
+	bool is_stopping = x->httpd->on_stopped != NULL;
+
+	if (is_stopping)
+		MHD_add_response_header(x->response, MHD_HTTP_HEADER_CONNECTION, "close");
+	x->state = X_SENDING;
+	set_deadline(x->client, is_stopping ? STOP_TIMEOUT_MS : x->httpd->o.send_timeout_ms);
+	return MHD_queue_response(x->connection, x->status, x->response);
+}
+
+static void refuse_body(struct exchange *x, enum httpd_body why)
+{
+	drop_body(x);
+	x->httpd->o.events->on_body(x->request, why);
+	assert(x->response != NULL);
+}
+
+/* The length that the head announces; 0 for none and for chunked. */
+static uint64_t announced_bytes(const struct exchange *x)
+{
+	const char *text = httpd_header(x, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return text != NULL && httpd_header(x, MHD_HTTP_HEADER_TRANSFER_ENCODING) == NULL
+	               ? strtoull(text, NULL, 10)
+	               : 0;
+}
+
+static enum MHD_Result on_head(struct exchange *x, const char *method, const char *version)
+{
+	struct httpd *h = x->httpd;
+	uint64_t announced = announced_bytes(x);
+
+	x->state = X_BODY;
+	x->method = method;
+	x->version = version;
+	set_deadline(x->client, h->o.body_timeout_ms);
+	x->request = h->o.events->on_head(h->o.arg, x);
+	if (x->response == NULL && announced > h->o.body_max_bytes)
+		refuse_body(x, HTTPD_BODY_TOO_LARGE);
+	if (x->response == NULL)
+		return MHD_YES;
+	x->is_unwanted = true;
+	if (announced > DROP_MAX_BYTES || httpd_header(x, MHD_HTTP_HEADER_EXPECT) != NULL)
+		return send_reply(x);
+	if (h->o.body_timeout_ms > DROP_TIMEOUT_MS)
+		set_deadline(x->client, DROP_TIMEOUT_MS);
+	return MHD_YES;
+}
+
+/* libmicrohttpd takes no answer in the middle of a body, so one that never ends gets none. */
+static enum MHD_Result on_chunk(struct exchange *x, const char *data, size_t n)
+{
+	struct httpd *h = x->httpd;
+
+	x->received_bytes += n;
+	if (x->is_unwanted)
+		return x->received_bytes <= DROP_MAX_BYTES ? MHD_YES : MHD_NO;
+	if (x->received_bytes > h->o.body_max_bytes || n > h->o.bodies_max_bytes - h->bodies_bytes) {
+		x->is_unwanted = true;
+		refuse_body(x, x->received_bytes > h->o.body_max_bytes ? HTTPD_BODY_TOO_LARGE
+		                                                       : HTTPD_BODY_NO_ROOM);
+		return MHD_YES;
+	}
+	buf_put(&x->body, data, n);
+	h->bodies_bytes += n;
+	return MHD_YES;
+}
+
+/* Called when all of the body is in, and again after every resume. */
+static enum MHD_Result on_whole(struct exchange *x)
+{
+	if (x->state == X_BODY) {
+		x->state = X_WORKING;
+		x->client->deadline_ms = NO_DEADLINE;
+		if (x->response == NULL)
+			x->httpd->o.events->on_body(x->request, HTTPD_BODY_WHOLE);
+	}
+	if (x->response != NULL)
+		return send_reply(x);
+	x->state = X_PARKED;
+	MHD_suspend_connection(x->connection);
+	return MHD_YES; /* woken by httpd_reply() */
+}
+
+static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, const char *url,
+                                 const char *method, const char *version, const char *upload,
+                                 size_t *upload_bytes, void **state)
+{
+	struct exchange *x = *state;
+	size_t n = *upload_bytes;
+
+	(void)cls;
+	(void)connection;
+	(void)url;
+	if (x->state == X_HEAD)
+		return on_head(x, method, version);
+	if (n == 0)
+		return on_whole(x);
+	*upload_bytes = 0;
+	return on_chunk(x, upload, n);
+}
+
+/* The request line is in: the only place that shows the target as it was sent. */
+static void *on_target(void *cls, const char *target, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct exchange *x = xcalloc(1, sizeof *x);
+
+	x->httpd = cls;
+	x->client = info->socket_context;
+	x->client->exchange = x;
+	x->connection = connection;
+	x->target = xstrdup(target);
+	return x;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode why)
+{
+	struct httpd *h = cls;
+	struct exchange *x = *state;
+
+	(void)connection;
+	(void)why;
+	if (x == NULL)
+		return;
+	if (x->request != NULL)
+		h->o.events->on_end(x->request);
+	if (x->response != NULL)
+		MHD_destroy_response(x->response);
+	drop_body(x);
+	x->client->exchange = NULL;
+	set_deadline(x->client, h->on_stopped != NULL ? 0 : h->o.head_timeout_ms);
+	free(x->target);
+	free(x);
+	*state = NULL;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+	struct httpd *h = cls;
+	struct client *c;
+
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+		c = *socket_context;
+		TAILQ_REMOVE(&h->clients, c, entry);
+		h->clients_n--;
+		free(c);
+		return;
+	}
+	if (h->clients_n >= h->o.connections_max - h->o.connections_max / 8)
+		evict_one(h);
+	c = xcalloc(1, sizeof *c);
+	c->httpd = h;
+	c->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	TAILQ_INSERT_TAIL(&h->clients, c, entry);
+	h->clients_n++;
+	set_deadline(c, h->o.head_timeout_ms);
+	*socket_context = c;
+}
+
+const char *httpd_method(const struct exchange *x)
+{
+	return x->method;
+}
+
+const char *httpd_target(const struct exchange *x)
+{
+	return x->target;
+}
+
+bool httpd_is_http_1_0(const struct exchange *x)
+{
+	return strcmp(x->version, MHD_HTTP_VERSION_1_0) == 0;
+}
+
+const char *httpd_header(const struct exchange *x, const char *name)
+{
+	return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+}
+
+struct header_count {
+	const char *name;
+	unsigned n;
+};
+
+static enum MHD_Result count_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct header_count *count = cls;
+
+	(void)kind;
+	(void)value;
+	if (strcasecmp(name, count->name) == 0)
+		count->n++;
+	return MHD_YES;
+}
+
+unsigned httpd_header_n(const struct exchange *x, const char *name)
+{
+	struct header_count count = {name, 0};
+
+	MHD_get_connection_values(x->connection, MHD_HEADER_KIND, count_header, &count);
+	return count.n;
+}
+
+const char *httpd_body(const struct exchange *x, size_t *ret_len)
+{
+	*ret_len = x->body.len;
+	return x->body.data != NULL ? x->body.data : "";
+}
+
+void httpd_body_drop(struct exchange *x)
+{
+	drop_body(x);
+}
+
+void httpd_reply(struct exchange *x, unsigned status, const struct httpd_header *headers, size_t headers_n,
+                 struct buf *body)
+{
+	size_t len = body->len;
+
+	assert(x->response == NULL);
+	x->status = status;
+	x->response = MHD_create_response_from_buffer(len, buf_take(body), MHD_RESPMEM_MUST_FREE);
+	if (x->response == NULL)
+		abort(); /* out of memory */
+	for (size_t i = 0; i < headers_n; i++)
+		if (MHD_add_response_header(x->response, headers[i].name, headers[i].value) != MHD_YES)
+			abort(); /* out of memory too: our values are plain text */
+	if (x->state == X_PARKED) {
+		x->state = X_WORKING;
+		MHD_resume_connection(x->connection);
+		turn_soon(x->httpd);
+	}
+}
+
+/* ---- start and stop ---- */
+
+__attribute__((format(printf, 2, 0))) static void on_log(void *cls, const char *format, va_list ap)
+{
+	char line[256];
+
+	(void)cls;
+	vsnprintf(line, sizeof line, format, ap);
+	line[strcspn(line, "\r\n")] = '\0';
+	log_debug("http server says", LS("text", line));
+}
+
+/* Nothing is decoded here: request.c decodes each part once. */
+static size_t keep_escapes(void *cls, struct MHD_Connection *connection, char *text)
+{
+	(void)cls;
+	(void)connection;
+	return strlen(text);
+}
+
+static bool is_loopback(const struct sockaddr *address)
+{
+	if (address->sa_family == AF_INET)
+		return ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr) >> 24 ==
+		       127;
+	return address->sa_family == AF_INET6 &&
+	       IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr);
+}
+
+__attribute__((format(printf, 3, 4))) static char *reason(const char *address, unsigned port,
+                                                          const char *format, ...)
+{
+	struct buf b = BUF_INIT;
+	char why[256];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(why, sizeof why, format, ap);
+	va_end(ap);
+	buf_printf(&b, "cannot listen on %s port %u: %s", address, port, why);
+	return buf_take(&b);
+}
+
+static enum err listen_on(const struct httpd_options *o, int *ret_fd, char **ret_reason)
+{
+	const struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+	struct addrinfo *found = NULL;
+	char service[8];
+	enum err err = ERR_INVALID;
+	int fd = -1, one = 1, code;
+
+	snprintf(service, sizeof service, "%u", o->port);
+	code = getaddrinfo(o->address, service, &hints, &found);
+	if (code != 0) {
+		*ret_reason = reason(o->address, o->port, "%s", gai_strerror(code));
+		return ERR_INVALID;
+	}
+	if (o->loopback_only && !is_loopback(found->ai_addr)) {
+		*ret_reason =
+		        reason(o->address, o->port,
+		               "without tokens everyone is admin, so only loopback addresses are allowed");
+		goto out;
+	}
+	fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+	    bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
+		err = errno == EADDRINUSE ? ERR_LOCKED : errno == EACCES ? ERR_DENIED : ERR_IO;
+		*ret_reason = reason(o->address, o->port, "%s", strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		goto out;
+	}
+	*ret_fd = fd;
+	err = ERR_OK;
+out:
+	freeaddrinfo(found);
+	return err;
+}
+
+static uint16_t port_of(int fd)
+{
+	struct sockaddr_storage address = {0};
+	socklen_t len = sizeof address;
+
+	if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+		return 0;
+	return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
+	                                           : ((struct sockaddr_in *)&address)->sin_port);
+}
+
+static void handle_up(struct httpd *h, uv_handle_t *handle)
+{
+	handle->data = h;
+	h->open_handles++;
+}
+
+enum err httpd_start(const struct httpd_options *options, struct httpd **ret, char **ret_reason)
+{
+	struct httpd *h;
+	int fd;
+	enum err err = listen_on(options, &fd, ret_reason);
+
+	if (err != ERR_OK)
+		return err;
+	h = xcalloc(1, sizeof *h);
+	h->o = *options;
+	h->o.address = NULL;
+	h->port = port_of(fd);
+	h->sweep_at_ms = NO_DEADLINE;
+	TAILQ_INIT(&h->clients);
+	h->daemon = MHD_start_daemon(
+	        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_access, h,
+	        MHD_OPTION_EXTERNAL_LOGGER, on_log, h, MHD_OPTION_LISTEN_SOCKET, fd,
+	        MHD_OPTION_CONNECTION_LIMIT, (unsigned)h->o.connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
+	        (unsigned)((h->o.head_timeout_ms + 999) / 1000), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+	        CONNECTION_MEMORY_BYTES, MHD_OPTION_URI_LOG_CALLBACK, on_target, h,
+	        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
+	        MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_END);
+	if (h->daemon == NULL ||
+	    uv_poll_init(h->o.loop, &h->poll,
+	                 MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd) != 0) {
+		*ret_reason = reason(options->address, options->port, "the HTTP server does not start");
+		if (h->daemon != NULL)
+			MHD_stop_daemon(h->daemon);
+		free(h);
+		return ERR_IO;
+	}
+	uv_timer_init(h->o.loop, &h->turn_timer);
+	uv_timer_init(h->o.loop, &h->sweep_timer);
+	handle_up(h, (uv_handle_t *)&h->poll);
+	handle_up(h, (uv_handle_t *)&h->turn_timer);
+	handle_up(h, (uv_handle_t *)&h->sweep_timer);
+	uv_poll_start(&h->poll, UV_READABLE, on_readable);
+	*ret = h;
+	return ERR_OK;
+}
+
+uint16_t httpd_port(const struct httpd *h)
+{
+	return h->port;
+}
+
+void httpd_stop(struct httpd *h, void (*on_stopped)(void *arg), void *arg)
+{
+	struct client *c;
+	int fd = MHD_quiesce_daemon(h->daemon);
+
+	assert(h->on_stopped == NULL);
+	h->on_stopped = on_stopped;
+	h->stopped_arg = arg;
+	if (fd >= 0)
+		close(fd);
+	TAILQ_FOREACH (c, &h->clients, entry)
+		if (c->deadline_ms != NO_DEADLINE) /* else the handler works, or it has been cut */
+			set_deadline(c, is_idle(c) ? 0 : STOP_TIMEOUT_MS);
+	turn_soon(h);
+}

@@ -1,0 +1,75 @@
+/* api/httpd: HTTP/1.1 by libmicrohttpd, its epoll descriptor inside the libuv loop (the only user of both in
+ * api). Knows neither routes nor JSON. Every state of a connection but "the handler works" has a deadline, so
+ * slow and half-open clients are cut; the memory of bodies is limited, each and all together. Loop thread
+ * only. */
+#ifndef ROLLCALL_API_HTTPD_H
+#define ROLLCALL_API_HTTPD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/base/buf.h"
+#include "server/base/err.h"
+
+struct uv_loop_s;
+struct httpd;
+struct exchange; /* one request and its answer */
+
+/* How the body ended: complete; larger than body_max_bytes; more than bodies_max_bytes at once over all
+ * requests. */
+enum httpd_body { HTTPD_BODY_WHOLE, HTTPD_BODY_TOO_LARGE, HTTPD_BODY_NO_ROOM };
+
+struct httpd_events {
+	/* The head is in. Gives what the request is called from now on. May reply at once: then what comes of
+	 * the body is dropped. */
+	void *(*on_head)(void *arg, struct exchange *x);
+	/* Nothing more will come of a request that has no reply yet. WHOLE: leads to exactly one
+	 * httpd_reply(), now or later; else replies at once. */
+	void (*on_body)(void *request, enum httpd_body how);
+	/* The exchange is over, answered or not; nothing of it may be touched any more. */
+	void (*on_end)(void *request);
+};
+
+struct httpd_options {
+	struct uv_loop_s *loop; /* keeps */
+	const char *address;    /* name or number; borrows */
+	uint16_t port;          /* 0: any free one */
+	bool loopback_only;     /* refuse to listen where others could reach us */
+	uint32_t connections_max;
+	size_t body_max_bytes, bodies_max_bytes;
+	uint32_t head_timeout_ms;          /* from the connection or the last answer to the end of the head */
+	uint32_t body_timeout_ms;          /* from there to the end of the body */
+	uint32_t send_timeout_ms;          /* for taking the answer */
+	const struct httpd_events *events; /* keeps */
+	void *arg;                         /* of on_head */
+};
+
+/* Listens. ERR_LOCKED (address in use), ERR_DENIED, ERR_INVALID or ERR_IO with a plain English *ret_reason,
+ * yours to free(). */
+MUST_CHECK enum err httpd_start(const struct httpd_options *options, struct httpd **ret, char **ret_reason);
+uint16_t httpd_port(const struct httpd *h);
+/* Stops accepting, cuts idle connections, lets requests under way end, then frees h and calls on_stopped from
+ * the loop. */
+void httpd_stop(struct httpd *h, void (*on_stopped)(void *arg), void *arg);
+
+/* What came; borrowed until on_end. */
+const char *httpd_method(const struct exchange *x);
+const char *httpd_target(const struct exchange *x); /* as sent: path and query, nothing decoded */
+bool httpd_is_http_1_0(const struct exchange *x);
+/* NULL where absent; the first where repeated. */
+const char *httpd_header(const struct exchange *x, const char *name);
+unsigned httpd_header_n(const struct exchange *x, const char *name);
+/* Borrowed until httpd_body_drop(), which gives its memory back early. */
+const char *httpd_body(const struct exchange *x, size_t *ret_len);
+void httpd_body_drop(struct exchange *x);
+
+struct httpd_header {
+	const char *name;
+	char *value;
+};
+/* Answers. Takes body, borrows headers. Once per exchange, inside an event or later. */
+void httpd_reply(struct exchange *x, unsigned status, const struct httpd_header *headers, size_t headers_n,
+                 struct buf *body);
+
+#endif

@@ -1,0 +1,117 @@
+/* api/request: what a handler sees of one request (path parts, parameters, identity, body), and how it
+ * replies. A handler replies exactly once, now or from a callback later; the request lives until its answer
+ * has been sent. Loop thread only. */
+#ifndef ROLLCALL_API_REQUEST_H
+#define ROLLCALL_API_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "api/auth.h"
+#include "api/httpd.h"
+#include "api/problem.h"
+#include "server/base/buf.h"
+#include "server/base/err.h"
+#include "server/base/rng.h"
+#include "server/campaign/fault.h"
+
+struct conductor;
+struct route;
+struct store;
+
+#define PATH_PARTS_MAX 2 /* of a path, those that a pattern leaves open */
+#define PARAMS_MAX 16
+#define REPLY_HEADERS_MAX 12
+#define REQUEST_ID_SIZE 65
+#define LIST_LIMIT_MAX 1000
+#define LIST_LIMIT_DEFAULT 100
+
+/* What all requests share. */
+struct context {
+	struct conductor *conductor;
+	struct store *store;
+	struct auth *auth;
+	struct rng luck;              /* of request ids */
+	LIST_HEAD(, create) creating; /* campaigns.c: those under way that have an Idempotency-Key */
+};
+
+struct param {
+	const char *name, *value; /* decoded */
+};
+
+struct request {
+	struct exchange *exchange;
+	struct context *context;
+	int64_t now_ms;                    /* when the head was in */
+	char id[REQUEST_ID_SIZE];          /* X-Request-Id, given or made */
+	const char *method;                /* GET for HEAD too */
+	const struct route *route;         /* NULL until one matches */
+	const char *parts[PATH_PARTS_MAX]; /* decoded, in the order of the path */
+	struct param params[PARAMS_MAX];
+	size_t params_n;
+	struct identity who;
+	/* for request.c and routes.c */
+	char *path;    /* as sent */
+	char *decoded; /* memory of parts and params */
+	struct httpd_header headers[REPLY_HEADERS_MAX];
+	size_t headers_n;
+	unsigned status; /* of the reply; 0: none yet */
+};
+
+/* Gives a request for x; splits its target. */
+struct request *request_new(struct context *context, struct exchange *x, int64_t now_ms);
+void request_free(struct request *r);
+/* Splits the target into path and parameters. False: malformed, and replied so. */
+MUST_CHECK bool request_read_target(struct request *r);
+/* Whether the path is pattern ("/v1/campaigns/{id}"); then the parts are set. A part is never empty, "." or
+ * ".."; an escaped slash or NUL in one is refused by request_read_target(). */
+bool request_matches(struct request *r, const char *pattern);
+/* Whether the client takes type ("application/json") as an answer (RFC 9110 12.5.1). */
+bool request_accepts(const struct request *r, const char *type);
+
+/* ---- parameters: what is wrong with a value is added to faults, under the parameter's name ---- */
+
+const char *request_param(const struct request *r, const char *name); /* NULL: not given */
+/* Fills in what was given, else leaves *ret as it is. */
+void request_param_u64(const struct request *r, const char *name, uint64_t min, uint64_t max, uint64_t *ret,
+                       struct faults *faults);
+/* One of n texts, some of which may be unused ("" or "?"). */
+void request_param_choice(const struct request *r, const char *name, const char *(*text_of)(int), int n,
+                          int *ret, struct faults *faults);
+/* Reads ?limit= and ?cursor=; *ret_position stays as it is without a cursor. A cursor is good for this path
+ * and these other parameters only. */
+void request_page(const struct request *r, uint32_t *ret_limit, uint64_t *ret_position,
+                  struct faults *faults);
+/* Appends ,"nextLink":"…": this request with name=value in place of what it had. */
+void request_put_next(const struct request *r, const char *name, const char *value, struct buf *out);
+/* The same for a cursor that stands for position. */
+void request_put_next_cursor(const struct request *r, uint64_t position, struct buf *out);
+
+/* ---- preconditions (RFC 9110 13.1.1): false where it replied ---- */
+
+MUST_CHECK bool request_has_if_match(struct request *r);
+/* Whether If-Match names the ETag that is current, or any. */
+MUST_CHECK bool request_is_current(struct request *r, const char *etag);
+
+/* ---- replies ---- */
+
+/* Adds a header to the reply to come; copies value. */
+void reply_header(struct request *r, const char *name, const char *value);
+/* Takes body. */
+void reply(struct request *r, unsigned status, const char *type, struct buf *body);
+/* A status that has no body. */
+void reply_empty(struct request *r, unsigned status);
+void reply_json(struct request *r, unsigned status, struct buf *body);
+void reply_problem(struct request *r, enum problem p, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+/* What is wrong with the body (UNSOUND) or the parameters (PARAMETER); frees what faults holds. */
+void reply_faults(struct request *r, enum problem p, struct faults *faults);
+/* A body that a reader refused: with faults it is not sound, without not JSON, for that reason at that byte.
+ */
+void reply_bad_body(struct request *r, struct faults *faults, size_t at, const char *reason);
+/* What a read or an order came to that is not OK. */
+void reply_err(struct request *r, enum err err, const char *detail);
+
+#endif

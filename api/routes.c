@@ -1,0 +1,298 @@
+/* api: see routes.h */
+#include "api/routes.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/handlers.h"
+#include "api/json.h"
+#include "api/request.h"
+#include "server/base/clock.h"
+#include "server/base/log.h"
+
+#define JSON "application/json"
+#define MERGE_PATCH "application/merge-patch+json"
+
+#define CAMPAIGNS "/v1/campaigns"
+#define CAMPAIGN CAMPAIGNS "/{id}"
+#define TARGETS CAMPAIGN "/targets"
+#define TARGET TARGETS "/{deviceId}"
+#define TARGET_FILTERS "state reason waitingFor wave group hub deviceId limit cursor "
+
+static const struct route routes[] = {
+        {"POST", CAMPAIGNS, ROLE_OPERATOR, "", BODY_JSON, JSON, campaigns_create},
+        {"GET", CAMPAIGNS, ROLE_VIEWER, "state name schedule limit cursor ", BODY_IGNORED, JSON,
+         campaigns_list},
+        {"GET", CAMPAIGN, ROLE_VIEWER, "", BODY_IGNORED, JSON, campaigns_get},
+        {"PATCH", CAMPAIGN, ROLE_OPERATOR, "", BODY_PATCH, JSON, campaigns_patch},
+        {"DELETE", CAMPAIGN, ROLE_OPERATOR, "", BODY_IGNORED, JSON, campaigns_delete},
+        {"POST", CAMPAIGN "/pause", ROLE_OPERATOR, "", BODY_NOTHING, JSON, campaigns_pause},
+        {"POST", CAMPAIGN "/resume", ROLE_OPERATOR, "", BODY_NOTHING, JSON, campaigns_resume},
+        {"POST", CAMPAIGN "/cancel", ROLE_OPERATOR, "", BODY_NOTHING, JSON, campaigns_cancel},
+        {"POST", CAMPAIGN "/approve", ROLE_APPROVER, "", BODY_OPTIONAL, JSON, campaigns_approve},
+        {"POST", CAMPAIGN "/retry", ROLE_OPERATOR, "", BODY_OPTIONAL, JSON, campaigns_retry},
+        {"GET", TARGETS, ROLE_VIEWER, TARGET_FILTERS, BODY_IGNORED, JSON, targets_list},
+        {"GET", TARGET, ROLE_VIEWER, "hub ", BODY_IGNORED, JSON, targets_get},
+        {"POST", TARGET "/skip", ROLE_OPERATOR, "hub ", BODY_NOTHING, JSON, targets_skip},
+        {"POST", TARGET "/retry", ROLE_OPERATOR, "hub ", BODY_NOTHING, JSON, targets_retry},
+        {"GET", CAMPAIGN "/groups", ROLE_VIEWER, "limit cursor ", BODY_IGNORED, JSON, groups_list},
+        {"GET", CAMPAIGN "/events", ROLE_VIEWER, "after limit ", BODY_IGNORED, JSON, events_of_campaign},
+        {"GET", "/v1/events", ROLE_VIEWER, "after limit ", BODY_IGNORED, JSON, events_list},
+        {"GET", "/v1/devices/{deviceId}/history", ROLE_VIEWER, "limit cursor ", BODY_IGNORED, JSON,
+         devices_history},
+        {"GET", "/v1/hubs", ROLE_VIEWER, "", BODY_IGNORED, JSON, system_hubs},
+        {"GET", "/livez", ROLE_NONE, "", BODY_IGNORED, JSON, system_live},
+        {"GET", "/readyz", ROLE_NONE, "", BODY_IGNORED, JSON, system_ready},
+        {"GET", "/openapi.yaml", ROLE_NONE, "", BODY_IGNORED, "application/yaml", system_openapi},
+};
+#define ROUTES_N (sizeof routes / sizeof *routes)
+
+const struct route *routes_all(size_t *ret_n)
+{
+	*ret_n = ROUTES_N;
+	return routes;
+}
+
+/* ---- the head: each check replies where it says false; in this order ---- */
+
+/* Whether host ("localhost:8080", "[::1]", "127.0.0.1") names this machine by its loopback. */
+static bool is_loopback_host(const char *host)
+{
+	bool is_bracketed = host[0] == '[';
+	size_t len = is_bracketed ? strcspn(++host, "]") : strcspn(host, ":");
+	const char *port = host + len;
+	char name[64];
+	struct in_addr v4;
+	struct in6_addr v6;
+
+	if (is_bracketed && *port++ != ']')
+		return false;
+	if (len >= sizeof name ||
+	    (port[0] != '\0' && (port[0] != ':' || port[1 + strspn(port + 1, "0123456789")] != '\0')))
+		return false;
+	memcpy(name, host, len);
+	name[len] = '\0';
+	if (is_bracketed)
+		return inet_pton(AF_INET6, name, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+	if (inet_pton(AF_INET, name, &v4) == 1)
+		return ntohl(v4.s_addr) >> 24 == 127;
+	return strcasecmp(name, "localhost") == 0;
+}
+
+/* A page that a browser shows may make its name lead to us (DNS rebinding), or just post here: where tokens
+ * do not stop it, the names that browsers send must. */
+static bool is_from_here(struct request *r)
+{
+	const char *host = httpd_header(r->exchange, "Host"), *origin = httpd_header(r->exchange, "Origin");
+	unsigned hosts_n = httpd_header_n(r->exchange, "Host");
+
+	if (hosts_n > 1 || (hosts_n == 0 && !httpd_is_http_1_0(r->exchange))) {
+		reply_problem(r, PROBLEM_MALFORMED, "exactly one Host header is needed");
+		return false;
+	}
+	if (auth_has_tokens(r->context->auth))
+		return true;
+	if (host == NULL || !is_loopback_host(host)) {
+		reply_problem(r, PROBLEM_FOREIGN_HOST, "Host is not localhost or a loopback address");
+		return false;
+	}
+	if (origin != NULL && strcmp(r->method, "GET") != 0 &&
+	    (strncmp(origin, "http://", 7) != 0 || strcasecmp(origin + 7, host) != 0)) {
+		reply_problem(r, PROBLEM_FOREIGN_ORIGIN, "Origin is not this service");
+		return false;
+	}
+	return true;
+}
+
+static void put_allow(struct buf *allow, const char *method)
+{
+	buf_printf(allow, "%s%s%s", allow->len > 0 ? ", " : "", method,
+	           strcmp(method, "GET") == 0 ? ", HEAD" : "");
+}
+
+static bool find_route(struct request *r)
+{
+	struct buf allow = BUF_INIT;
+
+	for (size_t i = 0; i < ROUTES_N; i++) {
+		if (!request_matches(r, routes[i].pattern))
+			continue;
+		if (strcmp(routes[i].method, r->method) == 0) {
+			buf_done(&allow);
+			r->route = &routes[i];
+			return true;
+		}
+		put_allow(&allow, routes[i].method);
+	}
+	if (allow.len > 0) {
+		reply_header(r, "Allow", allow.data);
+		reply_problem(r, PROBLEM_METHOD, "allowed: %s", allow.data);
+	} else {
+		reply_problem(r, PROBLEM_NOT_FOUND, "no route has this path");
+	}
+	buf_done(&allow);
+	return false;
+}
+
+static bool may(struct request *r)
+{
+	const char *authorization = httpd_header(r->exchange, "Authorization");
+
+	if (r->route->role == ROLE_NONE)
+		return true;
+	if (!auth_check(r->context->auth, authorization, &r->who)) {
+		reply_header(r, "WWW-Authenticate",
+		             authorization == NULL ? "Bearer realm=\"rollcall\""
+		                                   : "Bearer realm=\"rollcall\", error=\"invalid_token\"");
+		reply_problem(r, PROBLEM_UNAUTHENTICATED, "Authorization: Bearer <token>");
+		return false;
+	}
+	if (r->who.role < r->route->role) {
+		reply_problem(r, PROBLEM_FORBIDDEN, "role %s is needed, the token's is %s",
+		              role_text(r->route->role), role_text(r->who.role));
+		return false;
+	}
+	return true;
+}
+
+static bool is_acceptable(struct request *r)
+{
+	if (request_accepts(r, r->route->type))
+		return true;
+	reply_problem(r, PROBLEM_NOT_ACCEPTABLE, "only %s is served here%s", r->route->type,
+	              request_accepts(r, "text/event-stream") || request_accepts(r, "text/csv") ? " yet"
+	                                                                                        : "");
+	return false;
+}
+
+static bool is_open(struct request *r)
+{
+	if (strcmp(r->method, "GET") == 0 || !conductor_is_draining(r->context->conductor))
+		return true;
+	reply_problem(r, PROBLEM_DRAINING, "no new orders are taken");
+	return false;
+}
+
+static bool is_name(const char *text, size_t len, const char *name)
+{
+	return len == strlen(name) && strncasecmp(text, name, len) == 0;
+}
+
+/* JSON, perhaps with charset=utf-8 (RFC 8259 knows no other). */
+static bool is_json_type(const char *type, bool may_be_patch)
+{
+	size_t len = strcspn(type, "; \t");
+
+	if (!is_name(type, len, JSON) && !(may_be_patch && is_name(type, len, MERGE_PATCH)))
+		return false;
+	type += len;
+	type += strspn(type, "; \t");
+	return type[0] == '\0' || strcasecmp(type, "charset=utf-8") == 0 ||
+	       strcasecmp(type, "charset=\"utf-8\"") == 0;
+}
+
+static bool has_fit_body(struct request *r)
+{
+	const char *length = httpd_header(r->exchange, "Content-Length");
+	const char *type = httpd_header(r->exchange, "Content-Type");
+	bool is_chunked = httpd_header(r->exchange, "Transfer-Encoding") != NULL;
+	bool has_body = is_chunked || (length != NULL && strcmp(length, "0") != 0);
+	bool is_patch = r->route->body == BODY_PATCH;
+
+	if ((r->route->body == BODY_JSON || is_patch) && length == NULL && !is_chunked) {
+		reply_problem(r, PROBLEM_NO_LENGTH, "neither Content-Length nor Transfer-Encoding: chunked");
+		return false;
+	}
+	if (r->route->body != BODY_IGNORED && has_body && (type == NULL || !is_json_type(type, is_patch))) {
+		if (is_patch)
+			reply_header(r, "Accept-Patch", MERGE_PATCH ", " JSON);
+		reply_problem(r, PROBLEM_MEDIA_TYPE, "Content-Type must be %s" JSON,
+		              is_patch ? MERGE_PATCH " or " : "");
+		return false;
+	}
+	return true;
+}
+
+/* Whether name is one of names, each of which has a space after it. */
+static bool is_listed(const char *name, const char *names)
+{
+	for (size_t len; *names != '\0'; names += len + 1) {
+		len = strcspn(names, " ");
+		if (strlen(name) == len && memcmp(name, names, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool knows_params(struct request *r)
+{
+	struct faults faults = FAULTS_INIT;
+
+	for (size_t i = 0; i < r->params_n; i++)
+		if (!is_listed(r->params[i].name, r->route->params))
+			faults_add(&faults, r->params[i].name, "is not known here");
+	if (faults.n == 0)
+		return true;
+	reply_faults(r, PROBLEM_PARAMETER, &faults);
+	return false;
+}
+
+static void *on_head(void *arg, struct exchange *x)
+{
+	struct request *r = request_new(arg, x, clock_now_ms());
+
+	if (!request_read_target(r) || !is_from_here(r) || !find_route(r) || !may(r) || !is_acceptable(r) ||
+	    !is_open(r) || !has_fit_body(r) || !knows_params(r))
+		assert(r->status > 0);
+	return r;
+}
+
+/* ---- the rest ---- */
+
+static bool is_nothing(struct request *r)
+{
+	struct faults faults = FAULTS_INIT;
+	char reason[JSON_REASON_SIZE];
+	size_t len, at;
+	const char *body = httpd_body(r->exchange, &len);
+
+	if (json_nothing(body, len, &faults, &at, reason) == ERR_OK)
+		return true;
+	reply_bad_body(r, &faults, at, reason);
+	return false;
+}
+
+static void on_body(void *request, enum httpd_body how)
+{
+	struct request *r = request;
+
+	switch (how) {
+	case HTTPD_BODY_TOO_LARGE:
+		reply_problem(r, PROBLEM_TOO_LARGE, "at most 8 MiB");
+		return;
+	case HTTPD_BODY_NO_ROOM:
+		reply_problem(r, PROBLEM_BUSY, "too many bodies are being received");
+		return;
+	case HTTPD_BODY_WHOLE:
+		break;
+	}
+	if (r->route->body == BODY_NOTHING && !is_nothing(r))
+		return;
+	r->route->handler(r);
+}
+
+static void on_end(void *request)
+{
+	struct request *r = request;
+
+	log_debug("request", LS("request", r->id), LS("method", httpd_method(r->exchange)),
+	          LS("path", r->path), LI("status", r->status), LS("by", r->who.name),
+	          LI("took_ms", clock_now_ms() - r->now_ms));
+	request_free(r);
+}
+
+const struct httpd_events routes_events = {on_head, on_body, on_end};

@@ -1,0 +1,54 @@
+/* api: handlers of the service itself: hubs, health, and the description of the API. See handlers.h */
+#include "api/handlers.h"
+
+#include "api/json.h"
+#include "api/request.h"
+
+static const unsigned char openapi[] = {
+#include "api/openapi.inc"
+};
+
+void system_hubs(struct request *r)
+{
+	const struct conductor *c = r->context->conductor;
+	struct buf body = BUF_INIT;
+	struct hub_view view;
+
+	buf_puts(&body, "{\"value\":[");
+	for (uint32_t i = 0; i < conductor_hubs_n(c); i++) {
+		conductor_hub(c, i, &view);
+		buf_puts(&body, i > 0 ? "," : "");
+		json_hub(&body, &view);
+	}
+	buf_puts(&body, "]}");
+	reply_json(r, 200, &body);
+}
+
+static void reply_status(struct request *r, const char *status)
+{
+	struct buf body = BUF_INIT;
+
+	buf_printf(&body, "{\"status\":\"%s\"}", status);
+	reply_json(r, 200, &body);
+}
+
+void system_live(struct request *r)
+{
+	reply_status(r, "live");
+}
+
+void system_ready(struct request *r)
+{
+	if (conductor_is_draining(r->context->conductor))
+		reply_problem(r, PROBLEM_DRAINING, "no new orders are taken");
+	else
+		reply_status(r, "ready");
+}
+
+void system_openapi(struct request *r)
+{
+	struct buf body = BUF_INIT;
+
+	buf_put(&body, openapi, sizeof openapi);
+	reply(r, 200, "application/yaml", &body);
+}

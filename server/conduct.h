@@ -1,0 +1,155 @@
+/* conduct: what conductor.c, conduct_hub.c and conduct_select.c share; nobody else includes it. */
+#ifndef ROLLCALL_SERVER_CONDUCT_H
+#define ROLLCALL_SERVER_CONDUCT_H
+
+#include <sys/queue.h>
+#include <uthash.h>
+
+#include "server/campaign/engine.h"
+#include "server/campaign/selection.h"
+#include "server/conductor.h"
+#include "server/dispatch/dispatch.h"
+#include "server/dispatch/gate.h"
+#include "server/track/evidence.h"
+#include "server/track/track.h"
+#include "store/store.h"
+
+#define STEPS_MAX 1024
+#define OFFSETS_MAX 8
+
+/* One hub, with all that is done to it. */
+struct port {
+	struct conductor *c;
+	uint8_t index;
+	struct conductor_hub options;
+	char *name, *sku;
+	struct hub_rates rates;
+	struct dispatch *dispatch;
+	struct track *track;
+	struct gate gate;
+	enum gate_reason told; /* the gate's reason, as last told */
+	/* The hub's clock less ours is at least each of these (a Date header is whole seconds, and older than
+	 * its arrival); the least of the last few is used, so that a clock that steps or differs from front
+	 * end to front end makes intents look older, never younger. */
+	int64_t offsets_ms[OFFSETS_MAX];
+	uint32_t offsets_n;
+	uint64_t throttled, messages_today;
+	int64_t throttled_at_ms, last_error_at_ms, day;
+	char last_error[256];
+};
+
+/* What we watch for; made once for all campaigns that watch the same, kept until the end. */
+struct watched {
+	struct watched *next;
+	char *key; /* key_bytes: all its paths and predicates */
+	size_t key_bytes;
+	struct watch *watch;
+};
+
+enum select_state { SELECT_NONE, SELECT_ASK, SELECT_ASKING, SELECT_STORE };
+
+/* One live campaign, as far as the engine does not know it. */
+struct live {
+	UT_hash_handle hh;
+	uint32_t no;
+	char id[ID_SIZE];
+	char *name, *created_by;
+	int64_t created_at_ms;
+	uint32_t spec_revision;
+	bool must_write_spec;             /* it changed: with the next commit */
+	const struct campaign_spec *spec; /* the engine's */
+	struct evidence_rule rule;
+	const struct watch *watch;
+	uint8_t hubs[HUBS_MAX]; /* our index of each of its hubs */
+	uint32_t hubs_n;
+	/*  ASK ──due──▶ ASKING ──page──▶ ASK … ──last page──▶ STORE ──all stored──▶ NONE
+	 *   ▲─────── hub's trouble: not before ask_at ───────┘                            */
+	enum select_state select;
+	struct selection *found;
+	struct id_set *excluded;
+	uint32_t pages, stored;
+	uint8_t asked_hub;
+	char *continuation;
+	int64_t ask_at_ms;
+	uint32_t tries, restarts;
+};
+
+struct waiter {
+	STAILQ_ENTRY(waiter) link;
+	conductor_done_cb *on_done;
+	void *arg;
+	enum err err;
+	char *detail, id[ID_SIZE];
+};
+STAILQ_HEAD(waiters, waiter);
+
+struct conductor {
+	struct conductor_options options;
+	struct store *store;
+	struct engine *engine;
+	struct port *ports;
+	uint32_t ports_n;
+	struct live *lives;
+	struct watched *watches;
+	uint64_t last_event_id;
+	uint32_t last_campaign;
+	uint64_t luck;         /* state of a splitmix64, for ids and seeds */
+	struct making *making; /* device lists that are being made */
+	bool is_draining;
+	uint32_t asked; /* reads of the store that are out: they come back to us */
+	int64_t engine_wake_ms;
+	/* the commit to come */
+	struct batch *batch;
+	struct waiters waiters; /* who is told once the steps of now are durable */
+	/* the commit under way */
+	bool is_committing;
+	struct step steps[STEPS_MAX];
+	size_t steps_n;
+	struct waiters committing;
+};
+
+int64_t conduct_now(const struct conductor *c);
+/* Asks to be run again soon. */
+void conduct_wake(struct conductor *c);
+struct live *conduct_live(const struct conductor *c, uint32_t campaign);
+struct live *conduct_live_by_id(const struct conductor *c, const char *id);
+/* Makes a campaign live, here and in the engine; its hubs are configured. Takes spec. */
+struct live *conduct_live_new(struct conductor *c, const struct campaign_row *row,
+                              struct campaign_spec *spec);
+/* Gives a hub's index, -1: not configured. */
+int conduct_find_hub(const struct conductor *c, const char *name);
+/* Feeds a fact; what is late or about what is gone is no error here. Gives engine_feed()'s answer. */
+enum err conduct_feed(struct conductor *c, const struct fact *f);
+/* Adds an event to the commit to come; its id is filled in. */
+void conduct_tell(struct conductor *c, struct event *event);
+
+/* conduct_hub.c: calls, reads, gates, the hub's clock */
+MUST_CHECK enum err port_init(struct port *p, struct conductor *c, uint8_t index,
+                              const struct conductor_hub *options);
+void port_done(struct port *p);
+/* Opens and probes; before the engine's turn. */
+void port_before(struct port *p, int64_t now_ms);
+/* Sends; after the engine's turn. Gives when it wants to run next. */
+int64_t port_after(struct port *p, int64_t now_ms);
+void port_state(const struct port *p, int64_t now_ms, struct hub_state *ret);
+/* What a step asks to be done, now that it is durable. */
+void port_act(struct conductor *c, const struct step *s);
+/* Takes back what is unsent, of one campaign or (0) of all. */
+void port_withdraw(struct port *p, uint32_t campaign);
+
+/* conduct_orders.c */
+void conduct_forget_making(struct conductor *c);
+
+/* conduct_select.c: finding the targets */
+/* Begins, or goes on where the record ends. */
+void select_begin(struct conductor *c, struct live *live);
+/* Takes up a page on record, before select_begin(). */
+void select_page(struct live *live, const struct selection_page *page);
+/* Asks or stores what is due; gives when it wants to run next. */
+int64_t select_run(struct conductor *c, struct live *live, int64_t now_ms);
+void select_end(struct live *live);
+/* Puts a list of ids on record as if they had been found, with their groups where these are known (else
+ * NULL); frees the spec's ids. */
+void select_ids(struct conductor *c, struct live *live, struct strings *ids, const char *const *groups);
+
+#endif

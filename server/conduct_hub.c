@@ -1,0 +1,446 @@
+/* conductor: calls, reads, gates and the hub's clock; see conduct.h. */
+#include "server/conduct.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/log.h"
+#include "server/campaign/policy.h"
+
+#define DAY_MS 86400000
+/* Point reads that may stand in the tracker's queue: enough to keep it busy. */
+#define READS_QUEUED_MAX 64
+#define PAYLOAD_KEPT_MAX 4096
+
+/* ---- the hub's clock and gate ---- */
+
+static int64_t clock_offset(const struct port *p)
+{
+	int64_t least = 0;
+	uint32_t n = p->offsets_n < OFFSETS_MAX ? p->offsets_n : OFFSETS_MAX;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (i == 0 || p->offsets_ms[i] < least)
+			least = p->offsets_ms[i];
+	return least;
+}
+
+static int64_t hub_now(const struct port *p, int64_t now_ms)
+{
+	return now_ms + clock_offset(p);
+}
+
+static void hear_clock(struct port *p, int64_t hub_at_ms, int64_t now_ms)
+{
+	if (hub_at_ms != TIME_NONE)
+		p->offsets_ms[p->offsets_n++ % OFFSETS_MAX] = hub_at_ms - now_ms;
+}
+
+/* Tells a change of the gate, once. */
+static void tell_gate(struct port *p, int64_t now_ms)
+{
+	char detail[256];
+	struct event event = {.at_ms = now_ms, .type = EVENT_HUB, .detail = detail};
+
+	if (p->told == p->gate.reason)
+		return;
+	snprintf(detail, sizeof detail, "\"hub\":\"%s\",\"state\":\"%s\"", p->name,
+	         gate_reason_text(p->gate.reason));
+	conduct_tell(p->c, &event);
+	if (p->gate.reason == GATE_OPEN)
+		log_info("hub is open", LS("hub", p->name), LS("was", gate_reason_text(p->told)));
+	else
+		log_warn("hub is shut", LS("hub", p->name), LS("reason", gate_reason_text(p->gate.reason)),
+		         LS("error", p->last_error));
+	p->told = p->gate.reason;
+}
+
+/* What every answer tells about the hub itself. */
+static void hear(struct port *p, const struct hub_answer *a, int64_t now_ms)
+{
+	hear_clock(p, a->hub_at_ms, now_ms);
+	if (hub_now(p, now_ms) / DAY_MS != p->day) {
+		p->day = hub_now(p, now_ms) / DAY_MS;
+		p->messages_today = 0;
+	}
+	if (a->outcome == HUB_THROTTLED) {
+		p->throttled++;
+		p->throttled_at_ms = now_ms;
+	}
+	if (a->outcome != HUB_ANSWERED && a->outcome != HUB_OFFLINE && a->outcome != HUB_GONE) {
+		p->last_error_at_ms = now_ms;
+		snprintf(p->last_error, sizeof p->last_error, "%s%s%s", hub_outcome_text(a->outcome),
+		         a->detail[0] != '\0' ? ": " : "", a->detail);
+	}
+}
+
+/* ---- calls ---- */
+
+static enum call_result result_of(const struct profile *profile, const struct hub_answer *a)
+{
+	switch (a->outcome) {
+	case HUB_ANSWERED:
+		if (a->method_status >= profile->success_min && a->method_status <= profile->success_max)
+			return CALL_ACCEPTED;
+		/* How devices say that they do not know a method (contract 9.1: Java, Python). */
+		return a->method_status == 404 || a->method_status == 501 ? CALL_NO_METHOD : CALL_REFUSED;
+	case HUB_NOT_DELIVERED:
+		return a->http_status == 0 ? CALL_NOT_DELIVERED : CALL_BUSY;
+	case HUB_THROTTLED:
+	case HUB_QUOTA:
+	case HUB_TROUBLE:
+		return CALL_NOT_DELIVERED;
+	case HUB_OFFLINE:
+		return CALL_OFFLINE;
+	case HUB_GONE:
+		return CALL_GONE;
+	case HUB_AMBIGUOUS:
+		return CALL_AMBIGUOUS;
+	case HUB_OUR_FAULT:
+		return CALL_REJECTED;
+	case HUB_OUTCOMES_N:
+		break;
+	}
+	return CALL_AMBIGUOUS;
+}
+
+static bool counts_as_attempt(enum call_result r)
+{
+	return r == CALL_ACCEPTED || r == CALL_REFUSED || r == CALL_NO_METHOD || r == CALL_AMBIGUOUS ||
+	       r == CALL_REJECTED;
+}
+
+static void record_attempt(struct conductor *c, const struct target_state_view *t, uint16_t call,
+                           const struct hub_answer *a, enum call_result result, int64_t now_ms)
+{
+	char *payload = a->payload != NULL ? xstrndup(a->payload, PAYLOAD_KEPT_MAX) : NULL;
+	struct attempt_row row = {.campaign = t->row.campaign,
+	                          .no = t->row.no,
+	                          .call = call,
+	                          .attempt = counts_as_attempt(result) ? t->row.attempts : 0,
+	                          .attempt_seq = t->row.attempt_seq,
+	                          .called_at_ms = t->row.called_at_ms,
+	                          .ended_at_ms = now_ms,
+	                          .hub_at_ms = t->row.since_hub_ms,
+	                          .outcome = hub_outcome_text(a->outcome),
+	                          .http_status = a->http_status,
+	                          .hub_code = a->error.code,
+	                          .method_status = a->method_status,
+	                          .payload = payload,
+	                          .tracking_id =
+	                                  a->error.tracking_id[0] != '\0' ? a->error.tracking_id : NULL};
+
+	batch_attempt_add(c->batch, &row);
+	free(payload);
+}
+
+static void on_outcome(void *arg, uint32_t campaign, uint32_t no, uint16_t call, const struct hub_answer *a)
+{
+	struct port *p = arg;
+	struct conductor *c = p->c;
+	struct live *live = conduct_live(c, campaign);
+	struct target_state_view t;
+	int64_t now_ms = conduct_now(c);
+	struct fact f = {.kind = FACT_CALL, .at_ms = now_ms, .campaign = campaign, .no = no, .call = call};
+
+	hear(p, a, now_ms);
+	p->messages_today += a->outcome == HUB_ANSWERED ? 2 : 1;
+	gate_on_call(&p->gate, a, now_ms, hub_now(p, now_ms));
+	tell_gate(p, now_ms);
+	conduct_wake(c);
+	if (live == NULL || !engine_target(c->engine, campaign, no, &t))
+		return;
+	f.result = result_of(live->rule.profile, a);
+	f.method_status = a->outcome == HUB_ANSWERED ? a->method_status : 0;
+	record_attempt(c, &t, call, a, f.result, now_ms);
+	(void)conduct_feed(c, &f);
+}
+
+static void on_withdrawn(void *arg, uint32_t campaign, uint32_t no, uint16_t call)
+{
+	struct conductor *c = arg;
+	struct fact f = {.kind = FACT_WITHDRAWN,
+	                 .at_ms = conduct_now(c),
+	                 .campaign = campaign,
+	                 .no = no,
+	                 .call = call};
+
+	(void)conduct_feed(c, &f);
+}
+
+void port_withdraw(struct port *p, uint32_t campaign)
+{
+	dispatch_withdraw(p->dispatch, campaign, on_withdrawn, p->c);
+}
+
+/* ---- what twins say ---- */
+
+static void record_evidence(struct conductor *c, const struct track_news *news, const struct verdict *v,
+                            const char *verdict, bool is_baseline, bool is_late, int64_t now_ms)
+{
+	const struct reading *r = news->reading;
+	const struct seen *seen = v->strength == STRENGTH_ATTEMPT_ID ? &r->echo
+	                          : v->strength == STRENGTH_BOOT_ID  ? &r->boot
+	                                                             : &r->value;
+	struct evidence_row row = {.campaign = news->campaign,
+	                           .no = news->no,
+	                           .at_ms = now_ms,
+	                           .hub_at_ms = r->hub_at_ms,
+	                           .source = r->is_point_read ? SOURCE_READ : SOURCE_QUERY,
+	                           .strength = v->kind == VERDICT_PROVEN ? v->strength : STRENGTH_NONE,
+	                           .is_baseline = is_baseline,
+	                           .is_late = is_late,
+	                           .verdict = verdict,
+	                           .value = seen->json,
+	                           .value_at_ms = seen->at_ms};
+
+	batch_evidence_add(c->batch, &row);
+}
+
+static enum reading_says says_of(enum verdict_kind k)
+{
+	switch (k) {
+	case VERDICT_NOTHING:
+		return SAYS_NOTHING;
+	case VERDICT_MOVED:
+		return SAYS_MOVED;
+	case VERDICT_PROVEN:
+		return SAYS_PROVEN;
+	case VERDICT_FAILED:
+		return SAYS_FAILED;
+	case VERDICT_GONE:
+		return SAYS_GONE;
+	}
+	return SAYS_NOTHING;
+}
+
+static void hear_reading(struct conductor *c, struct live *live, const struct track_news *news,
+                         const struct target_state_view *t, int64_t now_ms)
+{
+	char attempt_id[ATTEMPT_ID_SIZE];
+	struct evidence_case ec = {.rule = &live->rule,
+	                           .baseline = &t->baseline,
+	                           .since_hub_ms = t->row.since_hub_ms,
+	                           .attempt_id = attempt_id,
+	                           .has_moved = t->row.has_moved};
+	struct fact f = {.kind = FACT_READING,
+	                 .at_ms = now_ms,
+	                 .campaign = news->campaign,
+	                 .no = news->no,
+	                 .is_point_read = news->reading->is_point_read,
+	                 .asked_at_ms = news->asked_at_ms,
+	                 .is_there = news->reading->is_there,
+	                 .is_enabled = news->reading->is_enabled,
+	                 .precheck_holds = news->reading->precheck};
+	bool had_baseline = t->baseline.source != SOURCE_NONE, is_baseline, is_late;
+	struct target_state_view after;
+	struct verdict v;
+
+	id_attempt(live->id, news->no, t->row.attempt_seq, attempt_id);
+	v = evidence_judge(&ec, news->reading);
+	f.says = says_of(v.kind);
+	f.strength = v.strength;
+	f.is_done_path = v.is_done_path;
+	if (f.is_point_read && f.is_there)
+		evidence_baseline(&live->rule, news->reading, &f.baseline);
+	is_late = conduct_feed(c, &f) != ERR_OK;
+	is_baseline = !had_baseline && engine_target(c->engine, news->campaign, news->no, &after) &&
+	              after.baseline.source != SOURCE_NONE;
+	/* On record: the baseline, what a verdict rests on, and point reads that found nothing after a call.
+	 */
+	if (is_baseline)
+		record_evidence(c, news, &v, "baseline", true, false, now_ms);
+	else if (v.kind == VERDICT_MOVED ? !t->row.has_moved : v.kind != VERDICT_NOTHING)
+		record_evidence(c, news, &v, verdict_text(v.kind), false, is_late, now_ms);
+	else if (f.is_point_read && t->row.since_hub_ms != TIME_NONE && !is_late)
+		record_evidence(c, news, &v, f.is_there ? "nothing" : "gone", false, false, now_ms);
+}
+
+static void on_news(void *arg, const struct track_news *news)
+{
+	struct port *p = arg;
+	struct conductor *c = p->c;
+	struct live *live = conduct_live(c, news->campaign);
+	struct target_state_view t;
+	int64_t now_ms = conduct_now(c);
+
+	conduct_wake(c);
+	if (live == NULL || !engine_target(c->engine, news->campaign, news->no, &t))
+		return;
+	if (news->reading != NULL) {
+		hear_reading(c, live, news, &t, now_ms);
+	} else {
+		struct fact f = {.kind = FACT_READ_FAILED,
+		                 .at_ms = now_ms,
+		                 .campaign = news->campaign,
+		                 .no = news->no};
+
+		(void)conduct_feed(c, &f);
+	}
+}
+
+static void on_read_outcome(void *arg, const struct hub_answer *a)
+{
+	struct port *p = arg;
+	int64_t now_ms = conduct_now(p->c);
+
+	hear(p, a, now_ms);
+	p->messages_today += a->rows_n > 0 ? a->rows_n : 1;
+	gate_on_read(&p->gate, a, now_ms, hub_now(p, now_ms));
+	tell_gate(p, now_ms);
+	conduct_wake(p->c);
+}
+
+/* ---- what steps ask for ---- */
+
+static void invoke(struct conductor *c, struct live *live, struct port *p, const struct step *s,
+                   const struct target_state_view *t)
+{
+	struct buf payload = BUF_INIT;
+	char attempt_id[ATTEMPT_ID_SIZE];
+	struct invocation inv = {.campaign = s->campaign,
+	                         .no = s->row.no,
+	                         .call = s->row.calls,
+	                         .device_id = t->device_id,
+	                         .method_name = live->spec->action.method_name,
+	                         .response_timeout_s = live->spec->action.response_timeout_s,
+	                         .connect_timeout_s = policy_connect_s(live->spec, s->row.offline_tries)};
+
+	if (c->is_draining || !engine_may_call(c->engine, s->campaign) || !gate_is_open(&p->gate)) {
+		on_withdrawn(c, s->campaign, s->row.no, s->row.calls);
+		return;
+	}
+	id_attempt(live->id, s->row.no, s->row.attempt_seq, attempt_id);
+	spec_payload(live->spec, attempt_id, &payload);
+	inv.payload = payload.data;
+	dispatch_submit(p->dispatch, &inv);
+	buf_done(&payload);
+}
+
+void port_act(struct conductor *c, const struct step *s)
+{
+	struct live *live = conduct_live(c, s->campaign);
+	struct target_state_view t;
+	struct port *p;
+
+	if (live == NULL || !engine_target(c->engine, s->campaign, s->row.no, &t))
+		return;
+	p = &c->ports[t.hub];
+	if (s->acts & ACT_UNWATCH)
+		track_unwatch(p->track, s->campaign, s->row.no);
+	if (s->acts & ACT_WATCH)
+		track_watch(p->track, s->campaign, s->row.no, t.device_id, live->watch);
+	if (s->acts & ACT_READ)
+		track_read(p->track, s->campaign, s->row.no, t.device_id, live->watch);
+	if (s->acts & ACT_INVOKE)
+		invoke(c, live, p, s, &t);
+}
+
+/* ---- life ---- */
+
+enum err port_init(struct port *p, struct conductor *c, uint8_t index, const struct conductor_hub *options)
+{
+	struct dispatch_options dispatch = {.inflight_max = options->inflight_max};
+	struct track_options track = {.interval_ms = options->track_interval_ms, .reads_inflight_max = 64};
+	enum err err;
+
+	*p = (struct port){.c = c,
+	                   .index = index,
+	                   .options = *options,
+	                   .told = GATE_STARTING,
+	                   .throttled_at_ms = TIME_NONE,
+	                   .last_error_at_ms = TIME_NONE};
+	err = hub_rates_of(options->sku, options->units, options->reserve_percent, &p->rates);
+	if (err != ERR_OK)
+		return err;
+	p->name = xstrdup(options->name);
+	p->sku = xstrdup(options->sku);
+	dispatch.calls_per_minute = p->rates.calls_per_minute;
+	track.queries_per_minute = p->rates.queries_per_minute;
+	track.reads_per_minute = p->rates.reads_per_minute;
+	gate_init(&p->gate, options->ambiguous_max, c->options.seed + index, conduct_now(c));
+	p->dispatch = dispatch_new(&dispatch, options->hub, on_outcome, p);
+	p->track = track_new(&track, options->hub, on_news, on_read_outcome, p);
+	return ERR_OK;
+}
+
+void port_done(struct port *p)
+{
+	dispatch_free(p->dispatch);
+	track_free(p->track);
+	free(p->name);
+	free(p->sku);
+}
+
+void port_before(struct port *p, int64_t now_ms)
+{
+	gate_run(&p->gate, now_ms);
+	tell_gate(p, now_ms);
+	/* Nobody waits for a hub without campaigns. */
+	if (p->c->lives != NULL && gate_wants_probe(&p->gate, now_ms)) {
+		gate_probing(&p->gate);
+		track_probe(p->track);
+	}
+}
+
+int64_t port_after(struct port *p, int64_t now_ms)
+{
+	int64_t wake_ms = dispatch_run(p->dispatch, now_ms);
+	int64_t track_ms = track_run(p->track, now_ms, gate_is_open(&p->gate));
+	int64_t gate_ms = p->c->lives != NULL ? gate_next_at(&p->gate) : TIME_NEVER;
+
+	if (track_ms < wake_ms)
+		wake_ms = track_ms;
+	return gate_ms < wake_ms ? gate_ms : wake_ms;
+}
+
+void port_state(const struct port *p, int64_t now_ms, struct hub_state *ret)
+{
+	struct track_stats stats;
+
+	track_stats(p->track, &stats);
+	ret->is_open = gate_is_open(&p->gate) && !p->c->is_draining;
+	ret->opens_at_ms = gate_next_at(&p->gate) == TIME_NEVER ? TIME_NONE : gate_next_at(&p->gate);
+	ret->call_credit = dispatch_credit(p->dispatch, now_ms);
+	ret->credit_at_ms = dispatch_credit_at(p->dispatch, now_ms);
+	ret->read_credit = stats.reads_queued < READS_QUEUED_MAX ? READS_QUEUED_MAX - stats.reads_queued : 0;
+	ret->clock_offset_ms = clock_offset(p);
+}
+
+void conductor_hub(const struct conductor *c, uint32_t hub, struct hub_view *ret)
+{
+	const struct port *p = &c->ports[hub];
+	struct dispatch_stats d;
+	struct track_stats t;
+
+	assert(hub < c->ports_n);
+	dispatch_stats(p->dispatch, &d);
+	track_stats(p->track, &t);
+	*ret = (struct hub_view){.name = p->name,
+	                         .sku = p->sku,
+	                         .units = p->options.units,
+	                         .reserve_percent = p->options.reserve_percent,
+	                         .state = gate_reason_text(p->gate.reason),
+	                         .state_since_ms = p->gate.since_ms,
+	                         .state_until_ms =
+	                                 gate_is_open(&p->gate) || gate_next_at(&p->gate) == TIME_NEVER
+	                                         ? TIME_NONE
+	                                         : gate_next_at(&p->gate),
+	                         .calls_per_minute = p->rates.calls_per_minute,
+	                         .inflight = d.inflight,
+	                         .queued = d.queued,
+	                         .watched = t.watched,
+	                         .calls = d.sent,
+	                         .throttled = p->throttled,
+	                         .pages = t.pages,
+	                         .reads = t.reads,
+	                         .messages_per_day = p->rates.messages_per_day,
+	                         .messages_today = p->messages_today,
+	                         .throttled_at_ms = p->throttled_at_ms,
+	                         .last_error = p->last_error,
+	                         .last_error_at_ms = p->last_error_at_ms,
+	                         .clock_offset_ms = clock_offset(p),
+	                         .query_lag_seen_ms = TIME_NONE};
+}

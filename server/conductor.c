@@ -1,0 +1,615 @@
+/* conductor: see conductor.h. Reading order: small things, what is on record, the turn. The
+ * orders are in conduct_orders.c. */
+#include "server/conductor.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/log.h"
+#include "server/base/rng.h"
+#include "server/conduct.h"
+
+/* ---- small things ---- */
+
+int64_t conduct_now(const struct conductor *c)
+{
+	return c->options.now_ms(c->options.arg);
+}
+
+void conduct_wake(struct conductor *c)
+{
+	c->options.on_wake(c->options.arg);
+}
+
+struct live *conduct_live(const struct conductor *c, uint32_t campaign)
+{
+	struct live *live;
+
+	HASH_FIND(hh, c->lives, &campaign, sizeof campaign, live);
+	return live;
+}
+
+struct live *conduct_live_by_id(const struct conductor *c, const char *id)
+{
+	struct live *live;
+
+	for (live = c->lives; live != NULL; live = live->hh.next)
+		if (strcmp(live->id, id) == 0)
+			return live;
+	return NULL;
+}
+
+enum err conduct_feed(struct conductor *c, const struct fact *f)
+{
+	return engine_feed(c->engine, f);
+}
+
+void conduct_tell(struct conductor *c, struct event *event)
+{
+	event->id = ++c->last_event_id;
+	batch_event_add(c->batch, event);
+}
+
+/* Gives what to watch for; the same for all that watch the same, and for as long as the conductor lives, so
+ * that an answer on the way can always be read. */
+static const struct watch *watch_for(struct conductor *c, const struct campaign_spec *s)
+{
+	const struct profile *p = profile_of(s->action.type);
+	bool is_property = s->verify.by == VERIFY_PROPERTY, is_where = s->verify.by == VERIFY_WHERE;
+	struct watch_options o = {.value_path = is_property ? s->verify.path : NULL,
+	                          .status_path =
+	                                  is_property && s->verify.path_is_profiles ? p->status_path : NULL,
+	                          .echo_path = is_property || is_where ? p->echo_path : NULL,
+	                          .boot_path = is_property || is_where ? p->boot_path : NULL,
+	                          .success = is_where ? s->verify.success : NULL,
+	                          .failure = is_where ? s->verify.failure : NULL,
+	                          .precheck = s->precheck.where,
+	                          .group_path = s->rollout.group_by};
+	struct buf key = BUF_INIT;
+	struct watched *w;
+
+	buf_put_str(&key, o.value_path);
+	buf_put_str(&key, o.status_path);
+	buf_put_str(&key, o.echo_path);
+	buf_put_str(&key, o.boot_path);
+	buf_put_str(&key, o.success);
+	buf_put_str(&key, o.failure);
+	buf_put_str(&key, o.precheck);
+	buf_put_str(&key, o.group_path);
+	for (w = c->watches; w != NULL; w = w->next)
+		if (w->key_bytes == key.len && memcmp(w->key, key.data, key.len) == 0)
+			break;
+	if (w == NULL) {
+		w = xcalloc(1, sizeof *w);
+		if (watch_new(&o, &w->watch) != ERR_OK) { /* conductor_check() has found it sound */
+			log_error("a sound spec cannot be watched", LS("campaign", s->name));
+			abort();
+		}
+		w->key_bytes = key.len;
+		w->key = buf_take(&key);
+		w->next = c->watches;
+		c->watches = w;
+	}
+	buf_done(&key);
+	return w->watch;
+}
+
+int conduct_find_hub(const struct conductor *c, const char *name)
+{
+	for (uint32_t i = 0; i < c->ports_n; i++)
+		if (strcmp(c->ports[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+struct live *conduct_live_new(struct conductor *c, const struct campaign_row *row, struct campaign_spec *spec)
+{
+	struct live *live = xcalloc(1, sizeof *live);
+
+	live->no = row->no;
+	memcpy(live->id, row->id, sizeof live->id);
+	live->name = xstrdup(row->name);
+	live->created_by = xstrdup(row->created_by);
+	live->created_at_ms = row->created_at_ms;
+	live->spec_revision = row->spec_revision;
+	live->spec = spec;
+	live->rule = (struct evidence_rule){.profile = profile_of(spec->action.type),
+	                                    .uses_profile_values = spec->verify.path_is_profiles,
+	                                    .is_where = spec->verify.by == VERIFY_WHERE,
+	                                    .accepts_rewrite = spec->verify.accept_rewrite};
+	live->watch = watch_for(c, spec);
+	for (size_t i = 0; i < spec->hubs.n; i++)
+		live->hubs[live->hubs_n++] = (uint8_t)conduct_find_hub(c, spec->hubs.all[i]);
+	HASH_ADD(hh, c->lives, no, sizeof live->no, live);
+	engine_campaign_add(c->engine, row, spec, live->hubs, live->hubs_n);
+	return live;
+}
+
+static void live_drop(struct conductor *c, struct live *live)
+{
+	engine_campaign_drop(c->engine, live->no);
+	HASH_DEL(c->lives, live);
+	select_end(live);
+	free(live->name);
+	free(live->created_by);
+	free(live);
+}
+
+/* ---- what is on record ---- */
+
+struct loading {
+	struct conductor *c;
+	enum err err;
+};
+
+static void on_campaign(void *arg, const struct campaign_row *row)
+{
+	struct loading *loading = arg;
+	struct campaign_spec *spec = xcalloc(1, sizeof *spec);
+	struct faults faults = FAULTS_INIT;
+	char reason[SPEC_REASON_SIZE];
+	size_t at;
+
+	if (spec_parse(row->spec, strlen(row->spec), true, spec, &faults, &at, reason) != ERR_OK) {
+		log_error("a campaign on record cannot be read", LS("campaign", row->id),
+		          LS("at", faults.n > 0 ? faults.all[0].pointer : ""),
+		          LS("reason", faults.n > 0 ? faults.all[0].detail : reason));
+		loading->err = ERR_CORRUPT;
+	}
+	for (size_t i = 0; loading->err == ERR_OK && i < spec->hubs.n; i++)
+		if (conduct_find_hub(loading->c, spec->hubs.all[i]) < 0) {
+			log_error("a campaign on record needs a hub that is not configured",
+			          LS("campaign", row->id), LS("hub", spec->hubs.all[i]));
+			loading->err = ERR_INVALID;
+		}
+	faults_done(&faults);
+	if (loading->err == ERR_OK) {
+		conduct_live_new(loading->c, row, spec);
+	} else {
+		spec_done(spec);
+		free(spec);
+	}
+}
+
+static void on_group(void *arg, uint32_t campaign, uint32_t group, const char *name, uint32_t size)
+{
+	struct loading *loading = arg;
+
+	(void)group; /* they count up from 0 */
+	if (loading->err == ERR_OK)
+		engine_group_add(loading->c->engine, campaign, 0, name, size);
+}
+
+/* A call that was out when the process ended: its end is on record, too. */
+static void record_crash(struct conductor *c, const struct target_row *row)
+{
+	struct attempt_row attempt = {.campaign = row->campaign,
+	                              .no = row->no,
+	                              .call = row->calls,
+	                              .attempt = row->attempts,
+	                              .attempt_seq = row->attempt_seq,
+	                              .called_at_ms = row->called_at_ms,
+	                              .ended_at_ms = conduct_now(c),
+	                              .hub_at_ms = row->since_hub_ms,
+	                              .outcome = "crash"};
+
+	batch_attempt_add(c->batch, &attempt);
+}
+
+static void on_target(void *arg, const struct target_row *row, const char *device_id,
+                      const struct baseline *baseline)
+{
+	struct loading *loading = arg;
+
+	if (loading->err != ERR_OK)
+		return;
+	engine_target_add(loading->c->engine, row, device_id, baseline);
+	if (row->state == TARGET_INVOKING)
+		record_crash(loading->c, row);
+}
+
+static void on_hold(void *arg, const struct target_row *row, const char *hub_name, const char *device_id)
+{
+	struct loading *loading = arg;
+	int hub = conduct_find_hub(loading->c, hub_name);
+
+	if (loading->err == ERR_OK && hub >= 0 && conduct_live(loading->c, row->campaign) == NULL)
+		engine_hold_add(loading->c->engine, row, (uint8_t)hub, device_id);
+}
+
+static void on_page(void *arg, uint32_t campaign, const struct selection_page *page)
+{
+	struct loading *loading = arg;
+	struct live *live = conduct_live(loading->c, campaign);
+
+	if (loading->err == ERR_OK && live != NULL)
+		select_page(live, page);
+}
+
+static enum err load(struct conductor *c)
+{
+	struct loading loading = {c, ERR_OK};
+	struct store_loader loader = {.on_campaign = on_campaign,
+	                              .on_group = on_group,
+	                              .on_target = on_target,
+	                              .on_hold = on_hold,
+	                              .on_page = on_page,
+	                              .arg = &loading};
+	enum err err = store_load(c->store, conduct_now(c), &loader);
+	struct campaign_row row;
+	struct live *live;
+
+	if (err == ERR_OK)
+		err = loading.err;
+	if (err != ERR_OK)
+		return err;
+	engine_recover(c->engine, conduct_now(c));
+	for (live = c->lives; live != NULL; live = live->hh.next)
+		if (engine_campaign_row(c->engine, live->no, &row) == ERR_OK &&
+		    row.phase == CAMPAIGN_SELECTING)
+			select_begin(c, live);
+	return ERR_OK;
+}
+
+enum err conductor_new(const struct conductor_options *options, struct conductor **ret)
+{
+	struct conductor *c = xcalloc(1, sizeof *c);
+	enum err err = ERR_OK;
+
+	c->options = *options;
+	c->store = options->store;
+	c->engine = engine_new();
+	c->last_event_id = options->head->last_event_id;
+	c->last_campaign = options->head->last_campaign;
+	c->luck = options->seed;
+	c->engine_wake_ms = TIME_NONE;
+	c->batch = batch_new();
+	STAILQ_INIT(&c->waiters);
+	STAILQ_INIT(&c->committing);
+	c->ports = xcalloc(options->hubs_n, sizeof *c->ports);
+	for (; c->ports_n < options->hubs_n && err == ERR_OK; c->ports_n++)
+		err = port_init(&c->ports[c->ports_n], c, (uint8_t)c->ports_n, &options->hubs[c->ports_n]);
+	if (err == ERR_OK)
+		err = load(c);
+	if (err != ERR_OK)
+		conductor_free(c);
+	else
+		*ret = c;
+	return err;
+}
+
+static void waiter_free(struct waiter *w)
+{
+	free(w->detail);
+	free(w);
+}
+
+static void waiters_free(struct waiters *all)
+{
+	struct waiter *w;
+
+	while ((w = STAILQ_FIRST(all)) != NULL) {
+		STAILQ_REMOVE_HEAD(all, link);
+		waiter_free(w);
+	}
+}
+
+void conductor_free(struct conductor *c)
+{
+	struct watched *w;
+	struct live *live, *next;
+
+	if (c == NULL)
+		return;
+	HASH_ITER (hh, c->lives, live, next)
+		live_drop(c, live);
+	for (uint32_t i = 0; i < c->ports_n; i++)
+		port_done(&c->ports[i]);
+	free(c->ports);
+	while ((w = c->watches) != NULL) {
+		c->watches = w->next;
+		watch_free(w->watch);
+		free(w->key);
+		free(w);
+	}
+	conduct_forget_making(c);
+	waiters_free(&c->waiters);
+	waiters_free(&c->committing);
+	engine_free(c->engine);
+	batch_free(c->batch);
+	free(c);
+}
+
+/* ---- the turn: engine → commit → act and tell ---- */
+
+static void answer(struct waiters *all)
+{
+	struct waiter *w;
+
+	while ((w = STAILQ_FIRST(all)) != NULL) {
+		STAILQ_REMOVE_HEAD(all, link);
+		w->on_done(w->arg, w->err, w->detail != NULL ? w->detail : "", w->id);
+		waiter_free(w);
+	}
+}
+
+static void withdraw(struct conductor *c, uint32_t campaign)
+{
+	for (uint32_t i = 0; i < c->ports_n; i++)
+		port_withdraw(&c->ports[i], campaign);
+}
+
+static void act(struct conductor *c)
+{
+	for (size_t i = 0; i < c->steps_n; i++) {
+		const struct step *s = &c->steps[i];
+		struct live *live = conduct_live(c, s->campaign);
+
+		if (s->kind == STEP_TARGET && s->acts != 0)
+			port_act(c, s);
+		else if (s->kind == STEP_SELECT && live != NULL)
+			select_begin(c, live);
+		else if (s->kind == STEP_CAMPAIGN &&
+		         (s->campaign_to == CAMPAIGN_PAUSED || s->campaign_to == CAMPAIGN_CANCELLING))
+			withdraw(c, s->campaign); /* a gate or an abort rule did it */
+	}
+	c->steps_n = 0;
+	answer(&c->committing);
+}
+
+static void write_target(struct conductor *c, const struct step *s)
+{
+	struct target_state_view t;
+	struct event event = {.at_ms = s->row.changed_at_ms,
+	                      .type = EVENT_TARGET,
+	                      .campaign = s->campaign,
+	                      .from = s->from,
+	                      .to = s->row.state,
+	                      .reason = s->row.reason,
+	                      .attempt = s->row.attempts};
+
+	if (!s->is_stored)
+		return;
+	batch_target_put(c->batch, &s->row);
+	if (s->acts & ACT_BASELINE)
+		batch_baseline_put(c->batch, s->campaign, s->row.no, &s->baseline);
+	if (s->is_moved && engine_target(c->engine, s->campaign, s->row.no, &t)) {
+		event.device_id = t.device_id;
+		conduct_tell(c, &event);
+		log_debug("target moved", LS("campaign", conduct_live(c, s->campaign)->id),
+		          LS("device", t.device_id),
+		          LS("from", target_state_text((enum target_state)s->from)),
+		          LS("to", target_state_text((enum target_state)s->row.state)),
+		          LS("reason", reason_text((enum reason)s->row.reason)),
+		          LI("attempt", s->row.attempts));
+	}
+}
+
+static void write_campaign_event(struct conductor *c, const struct step *s, int64_t now_ms)
+{
+	struct buf detail = BUF_INIT;
+	struct event event = {.at_ms = now_ms,
+	                      .type = EVENT_CAMPAIGN,
+	                      .campaign = s->campaign,
+	                      .from = (uint8_t)s->campaign_from,
+	                      .to = (uint8_t)s->campaign_to};
+
+	if (s->campaign_from == s->campaign_to)
+		return;
+	if (s->reason[0] != '\0') {
+		buf_puts(&detail, "\"stateReason\":");
+		buf_json(&detail, s->reason);
+		event.detail = detail.data;
+	}
+	conduct_tell(c, &event);
+	buf_done(&detail);
+	log_info("campaign moved", LS("campaign", conduct_live(c, s->campaign)->id),
+	         LS("from", campaign_state_text(s->campaign_from)),
+	         LS("to", campaign_state_text(s->campaign_to)), LS("reason", s->reason));
+}
+
+static void write_wave_event(struct conductor *c, const struct step *s, int64_t now_ms)
+{
+	const struct wave_spec *wave = &conduct_live(c, s->campaign)->spec->rollout.waves[s->wave];
+	struct buf detail = BUF_INIT;
+	struct event event = {.at_ms = now_ms, .type = EVENT_WAVE, .campaign = s->campaign};
+
+	buf_printf(&detail, "\"wave\":%u,\"name\":", s->wave);
+	if (wave->name != NULL)
+		buf_json(&detail, wave->name);
+	else
+		buf_puts(&detail, "null");
+	buf_printf(&detail, ",\"stage\":\"%s\",\"was\":\"%s\"", wave_stage_text(s->wave_to),
+	           wave_stage_text(s->wave_from));
+	event.detail = detail.data;
+	conduct_tell(c, &event);
+	buf_done(&detail);
+}
+
+static void write_campaigns(struct conductor *c)
+{
+	struct buf text = BUF_INIT;
+	uint32_t no;
+
+	while ((no = engine_dirty(c->engine)) != 0) {
+		struct live *live = conduct_live(c, no);
+		struct campaign_row row = {.name = live->name,
+		                           .created_by = live->created_by,
+		                           .created_at_ms = live->created_at_ms,
+		                           .spec_revision = live->spec_revision};
+		enum err err = engine_campaign_row(c->engine, no, &row);
+
+		assert(err == ERR_OK);
+		(void)err;
+		if (live->must_write_spec)
+			spec_render(live->spec, &text);
+		row.spec = live->must_write_spec ? text.data : NULL;
+		live->must_write_spec = false;
+		row.selected = live->found != NULL ? selection_n(live->found) : row.counts.total;
+		batch_campaign_put(c->batch, &row);
+		buf_reset(&text);
+	}
+	buf_done(&text);
+}
+
+static void on_committed(void *arg, enum err err, uint64_t revision)
+{
+	struct conductor *c = arg;
+	struct live *live, *next;
+	struct campaign_row row;
+
+	(void)revision;
+	if (err != ERR_OK) {
+		log_error("commit failed: memory is ahead of disk", LS("reason", err_text(err)));
+		c->options.on_broken(c->options.arg, err);
+		return; /* still committing: nothing is done any more */
+	}
+	c->is_committing = false;
+	act(c);
+	HASH_ITER (hh, c->lives, live, next)
+		if (engine_campaign_row(c->engine, live->no, &row) == ERR_OK &&
+		    campaign_state_is_final(row.state))
+			live_drop(c, live);
+	conduct_wake(c);
+}
+
+/* Puts the engine's steps into the commit to come. */
+static void write_steps(struct conductor *c, int64_t now_ms)
+{
+	for (size_t i = 0; i < c->steps_n; i++) {
+		if (c->steps[i].kind == STEP_TARGET)
+			write_target(c, &c->steps[i]);
+		else if (c->steps[i].kind == STEP_CAMPAIGN)
+			write_campaign_event(c, &c->steps[i], now_ms);
+		else if (c->steps[i].kind == STEP_WAVE)
+			write_wave_event(c, &c->steps[i], now_ms);
+	}
+	write_campaigns(c);
+	/* All that was fed so far has been handed out: who waits for it is told after this commit. */
+	if (c->steps_n < STEPS_MAX)
+		STAILQ_CONCAT(&c->committing, &c->waiters);
+}
+
+/* Gives when selections want to run next. */
+static int64_t run_selections(struct conductor *c, int64_t now_ms)
+{
+	int64_t wake_ms = TIME_NEVER;
+	struct live *live;
+
+	for (live = c->lives; live != NULL; live = live->hh.next) {
+		int64_t at_ms = select_run(c, live, now_ms);
+
+		if (at_ms < wake_ms)
+			wake_ms = at_ms;
+	}
+	return wake_ms;
+}
+
+/* One commit at a time: on_committed() asks for the next turn. */
+static int64_t turn(struct conductor *c, int64_t now_ms)
+{
+	int64_t wake_ms = TIME_NEVER;
+
+	while (!c->is_committing) {
+		int64_t select_ms = run_selections(c, now_ms);
+		struct hub_state state;
+		struct batch *batch;
+
+		for (uint32_t i = 0; i < c->ports_n; i++) {
+			port_state(&c->ports[i], now_ms, &state);
+			engine_hub(c->engine, (uint8_t)i, &state);
+		}
+		c->steps_n = engine_next(c->engine, now_ms, c->steps, STEPS_MAX, &wake_ms);
+		if (select_ms < wake_ms)
+			wake_ms = select_ms;
+		write_steps(c, now_ms);
+		if (batch_n(c->batch) > 0) {
+			batch = c->batch;
+			c->batch = batch_new();
+			c->is_committing = true;
+			store_commit(c->store, batch, on_committed, c);
+		} else if (c->steps_n == 0 && STAILQ_EMPTY(&c->committing)) {
+			break;
+		} else {
+			act(c);
+		}
+	}
+	return c->is_committing ? TIME_NEVER : wake_ms;
+}
+
+int64_t conductor_run(struct conductor *c)
+{
+	int64_t now_ms = conduct_now(c), wake_ms, at_ms;
+
+	for (uint32_t i = 0; i < c->ports_n; i++)
+		port_before(&c->ports[i], now_ms);
+	wake_ms = turn(c, now_ms);
+	for (uint32_t i = 0; i < c->ports_n; i++) {
+		at_ms = port_after(&c->ports[i], now_ms);
+		if (at_ms < wake_ms)
+			wake_ms = at_ms;
+	}
+	return wake_ms;
+}
+
+void conductor_drain(struct conductor *c)
+{
+	c->is_draining = true;
+	withdraw(c, 0);
+	conduct_wake(c);
+}
+
+bool conductor_is_draining(const struct conductor *c)
+{
+	return c->is_draining;
+}
+
+bool conductor_is_settled(const struct conductor *c)
+{
+	struct dispatch_stats stats;
+
+	for (uint32_t i = 0; i < c->ports_n; i++) {
+		dispatch_stats(c->ports[i].dispatch, &stats);
+		if (stats.inflight > 0 || stats.queued > 0)
+			return false;
+	}
+	return c->asked == 0 && !c->is_committing && batch_n(c->batch) == 0;
+}
+
+/* ---- questions ---- */
+
+void conductor_waiting(const struct conductor *c, uint32_t campaign_no, struct campaign_waiting *ret)
+{
+	struct engine_waiting w;
+
+	engine_waiting(c->engine, campaign_no, conduct_now(c), &w);
+	*ret = (struct campaign_waiting){w.wait,        w.next_at_ms, w.is_all,
+	                                 w.closed_from, w.closed_n,   w.parked_n};
+}
+
+bool conductor_is_parked(const struct conductor *c, uint32_t campaign_no, uint32_t target_no)
+{
+	return engine_is_parked(c->engine, campaign_no, target_no);
+}
+
+int64_t conductor_predicted_finish(const struct conductor *c, uint32_t campaign_no)
+{
+	struct campaign_row row;
+	int64_t now_ms = conduct_now(c);
+	uint32_t final = 0;
+
+	if (engine_campaign_row(c->engine, campaign_no, &row) != ERR_OK || row.state != CAMPAIGN_RUNNING)
+		return TIME_NONE;
+	for (unsigned s = TARGET_SUCCEEDED; s < TARGET_STATES_N; s++)
+		final += row.counts.state[s];
+	if (final == 0 || now_ms <= row.started_at_ms)
+		return TIME_NONE;
+	return now_ms + (now_ms - row.started_at_ms) * (int64_t)(row.counts.total - final) / final;
+}
+
+uint32_t conductor_hubs_n(const struct conductor *c)
+{
+	return c->ports_n;
+}

@@ -1,0 +1,150 @@
+/* conductor: the only room where engine, store and action meet: fact → engine → commit → act and tell. Orders
+ * from the API come in here; recovery at start too. Loop thread only. Callbacks never fire inside the call
+ * that asked. */
+#ifndef ROLLCALL_SERVER_CONDUCTOR_H
+#define ROLLCALL_SERVER_CONDUCTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "server/base/err.h"
+#include "server/campaign/model.h"
+#include "server/campaign/spec.h"
+
+struct conductor;
+struct store;
+struct store_head;
+struct hub;
+
+struct conductor_hub {
+	struct hub *hub;  /* keeps, until conductor_free() */
+	const char *name; /* borrows this and the next */
+	const char *sku;  /* checked by hub_rates_of() */
+	uint32_t units, reserve_percent;
+	uint32_t inflight_max;
+	uint32_t track_interval_ms;
+	uint32_t ambiguous_max; /* in a row, until the hub is not called any more */
+};
+
+struct conductor_options {
+	struct store *store;              /* keeps */
+	const struct store_head *head;    /* borrows */
+	const struct conductor_hub *hubs; /* borrows */
+	uint32_t hubs_n;
+	uint64_t seed;                /* of campaign ids and shuffles that name no seed */
+	int64_t (*now_ms)(void *arg); /* the UTC clock: news comes in between two runs, too */
+	/* A commit failed: memory is ahead of disk, the process must end. */
+	void (*on_broken)(void *arg, enum err err);
+	/* Something is due earlier than conductor_run() said last: run again soon. */
+	void (*on_wake)(void *arg);
+	void *arg;
+};
+
+/* Loads what is not final and goes on where it was: calls that may have been out become doubtful. Blocks.
+ * ERR_INVALID, after a line in the log: the record asks for a hub that is not configured. */
+MUST_CHECK enum err conductor_new(const struct conductor_options *options, struct conductor **ret);
+/* Does what is due; gives when it wants to run next (TIME_NEVER: not before news). */
+int64_t conductor_run(struct conductor *c);
+/* Graceful stop: no new call leaves from now on, what is unsent is withdrawn, new campaigns and orders are
+ * refused with ERR_CLOSED. conductor_is_settled() tells when all that was on the wire is on record. */
+void conductor_drain(struct conductor *c);
+bool conductor_is_draining(const struct conductor *c);
+bool conductor_is_settled(const struct conductor *c);
+/* NULL is fine. No callback comes any more. Free the hubs after that. */
+void conductor_free(struct conductor *c);
+
+/* Ends an order: OK once it is durable and in force; else CONFLICT (wrong state), NOT_FOUND, CLOSED with
+ * detail, a plain English reason. id: the campaign it is about. */
+typedef void conductor_done_cb(void *arg, enum err err, const char *detail, const char *id);
+
+struct conductor_request {
+	const char *by;              /* who asks */
+	const char *idempotency_key; /* kept with the campaign, NULL: none (store/batch.h: idempotency_row) */
+	uint64_t body_hash;
+	const char *retry_of; /* conductor_retry() says it: the campaign whose failed targets these are */
+	const char *const *groups; /* likewise: of the spec's ids, one each; NULL: not known */
+};
+
+/* Adds what only the conductor can check: hubs that are configured, predicates that parse, times not past. */
+void conductor_check(const struct conductor *c, const struct campaign_spec *spec, struct faults *faults);
+/* Takes what spec holds (also its ids), which conductor_check() has found sound, and leaves it empty. Borrows
+ * request. */
+void conductor_create(struct conductor *c, struct campaign_spec *spec,
+                      const struct conductor_request *request, conductor_done_cb *on_done, void *arg);
+
+enum order { ORDER_PAUSE, ORDER_RESUME, ORDER_CANCEL, ORDER_APPROVE, ORDER_OVERRIDE };
+/* PAUSE, RESUME and CANCEL are idempotent: what is so already is OK. PAUSE and CANCEL: once OK, no new call
+ * leaves (P6). APPROVE opens the gate that waits for approval, OVERRIDE also one that failed. */
+void conductor_order(struct conductor *c, const char *campaign_id, enum order order, const char *by,
+                     conductor_done_cb *on_done, void *arg);
+
+/* SKIP leaves a waiting device out; RETRY ends its back-off. CONFLICT: it does not wait (so). */
+enum target_order { TARGET_ORDER_SKIP, TARGET_ORDER_RETRY };
+void conductor_target_order(struct conductor *c, const char *campaign_id, const char *device_id, int hub,
+                            enum target_order order, const char *by, conductor_done_cb *on_done, void *arg);
+
+/* Makes a new campaign with the same spec over a final or live campaign's failed targets, of these reasons
+ * (bit 1 << enum reason). id is the new one. CONFLICT: there are none. */
+void conductor_retry(struct conductor *c, const char *campaign_id, uint32_t reasons,
+                     const struct conductor_request *request, conductor_done_cb *on_done, void *arg);
+
+/* A live campaign's spec and its revision, borrowed until the next call of any function here; NULL: not live.
+ */
+const struct campaign_spec *conductor_spec(const struct conductor *c, const char *campaign_id,
+                                           uint32_t *ret_revision);
+/* Puts another spec in its place, made by spec_patch() from that revision. Takes what spec holds. CONFLICT:
+ * the revision has moved since. */
+void conductor_respec(struct conductor *c, const char *campaign_id, uint32_t revision,
+                      struct campaign_spec *spec, const char *by, conductor_done_cb *on_done, void *arg);
+/* Replaces a device list: begin, any number of times more, then end (or drop, where it is not to be). One
+ * maker of a list at a time: BUSY. All answers but end's come at once. */
+MUST_CHECK enum err conductor_list_begin(struct conductor *c, const char *name);
+void conductor_list_ids(struct conductor *c, const char *name, const char *const *ids, size_t n);
+void conductor_list_end(struct conductor *c, const char *name, uint32_t n, const char *by,
+                        conductor_done_cb *on_done, void *arg);
+/* Forgets a list, also one that is being made. */
+void conductor_list_drop(struct conductor *c, const char *name, const char *by, conductor_done_cb *on_done,
+                         void *arg);
+/* Forgets a final campaign. */
+void conductor_delete(struct conductor *c, const char *campaign_id, const char *by,
+                      conductor_done_cb *on_done, void *arg);
+
+/* Why the waiting targets of a campaign wait, in P12's order. Those numbered closed_from or above (closed_n
+ * of them) wait for their wave. Of the others, overrides_own: all of them under wait, whatever their own row
+ * says; else each for what its row says, and of those whose row says nothing, parked_n for their group and
+ * the rest under wait. next_at_ms, of wait: TIME_NONE where no clock decides. WAIT_NONE: campaign not live.
+ */
+struct campaign_waiting {
+	enum wait wait;
+	int64_t next_at_ms;
+	bool overrides_own;
+	uint32_t closed_from, closed_n, parked_n;
+};
+void conductor_waiting(const struct conductor *c, uint32_t campaign_no, struct campaign_waiting *ret);
+/* Whether a waiting target, whose row says nothing, waits for room in its group. */
+bool conductor_is_parked(const struct conductor *c, uint32_t campaign_no, uint32_t target_no);
+/* When a live campaign will be done at its present pace; TIME_NONE: cannot be told. */
+int64_t conductor_predicted_finish(const struct conductor *c, uint32_t campaign_no);
+/* Names of a campaign's hubs by target_row.hub live in its spec; of a campaign without hubs: all configured
+ * ones. */
+uint32_t conductor_hubs_n(const struct conductor *c);
+
+struct hub_view {
+	const char *name, *sku;
+	uint32_t units, reserve_percent;
+	const char *state; /* text of enum gate_reason */
+	int64_t state_since_ms, state_until_ms;
+	uint32_t calls_per_minute; /* granted, 0: no limit */
+	uint32_t inflight, queued, watched;
+	uint64_t calls, throttled, pages, reads; /* since start */
+	uint64_t messages_per_day,
+	        messages_today;  /* 0: no limit; an estimate of what we caused (contract 2.7, 7.2) */
+	int64_t throttled_at_ms; /* TIME_NONE: never */
+	const char *last_error;  /* "" */
+	int64_t last_error_at_ms;
+	int64_t clock_offset_ms;   /* hub's clock less ours */
+	int64_t query_lag_seen_ms; /* TIME_NONE: not seen */
+};
+void conductor_hub(const struct conductor *c, uint32_t hub, struct hub_view *ret);
+
+#endif

@@ -1,0 +1,353 @@
+/* server: see config.h */
+#include "server/config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/auth.h"
+#include "server/base/buf.h"
+#include "server/base/secret.h"
+#include "server/campaign/model.h"
+#include "server/dispatch/dispatch.h"
+#include "server/hub/hub.h"
+#include "server/settings.h"
+
+#define SECRET_MAX_BYTES ((size_t)4096)
+
+/* --- the service --- */
+
+static char *copy_of(const struct slot *slot)
+{
+	return slot->text != NULL ? xstrdup(slot->text) : NULL;
+}
+
+static bool is_loopback(const char *address)
+{
+	struct in6_addr v6;
+	struct in_addr v4;
+
+	if (inet_pton(AF_INET6, address, &v6) == 1)
+		return IN6_IS_ADDR_LOOPBACK(&v6);
+	if (inet_pton(AF_INET, address, &v4) == 1)
+		return ntohl(v4.s_addr) >> 24 == 127;
+	return strcasecmp(address, "localhost") == 0;
+}
+
+static void read_listen(struct settings *s, struct config *c)
+{
+	const struct slot *slot = &s->globals[G_LISTEN];
+	const char *text = slot->text, *colon = strrchr(text, ':');
+	size_t n = colon != NULL ? (size_t)(colon - text) : 0;
+	bool is_bracketed = n > 2 && text[0] == '[' && text[n - 1] == ']';
+	uint32_t port;
+
+	if (n == 0 || (!is_bracketed && memchr(text, ':', n) != NULL) || !settings_number(colon + 1, &port) ||
+	    port > UINT16_MAX) {
+		faults_add(s->faults, slot->place, "must be HOST:PORT, an IPv6 host in brackets");
+		return;
+	}
+	c->listen_address = is_bracketed ? xstrndup(text + 1, n - 2) : xstrndup(text, n);
+	c->listen_port = (uint16_t)port;
+	if (c->tokens_file == NULL && !is_loopback(c->listen_address))
+		faults_add(
+		        s->faults, slot->place,
+		        "must be a loopback address, since without tokensFile everyone who reaches it is admin");
+}
+
+static void read_tokens(struct settings *s, const struct config *c)
+{
+	const char *place = s->globals[G_TOKENS_FILE].place;
+	struct auth *auth = NULL;
+	char *reason = NULL;
+
+	if (c->tokens_file == NULL)
+		return;
+	if (auth_load(c->tokens_file, &auth, &reason) != ERR_OK)
+		faults_add(s->faults, place, "%s", reason);
+	settings_check_mode(s, place, c->tokens_file, S_IWOTH); /* hashes of 256 bits of luck: may be read */
+	auth_free(auth);
+	free(reason);
+}
+
+static void read_globals(struct settings *s, struct config *c)
+{
+	const struct slot *slots = s->globals;
+
+	c->database = copy_of(&slots[G_DATABASE]);
+	c->tokens_file = copy_of(&slots[G_TOKENS_FILE]);
+	c->drain_s = slots[G_DRAIN_SECONDS].number;
+	c->logs_json = strcmp(slots[G_LOG_FORMAT].text, "json") == 0;
+	if (!c->logs_json && strcmp(slots[G_LOG_FORMAT].text, "text") != 0)
+		faults_add(s->faults, slots[G_LOG_FORMAT].place, "must be text or json");
+	if (!log_level_parse(slots[G_LOG_LEVEL].text, &c->log_level))
+		faults_add(s->faults, slots[G_LOG_LEVEL].place, "must be debug, info, warn, error or off");
+	if (c->database[0] == '\0')
+		faults_add(s->faults, slots[G_DATABASE].place, "must be a path");
+	read_listen(s, c);
+	read_tokens(s, c);
+}
+
+/* --- hubs --- */
+
+/* Of a sound connection string. */
+static char *host_of(const char *connection_string)
+{
+	const char *part = connection_string;
+
+	while (strncmp(part, "HostName=", 9) != 0)
+		part += strcspn(part, ";") + 1;
+	return xstrndup(part + 9, strcspn(part + 9, ";"));
+}
+
+static char *trimmed(const char *text)
+{
+	static const char white[] = " \t\r\n";
+	size_t n;
+
+	text += strspn(text, white);
+	for (n = strlen(text); n > 0 && strchr(white, text[n - 1]) != NULL;)
+		n--;
+	return xstrndup(text, n);
+}
+
+static void read_connection_string(struct settings *s, const struct hub_slots *h, struct config_hub *hub)
+{
+	const struct slot *given = &h->slots[H_CONNECTION_STRING],
+	                  *file = &h->slots[H_CONNECTION_STRING_FILE];
+	const struct slot *from = given->text != NULL ? given : file;
+	const char *reason = "";
+	struct buf text = BUF_INIT;
+
+	if (!settings_has_credential(h))
+		faults_add(s->faults, h->place,
+		           "has no credential: set its connectionStringFile or connectionString, "
+		           "ROLLCALL_HUB_CONNECTION_STRING or --hub-connection-string-file");
+	if (given->text != NULL)
+		hub->connection_string = trimmed(given->text);
+	else if (file->text != NULL &&
+	         settings_read_file(s, file->place, file->text, SECRET_MAX_BYTES, &text))
+		hub->connection_string = trimmed(text.data);
+	if (text.data != NULL)
+		explicit_bzero(text.data, text.size);
+	buf_done(&text);
+	if (hub->connection_string == NULL)
+		return;
+	if (from == file)
+		settings_check_mode(s, file->place, file->text, S_IROTH | S_IWOTH);
+	secret_register(hub->connection_string);
+	if (hub_check_connection_string(hub->connection_string, &reason) != ERR_OK)
+		faults_add(s->faults, from->place, "is not a sound connection string: %s", reason);
+	else
+		hub->host = host_of(hub->connection_string);
+}
+
+static void check_rates(struct settings *s, const struct slot *slots, const struct config_hub *hub)
+{
+	struct hub_rates rates;
+
+	if (hub_rates_of(hub->sku, 1, 0, &rates) != ERR_OK)
+		faults_add(s->faults, slots[H_SKU].place, "must be F1, S1, S2, S3 or none");
+	else if (hub_rates_of(hub->sku, hub->units, hub->reserve_percent, &rates) != ERR_OK)
+		faults_add(s->faults, slots[H_UNITS].place, "are more than a hub of SKU %s can have",
+		           hub->sku);
+}
+
+static bool is_hub_name(const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+	size_t n = strlen(name);
+
+	return n > 0 && n <= HUB_NAME_MAX && strspn(name, allowed) == n;
+}
+
+static void read_hub(struct settings *s, const struct hub_slots *h, struct config_hub *hub)
+{
+	const struct slot *slots = h->slots;
+	const char *reason = "";
+
+	hub->name = copy_of(&slots[H_NAME]);
+	hub->sku = copy_of(&slots[H_SKU]);
+	hub->ca_file = copy_of(&slots[H_CA_FILE]);
+	hub->endpoint = copy_of(&slots[H_ENDPOINT]);
+	hub->units = slots[H_UNITS].number;
+	hub->reserve_percent = slots[H_RESERVE_PERCENT].number;
+	hub->inflight_max = slots[H_INFLIGHT_MAX].number;
+	hub->ambiguous_max = slots[H_AMBIGUOUS_MAX].number;
+	hub->track_interval_ms = slots[H_TRACK_INTERVAL_MS].number;
+	read_connection_string(s, h, hub);
+	check_rates(s, slots, hub);
+	if (!is_hub_name(hub->name))
+		faults_add(s->faults, slots[H_NAME].place, "must be 1 to %d letters, digits, _ or -",
+		           HUB_NAME_MAX);
+	if (hub->ca_file != NULL && access(hub->ca_file, R_OK) != 0)
+		faults_add(s->faults, slots[H_CA_FILE].place, "%s cannot be read: %s", hub->ca_file,
+		           strerror(errno));
+	if (hub->endpoint != NULL && hub_check_endpoint(hub->endpoint, &reason) != ERR_OK)
+		faults_add(s->faults, slots[H_ENDPOINT].place, "is not a sound endpoint: %s", reason);
+}
+
+static bool are_same(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcasecmp(a, b) == 0;
+}
+
+/* Two names of one hub would let a device have two calls at once (P3), and the hub twice its quota (P4). */
+static void check_distinct(struct settings *s, const struct config *c, uint32_t i)
+{
+	const struct config_hub *hub = &c->hubs[i];
+
+	for (uint32_t k = 0; k < i; k++) {
+		const struct config_hub *other = &c->hubs[k];
+
+		if (strcmp(hub->name, other->name) == 0)
+			faults_add(s->faults, s->hubs[i].place, "has the name of %s", s->hubs[k].place);
+		if (hub->host != NULL && are_same(hub->host, other->host) &&
+		    are_same(hub->endpoint, other->endpoint))
+			faults_add(s->faults, s->hubs[i].place, "is the same IoT Hub as %s",
+			           s->hubs[k].place);
+	}
+}
+
+static void read_hubs(struct settings *s, struct config *c)
+{
+	if (s->hubs_n == 0)
+		faults_add(s->faults, "hubs",
+		           "no hub is configured: set ROLLCALL_HUB_CONNECTION_STRING, or "
+		           "--hub-connection-string-file FILE, or hubs in the file of --config");
+	c->hubs = xcalloc(s->hubs_n + 1, sizeof *c->hubs);
+	for (uint32_t i = 0; i < s->hubs_n; i++) {
+		c->hubs_n++;
+		read_hub(s, &s->hubs[i], &c->hubs[i]);
+		check_distinct(s, c, i);
+	}
+}
+
+/* --- what is printed instead of serving --- */
+
+static char *help(void)
+{
+	struct buf out = BUF_INIT;
+
+	buf_puts(
+	        &out,
+	        "rollcalld: plans and runs campaigns of device actions over Azure IoT Hub.\n"
+	        "\n"
+	        "  rollcalld [flags]                            serve\n"
+	        "  rollcalld --check-config [flags]             tell all that is wrong with the configuration\n"
+	        "  rollcalld token new --name N --role R        print a fresh token, and below it its entry for\n"
+	        "                                               the tokens file; roles: viewer, operator,\n"
+	        "                                               approver, admin\n"
+	        "  rollcalld --help | --version\n"
+	        "\n");
+	settings_help(&out);
+	buf_puts(
+	        &out,
+	        "\n"
+	        "Signals\n"
+	        "  SIGTERM, SIGINT  stop: no new call leaves, those that are out are waited for; again: stop at once\n"
+	        "  SIGHUP           read the tokens file again\n"
+	        "\n"
+	        "Exit status\n"
+	        "  0  stopped as asked, nothing is out\n"
+	        "  1  the service failed: the store, or a part of it that could not start\n"
+	        "  2  the command line or the configuration is wrong\n"
+	        "  3  the database cannot be opened\n"
+	        "  4  cannot listen\n"
+	        "  5  stopped with calls out: the next start treats them as doubtful, and looks for evidence\n");
+	return buf_take(&out);
+}
+
+/* rollcalld token new --name N --role R */
+static char *new_token(struct faults *faults, int argc, char *const *argv)
+{
+	const char *name = NULL, *role_name = NULL;
+	struct buf token = BUF_INIT, entry = BUF_INIT;
+	enum role role = ROLE_NONE;
+	struct flag f;
+
+	if (argc < 3 || strcmp(argv[2], "new") != 0)
+		faults_add(faults, "token", "must be: token new --name N --role R");
+	for (int i = 3; i < argc; i = f.next) {
+		if (!settings_flag_at(argc, argv, i, &f))
+			f = (struct flag){.name = "token new", .next = i + 1};
+		if (strcmp(f.name, "--name") == 0 && name == NULL)
+			name = f.value;
+		else if (strcmp(f.name, "--role") == 0 && role_name == NULL)
+			role_name = f.value;
+		else
+			faults_add(faults, f.name,
+			           "takes --name N and --role R, each once, and nothing else");
+	}
+	if (role_name == NULL || !role_parse(role_name, &role))
+		faults_add(faults, "--role", "must be viewer, operator, approver or admin");
+	if (name == NULL || auth_token_new(name, role, &token, &entry) != ERR_OK)
+		faults_add(faults, "--name", "must be 1 to %d letters, digits, '.', '_' or '-'",
+		           IDENTITY_NAME_MAX);
+	buf_printf(&token, "\n%s\n", entry.data != NULL ? entry.data : "");
+	buf_done(&entry);
+	return buf_take(&token);
+}
+
+/* --- all of it --- */
+
+static void read_settings(struct settings *s, int argc, char *const *argv, char *const *environment,
+                          struct config *c)
+{
+	settings_read(s, argc, argv, environment);
+	if (s->wants_help || s->wants_version) {
+		faults_done(s->faults); /* who asks for help gets it */
+		c->text = s->wants_help ? help() : xstrdup("rollcalld " ROLLCALL_VERSION "\n");
+		return;
+	}
+	read_globals(s, c);
+	read_hubs(s, c);
+	if (s->wants_check)
+		c->text = xstrdup("rollcalld: the configuration is sound\n");
+}
+
+enum err config_read(int argc, char *const *argv, char *const *environment, struct config *ret,
+                     struct faults *faults)
+{
+	struct config c = {.warnings = FAULTS_INIT};
+	struct settings s = {.faults = faults, .warnings = &c.warnings};
+
+	if (argc > 1 && strcmp(argv[1], "token") == 0)
+		c.text = new_token(faults, argc, argv);
+	else
+		read_settings(&s, argc, argv, environment, &c);
+	settings_done(&s);
+	if (faults->n > 0) {
+		config_done(&c);
+		return ERR_INVALID;
+	}
+	*ret = c;
+	return ERR_OK;
+}
+
+void config_done(struct config *c)
+{
+	for (uint32_t i = 0; i < c->hubs_n; i++) {
+		struct config_hub *hub = &c->hubs[i];
+
+		if (hub->connection_string != NULL)
+			explicit_bzero(hub->connection_string, strlen(hub->connection_string));
+		free(hub->connection_string);
+		free(hub->name);
+		free(hub->host);
+		free(hub->endpoint);
+		free(hub->ca_file);
+		free(hub->sku);
+	}
+	free(c->hubs);
+	free(c->text);
+	free(c->listen_address);
+	free(c->database);
+	free(c->tokens_file);
+	faults_done(&c->warnings);
+	*c = (struct config){.warnings = FAULTS_INIT};
+}

@@ -1,0 +1,46 @@
+/* server: what rollcalld is told to do. A setting is said by a flag, by the environment or by the file that
+ * --config names: the first of these that says something wins, and what it overrides is not looked at
+ * further. All faults are told at once, each with its place; nothing that is said is ignored, and no fault,
+ * warning or text holds a value that may be a secret. */
+#ifndef ROLLCALL_SERVER_CONFIG_H
+#define ROLLCALL_SERVER_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "server/base/err.h"
+#include "server/base/log.h"
+#include "server/campaign/fault.h"
+
+struct config_hub {
+	char *name;
+	char *connection_string;  /* secret */
+	char *host;               /* its HostName, may be logged */
+	char *endpoint, *ca_file; /* NULL: not said */
+	char *sku;
+	uint32_t units, reserve_percent, inflight_max, ambiguous_max, track_interval_ms;
+};
+
+struct config {
+	char *text;           /* not NULL: print this on standard output and end with success, do not serve */
+	char *listen_address; /* name or number, without brackets */
+	uint16_t listen_port; /* 0: any free one */
+	char *database;
+	char *tokens_file; /* NULL: none, and then listen_address is a loopback address */
+	enum log_level log_level;
+	bool logs_json;
+	uint32_t drain_s;
+	struct config_hub *hubs; /* at least one */
+	uint32_t hubs_n;
+	struct faults warnings; /* what is allowed, but not wise */
+};
+
+/* Reads all three sources; argv[0] is skipped, environment ends in NULL ("NAME=value"). Registers secrets
+ * (server/base/secret.h). ERR_INVALID: why stands in faults, whose pointers are places: a flag, a variable, a
+ * member of the file. */
+MUST_CHECK enum err config_read(int argc, char *const *argv, char *const *environment, struct config *ret,
+                                struct faults *faults);
+/* Frees what config_read() gave, overwriting secrets. */
+void config_done(struct config *c);
+
+#endif

@@ -1,0 +1,415 @@
+/* server: wires the parts, runs the loop, stops the parts in reverse. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "server/base/buf.h"
+#include "server/base/clock.h"
+#include "server/base/log.h"
+#include "server/base/rng.h"
+#include "server/base/secret.h"
+#include "server/conductor.h"
+#include "server/config.h"
+#include "server/hub/hub.h"
+#include "server/loop.h"
+#include "store/store.h"
+
+/* A promise, told by --help. */
+enum status {
+	STATUS_STOPPED = 0,
+	STATUS_FAILED = 1,
+	STATUS_USAGE = 2,
+	STATUS_DATABASE = 3,
+	STATUS_LISTEN = 4,
+	STATUS_CALLS_OUT = 5,
+};
+
+/*  SERVING ──signal──▶ DRAINING ──settled, or too late──▶ API ──▶ HUBS ──▶ STORE ──▶ over
+ *     └──────────────── could not start ───────────────────▲
+ * DRAINING still answers reads, and refuses orders. */
+enum state { SERVING, DRAINING, STOPPING_API, FREEING_HUBS, CLOSING_STORE, OVER };
+
+#define DRAIN_LOOK_MS 50     /* how soon it is seen that all is settled */
+#define STOP_AT_ONCE_MS 1000 /* for what remains after a second signal */
+#define CONNECTIONS_MAX 512  /* of the API */
+#define FILES_OF_OUR_OWN 64
+
+struct service {
+	struct config config;
+	enum state state;
+	enum status status;
+	struct loop *loop;
+	struct store *store;
+	struct hub *hubs[HUBS_MAX];
+	uint32_t hubs_n; /* not yet freed */
+	struct conductor *conductor;
+	struct api *api;
+	unsigned stops_n;         /* signals that ask for it */
+	int64_t settle_mono_ms;   /* until then calls that are out are waited for */
+	int64_t deadline_mono_ms; /* then the process ends, whatever is left to do */
+};
+
+/* --- stopping --- */
+
+static void on_api_stopped(void *arg)
+{
+	struct service *s = arg;
+
+	s->api = NULL;
+	loop_wake(s->loop);
+}
+
+static void on_hub_freed(void *arg)
+{
+	struct service *s = arg;
+
+	s->hubs_n--;
+	loop_wake(s->loop);
+}
+
+static void on_store_closed(void *arg)
+{
+	struct service *s = arg;
+
+	s->store = NULL;
+	loop_wake(s->loop);
+}
+
+static void free_hubs(struct service *s)
+{
+	for (uint32_t i = 0, n = s->hubs_n; i < n; i++)
+		hub_free(s->hubs[i], on_hub_freed, s);
+}
+
+/* What is left is for the next start: the store is made for a crash. */
+static void end_now(const struct service *s)
+{
+	log_error("not stopped in time, ending as it is", LI("status", s->status));
+	_exit((int)s->status);
+}
+
+/* Every return but the last is followed by another call: by a callback's loop_wake(), or in DRAIN_LOOK_MS. */
+static void step(struct service *s)
+{
+	for (;;) {
+		int64_t now_mono_ms = clock_mono_ms();
+
+		if (s->state != SERVING && s->state != OVER && now_mono_ms >= s->deadline_mono_ms)
+			end_now(s);
+		switch (s->state) {
+		case SERVING:
+			if (s->stops_n == 0)
+				return;
+			conductor_drain(s->conductor);
+			s->state = DRAINING;
+			break;
+		case DRAINING:
+			s->status = conductor_is_settled(s->conductor) ? STATUS_STOPPED : STATUS_CALLS_OUT;
+			if (s->status == STATUS_CALLS_OUT && now_mono_ms < s->settle_mono_ms)
+				return;
+			api_stop(s->api, on_api_stopped, s);
+			s->state = STOPPING_API;
+			break;
+		case STOPPING_API:
+			if (s->api != NULL)
+				return;
+			conductor_free(s->conductor);
+			s->conductor = NULL;
+			free_hubs(s);
+			s->state = FREEING_HUBS;
+			break;
+		case FREEING_HUBS:
+			if (s->hubs_n > 0)
+				return;
+			if (s->store != NULL)
+				store_close(s->store, on_store_closed, s);
+			s->state = CLOSING_STORE;
+			break;
+		case CLOSING_STORE:
+			if (s->store != NULL)
+				return;
+			loop_end(s->loop);
+			s->state = OVER;
+			break;
+		case OVER:
+			return;
+		}
+	}
+}
+
+/* --- what the loop and the conductor tell --- */
+
+static int64_t on_run(void *arg, int64_t now_ms)
+{
+	struct service *s = arg;
+	int64_t next_ms = s->conductor != NULL ? conductor_run(s->conductor) : TIME_NEVER;
+
+	step(s);
+	return s->state != SERVING && next_ms > now_ms + DRAIN_LOOK_MS ? now_ms + DRAIN_LOOK_MS : next_ms;
+}
+
+static void on_stop(void *arg)
+{
+	struct service *s = arg;
+	int64_t now_mono_ms = clock_mono_ms(), drain_ms = (int64_t)s->config.drain_s * 1000;
+
+	if (s->stops_n++ == 0) {
+		log_info("stopping", LI("drainSeconds", s->config.drain_s));
+		s->settle_mono_ms = now_mono_ms + drain_ms * 9 / 10; /* the rest is for closing */
+		s->deadline_mono_ms = now_mono_ms + drain_ms;
+	} else {
+		log_warn("told again: stopping at once");
+		s->settle_mono_ms = now_mono_ms;
+		s->deadline_mono_ms = now_mono_ms + STOP_AT_ONCE_MS;
+	}
+	loop_wake(s->loop);
+}
+
+static void on_reload(void *arg)
+{
+	struct service *s = arg;
+	char *reason = NULL;
+
+	if (s->api == NULL || s->config.tokens_file == NULL)
+		log_info("told to read the tokens file again, but there is none");
+	else if (api_reload_tokens(s->api, &reason) == ERR_OK)
+		log_info("tokens file read again", LS("tokensFile", s->config.tokens_file));
+	else
+		log_error("tokens file not taken, the tokens stay what they were", LS("reason", reason));
+	free(reason);
+}
+
+static void on_broken(void *arg, enum err err)
+{
+	(void)arg;
+	log_error(
+	        "a commit failed; memory is ahead of the database, so the process ends and the next start goes on "
+	        "from what is durable",
+	        LS("reason", err_text(err)));
+	_exit(STATUS_FAILED);
+}
+
+static void on_wake(void *arg)
+{
+	struct service *s = arg;
+
+	loop_wake(s->loop);
+}
+
+static int64_t now_ms(void *arg)
+{
+	(void)arg;
+	return clock_now_ms();
+}
+
+/* --- starting --- */
+
+/* Every call takes a connection, and the usual soft limit is 1024. */
+static void raise_file_limit(const struct config *c)
+{
+	uint64_t needed = CONNECTIONS_MAX + FILES_OF_OUR_OWN;
+	struct rlimit limit;
+
+	for (uint32_t i = 0; i < c->hubs_n; i++)
+		needed += c->hubs[i].inflight_max;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < needed)
+		log_warn("fewer open files allowed than inflightMax asks for", LI("allowed", limit.rlim_cur),
+		         LI("needed", needed));
+}
+
+static enum status start_store(struct service *s, struct store_head *ret_head)
+{
+	struct store_options o = {.loop = loop_uv(s->loop), .path = s->config.database};
+	char *reason = NULL;
+
+	if (store_open(&o, &s->store, ret_head, &reason) == ERR_OK)
+		return STATUS_STOPPED;
+	log_error("the database cannot be opened", LS("database", o.path), LS("reason", reason));
+	free(reason);
+	return STATUS_DATABASE;
+}
+
+static enum status start_hubs(struct service *s)
+{
+	for (uint32_t i = 0; i < s->config.hubs_n; i++) {
+		const struct config_hub *hub = &s->config.hubs[i];
+		struct hub_options o = {
+		        .loop = loop_uv(s->loop),
+		        .name = hub->name,
+		        .connection_string = hub->connection_string,
+		        .endpoint = hub->endpoint,
+		        .ca_file = hub->ca_file,
+		        .inflight_max = hub->inflight_max,
+		};
+		enum err err = hub_new(&o, &s->hubs[i]);
+
+		if (err != ERR_OK) {
+			log_error("the hub cannot be used", LS("hub", hub->name),
+			          LS("reason", err_text(err)));
+			return STATUS_FAILED;
+		}
+		s->hubs_n++;
+	}
+	return STATUS_STOPPED;
+}
+
+static enum status start_conductor(struct service *s, const struct store_head *head)
+{
+	struct conductor_hub hubs[HUBS_MAX];
+	struct conductor_options o = {
+	        .store = s->store,
+	        .head = head,
+	        .hubs = hubs,
+	        .hubs_n = s->config.hubs_n,
+	        .now_ms = now_ms,
+	        .on_broken = on_broken,
+	        .on_wake = on_wake,
+	        .arg = s,
+	};
+	enum err err;
+
+	for (uint32_t i = 0; i < s->config.hubs_n; i++) {
+		const struct config_hub *hub = &s->config.hubs[i];
+
+		hubs[i] = (struct conductor_hub){
+		        .hub = s->hubs[i],
+		        .name = hub->name,
+		        .sku = hub->sku,
+		        .units = hub->units,
+		        .reserve_percent = hub->reserve_percent,
+		        .inflight_max = hub->inflight_max,
+		        .track_interval_ms = hub->track_interval_ms,
+		        .ambiguous_max = hub->ambiguous_max,
+		};
+	}
+	rng_system(&o.seed, sizeof o.seed);
+	err = conductor_new(&o, &s->conductor);
+	if (err == ERR_OK)
+		return STATUS_STOPPED;
+	log_error("what is on record cannot be gone on with", LS("database", s->config.database),
+	          LS("reason", err_text(err)));
+	return err == ERR_INVALID ? STATUS_USAGE : STATUS_DATABASE;
+}
+
+static enum status start_api(struct service *s)
+{
+	struct api_options o = {
+	        .loop = loop_uv(s->loop),
+	        .address = s->config.listen_address,
+	        .port = s->config.listen_port,
+	        .tokens_file = s->config.tokens_file,
+	        .conductor = s->conductor,
+	        .store = s->store,
+	        .connections_max = CONNECTIONS_MAX,
+	};
+	char *reason = NULL;
+
+	if (api_start(&o, &s->api, &reason) == ERR_OK)
+		return STATUS_STOPPED;
+	log_error("cannot listen", LS("address", o.address), LI("port", o.port), LS("reason", reason));
+	free(reason);
+	return STATUS_LISTEN;
+}
+
+static void tell_started(const struct service *s)
+{
+	const struct config *c = &s->config;
+	struct buf listen = BUF_INIT;
+	bool is_v6 = strchr(c->listen_address, ':') != NULL;
+
+	for (uint32_t i = 0; i < c->hubs_n; i++)
+		log_info("hub configured", LS("hub", c->hubs[i].name), LS("host", c->hubs[i].host),
+		         LS("endpoint", c->hubs[i].endpoint), LS("sku", c->hubs[i].sku),
+		         LI("units", c->hubs[i].units));
+	buf_printf(&listen, is_v6 ? "[%s]:%u" : "%s:%u", c->listen_address, (unsigned)api_port(s->api));
+	log_info("started", LS("version", ROLLCALL_VERSION), LS("listen", listen.data),
+	         LS("database", c->database), LS("tokensFile", c->tokens_file), LI("hubs", c->hubs_n),
+	         LI("pid", getpid()));
+	buf_done(&listen);
+}
+
+static enum status start(struct service *s)
+{
+	struct store_head head;
+	enum status status = start_store(s, &head);
+
+	if (status == STATUS_STOPPED)
+		status = start_hubs(s);
+	if (status == STATUS_STOPPED)
+		status = start_conductor(s, &head);
+	if (status == STATUS_STOPPED)
+		status = start_api(s);
+	return status;
+}
+
+static enum status serve(struct service *s)
+{
+	struct loop_events events = {.on_run = on_run, .on_stop = on_stop, .on_reload = on_reload, .arg = s};
+
+	log_setup(s->config.log_level, s->config.logs_json, STDERR_FILENO);
+	for (size_t i = 0; i < s->config.warnings.n; i++)
+		log_warn(s->config.warnings.all[i].detail, LS("setting", s->config.warnings.all[i].pointer));
+	raise_file_limit(&s->config);
+	s->loop = loop_new(&events);
+	if (s->loop == NULL) {
+		log_error("the system gives no event loop");
+		return STATUS_FAILED;
+	}
+	s->status = start(s);
+	if (s->status == STATUS_STOPPED) {
+		tell_started(s);
+	} else {
+		s->state = STOPPING_API; /* what has started is stopped as ever */
+		s->deadline_mono_ms = clock_mono_ms() + (int64_t)s->config.drain_s * 1000;
+	}
+	loop_run(s->loop);
+	loop_free(s->loop);
+	log_info("stopped", LI("status", s->status));
+	return s->status;
+}
+
+/* --- what there is to say before there is a log --- */
+
+static void tell(const char *kind, const struct faults *f)
+{
+	struct buf out = BUF_INIT;
+
+	for (size_t i = 0; i < f->n; i++)
+		buf_printf(&out, "rollcalld: %s%s: %s\n", kind, f->all[i].pointer, f->all[i].detail);
+	if (f->left_out > 0)
+		buf_printf(&out, "rollcalld: and %zu more\n", f->left_out);
+	secret_redact(&out);
+	if (out.len > 0)
+		fputs(out.data, stderr);
+	buf_done(&out);
+}
+
+int main(int argc, char **argv)
+{
+	struct service s = {.state = SERVING};
+	struct faults faults = FAULTS_INIT;
+	enum status status = STATUS_STOPPED;
+
+	if (config_read(argc, argv, environ, &s.config, &faults) != ERR_OK) {
+		tell("", &faults);
+		status = STATUS_USAGE;
+	} else if (s.config.text != NULL) {
+		tell("warning: ", &s.config.warnings);
+		if (fputs(s.config.text, stdout) == EOF || fflush(stdout) != 0)
+			status = STATUS_FAILED;
+	} else {
+		status = serve(&s);
+	}
+	faults_done(&faults);
+	config_done(&s.config);
+	secret_forget_all();
+	return (int)status;
+}

@@ -1,0 +1,228 @@
+/* tests/lib: see fake_conductor.h */
+#include "tests/lib/fake_conductor.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/buf.h"
+#include "tests/lib/fake_store.h"
+#include "tests/lib/later.h"
+
+void fake_conductor_init(struct conductor *c, struct store *store)
+{
+	*c = (struct conductor){
+	        .store = store,
+	        .waiting = {.wait = WAIT_CAPACITY, .next_at_ms = TIME_NONE, .closed_from = UINT32_MAX},
+	        .predicted_ms = TIME_NONE,
+	        .hubs_n = 1,
+	        .hub = {.name = "main",
+	                .sku = "S1",
+	                .units = 2,
+	                .reserve_percent = 10,
+	                .state = "open",
+	                .state_since_ms = 1000,
+	                .state_until_ms = TIME_NONE,
+	                .throttled_at_ms = TIME_NONE,
+	                .last_error = "",
+	                .last_error_at_ms = TIME_NONE,
+	                .query_lag_seen_ms = TIME_NONE}};
+}
+
+void fake_conductor_done(struct conductor *c)
+{
+	spec_done(&c->live_spec);
+}
+
+void fake_conductor_set_live(struct conductor *c, const struct campaign_row *row)
+{
+	struct faults faults = FAULTS_INIT;
+	char reason[SPEC_REASON_SIZE];
+	size_t at;
+
+	spec_done(&c->live_spec);
+	if (spec_parse(row->spec, strlen(row->spec), true, &c->live_spec, &faults, &at, reason) != ERR_OK)
+		abort();
+	memcpy(c->live_id, row->id, sizeof c->live_id);
+	c->live_no = row->no;
+	c->live_revision = row->spec_revision;
+}
+
+bool conductor_is_draining(const struct conductor *c)
+{
+	return c->is_draining;
+}
+
+void conductor_check(const struct conductor *c, const struct campaign_spec *spec, struct faults *faults)
+{
+	for (size_t i = 0; i < spec->hubs.n; i++) {
+		char pointer[32];
+
+		snprintf(pointer, sizeof pointer, "/hubs/%zu", i);
+		if (strcmp(spec->hubs.all[i], c->hub.name) != 0)
+			faults_add(faults, pointer, "no such hub is configured");
+	}
+}
+
+struct done {
+	conductor_done_cb *cb;
+	void *arg;
+	enum err err;
+	const char *detail;
+	char id[ID_SIZE];
+};
+
+static void call_done(void *arg)
+{
+	struct done *d = arg;
+
+	d->cb(d->arg, d->err, d->detail, d->id);
+	free(d);
+}
+
+static struct done *done_new(const struct conductor *c, const char *id, conductor_done_cb *cb, void *arg)
+{
+	struct done *d = xcalloc(1, sizeof *d);
+
+	*d = (struct done){cb, arg, c->order_err, c->order_detail, ""};
+	snprintf(d->id, sizeof d->id, "%s", id);
+	return d;
+}
+
+static void add_key(struct conductor *c, const struct conductor_request *request, const char *id)
+{
+	if (request->idempotency_key != NULL)
+		fake_store_add_key(c->store,
+		                   &(struct idempotency_row){request->idempotency_key, request->body_hash,
+		                                             clock_now_ms(), id});
+}
+
+void conductor_create(struct conductor *c, struct campaign_spec *spec,
+                      const struct conductor_request *request, conductor_done_cb *on_done, void *arg)
+{
+	struct buf text = BUF_INIT;
+	struct campaign_row *row;
+	char id[ID_SIZE];
+
+	c->creates_n++;
+	c->last_ids_n = (uint32_t)spec->targets.ids.n;
+	snprintf(c->last_by, sizeof c->last_by, "%s", request->by);
+	snprintf(id, sizeof id, "made%04u", c->creates_n);
+	if (c->order_err == ERR_OK) {
+		spec_render(spec, &text);
+		row = fake_store_add_campaign(c->store, id, text.data);
+		row->state = row->phase = CAMPAIGN_SELECTING;
+		add_key(c, request, id);
+		buf_done(&text);
+	}
+	spec_done(spec);
+	later(call_done, done_new(c, id, on_done, arg));
+}
+
+static void count_order(struct conductor *c, const char *by)
+{
+	c->orders_n++;
+	snprintf(c->last_by, sizeof c->last_by, "%s", by);
+}
+
+void conductor_order(struct conductor *c, const char *campaign_id, enum order order, const char *by,
+                     conductor_done_cb *on_done, void *arg)
+{
+	count_order(c, by);
+	c->last_order = order;
+	later(call_done, done_new(c, campaign_id, on_done, arg));
+}
+
+void conductor_target_order(struct conductor *c, const char *campaign_id, const char *device_id, int hub,
+                            enum target_order order, const char *by, conductor_done_cb *on_done, void *arg)
+{
+	count_order(c, by);
+	c->last_target_order = order;
+	c->last_hub = hub;
+	snprintf(c->last_device, sizeof c->last_device, "%s", device_id);
+	later(call_done, done_new(c, campaign_id, on_done, arg));
+}
+
+void conductor_retry(struct conductor *c, const char *campaign_id, uint32_t reasons,
+                     const struct conductor_request *request, conductor_done_cb *on_done, void *arg)
+{
+	struct campaign_row *row;
+	char id[ID_SIZE];
+
+	c->creates_n++;
+	c->last_reasons = reasons;
+	snprintf(c->last_by, sizeof c->last_by, "%s", request->by);
+	snprintf(id, sizeof id, "again%04u", c->creates_n);
+	if (c->order_err == ERR_OK) {
+		row = fake_store_add_campaign(c->store, id, "{\"name\":\"again\"}");
+		snprintf(row->retry_of, sizeof row->retry_of, "%s", campaign_id);
+		add_key(c, request, id);
+	}
+	later(call_done, done_new(c, id, on_done, arg));
+}
+
+const struct campaign_spec *conductor_spec(const struct conductor *c, const char *campaign_id,
+                                           uint32_t *ret_revision)
+{
+	if (strcmp(campaign_id, c->live_id) != 0)
+		return NULL;
+	*ret_revision = c->live_revision;
+	return &c->live_spec;
+}
+
+void conductor_respec(struct conductor *c, const char *campaign_id, uint32_t revision,
+                      struct campaign_spec *spec, const char *by, conductor_done_cb *on_done, void *arg)
+{
+	struct buf text = BUF_INIT;
+
+	count_order(c, by);
+	if (revision != c->live_revision)
+		abort();
+	if (c->order_err == ERR_OK) {
+		c->live_revision++;
+		spec_done(&c->live_spec);
+		c->live_spec = *spec;
+		*spec = (struct campaign_spec){0};
+		spec_render(&c->live_spec, &text);
+		fake_store_put_spec(c->store, c->live_no, c->live_revision, text.data);
+		buf_done(&text);
+	}
+	spec_done(spec);
+	later(call_done, done_new(c, campaign_id, on_done, arg));
+}
+
+void conductor_delete(struct conductor *c, const char *campaign_id, const char *by,
+                      conductor_done_cb *on_done, void *arg)
+{
+	count_order(c, by);
+	later(call_done, done_new(c, campaign_id, on_done, arg));
+}
+
+void conductor_waiting(const struct conductor *c, uint32_t campaign_no, struct campaign_waiting *ret)
+{
+	(void)campaign_no;
+	*ret = c->waiting;
+}
+
+bool conductor_is_parked(const struct conductor *c, uint32_t campaign_no, uint32_t target_no)
+{
+	(void)campaign_no;
+	return target_no < 64 && (c->parked >> target_no & 1) != 0;
+}
+
+int64_t conductor_predicted_finish(const struct conductor *c, uint32_t campaign_no)
+{
+	(void)campaign_no;
+	return c->predicted_ms;
+}
+
+uint32_t conductor_hubs_n(const struct conductor *c)
+{
+	return c->hubs_n;
+}
+
+void conductor_hub(const struct conductor *c, uint32_t hub, struct hub_view *ret)
+{
+	(void)hub;
+	*ret = c->hub;
+}

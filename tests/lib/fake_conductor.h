@@ -1,0 +1,37 @@
+/* tests/lib/fake_conductor: orders and views of conductor.h as a test wants them. Campaigns that it makes go
+ * to a fake store at once; its callbacks come by later.h. */
+#ifndef ROLLCALL_TESTS_LIB_FAKE_CONDUCTOR_H
+#define ROLLCALL_TESTS_LIB_FAKE_CONDUCTOR_H
+
+#include "server/conductor.h"
+
+struct conductor {
+	struct store *store;
+	bool is_draining;
+	struct campaign_waiting waiting; /* of every campaign */
+	uint64_t parked;                 /* bit 1 << number of a target, of every campaign */
+	int64_t predicted_ms;
+	enum err order_err; /* what orders and creations come to */
+	const char *order_detail;
+	uint32_t creates_n, orders_n; /* orders also about targets, specs and deletions */
+	enum order last_order;
+	enum target_order last_target_order;
+	char last_device[DEVICE_ID_MAX + 1];
+	int last_hub;
+	uint32_t last_reasons; /* of the last retry */
+	char last_by[80];
+	uint32_t last_ids_n; /* of the last campaign made */
+	struct hub_view hub; /* the only one */
+	uint32_t hubs_n;
+	char live_id[ID_SIZE]; /* the only campaign that has a live spec */
+	uint32_t live_no, live_revision;
+	struct campaign_spec live_spec;
+};
+
+/* A hub named main, nothing waits for anything. */
+void fake_conductor_init(struct conductor *c, struct store *store);
+void fake_conductor_done(struct conductor *c);
+/* From now on the campaign's stored spec is live, and a new one is stored. */
+void fake_conductor_set_live(struct conductor *c, const struct campaign_row *row);
+
+#endif

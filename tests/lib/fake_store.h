@@ -1,0 +1,30 @@
+/* tests/lib/fake_store: the reads of store.h over what a test puts in. Answers come by later.h. */
+#ifndef ROLLCALL_TESTS_LIB_FAKE_STORE_H
+#define ROLLCALL_TESTS_LIB_FAKE_STORE_H
+
+#include "store/store.h"
+
+struct store *fake_store_new(void);
+void fake_store_free(struct store *s);
+void fake_store_set_revision(struct store *s, uint64_t revision);
+/* All reads fail so from now on. */
+void fake_store_fail(struct store *s, enum err err);
+size_t fake_store_campaigns_n(const struct store *s);
+
+/* Each copies what it is given. Campaigns get the next number, and give their row, to be filled in; strings
+ * in it must outlive the store. */
+struct campaign_row *fake_store_add_campaign(struct store *s, const char *id, const char *spec);
+/* Another spec in place of the campaign's. */
+void fake_store_put_spec(struct store *s, uint32_t campaign, uint32_t revision, const char *spec);
+struct target_row *fake_store_add_target(struct store *s, uint32_t campaign, const char *device_id);
+/* The campaign's next group, for target_row.group. */
+void fake_store_add_group(struct store *s, uint32_t campaign, const char *name, uint32_t size);
+/* A device list; of one name the newest counts. */
+void fake_store_add_list(struct store *s, const char *name, const char *const *ids, uint32_t n, int64_t at_ms,
+                         const char *by);
+void fake_store_add_attempt(struct store *s, const struct attempt_row *row);
+void fake_store_add_evidence(struct store *s, const struct evidence_row *row);
+void fake_store_add_event(struct store *s, const struct event *event);
+void fake_store_add_key(struct store *s, const struct idempotency_row *row);
+
+#endif
