@@ -1,0 +1,63 @@
+/* sim: the service's conductor, engine, dispatch, track, hub and SQLite store against tests/world, with time,
+ * luck and crashes from one seed. Checks the promises P1, P2, P3, P4, P6, P8, P9 and P10 (product: Promises)
+ * as it goes; what is broken ends the process with the seed. */
+#ifndef ROLLCALL_TESTS_SIM_SIM_H
+#define ROLLCALL_TESTS_SIM_SIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "server/campaign/model.h"
+#include "server/conductor.h"
+#include "tests/world/world.h"
+
+struct sim;
+
+struct sim_options {
+	uint64_t seed;
+	struct world_options world;
+	uint32_t track_interval_ms;
+	const char *sku;
+	int64_t commit_max_ms;    /* a commit takes 1 … so long */
+	double refuse_share;      /* of requests that are refused before they leave */
+	double crash_share;       /* of commits at which the process dies, before or after */
+	uint32_t crash_at_commit; /* that one only, counted over all lives; 0: none */
+	bool crash_is_after;      /* … after it was applied, else before */
+	uint32_t crash_at_call; /* the process dies when that call leaves, counted over all lives; 0: none */
+};
+
+void sim_options_init(struct sim_options *o);
+struct sim *sim_new(const struct sim_options *o);
+void sim_free(struct sim *s);
+
+struct world *sim_world(struct sim *s);
+int64_t sim_now(const struct sim *s);
+uint32_t sim_commits(const struct sim *s); /* so far, over all lives */
+uint32_t sim_calls(const struct sim *s);
+uint32_t sim_crashes(const struct sim *s);
+uint64_t sim_trace(const struct sim *s); /* fingerprint of all that happened */
+
+/* Creates a campaign from JSON and waits until it is answered; gives its number, from 1. */
+uint32_t sim_create(struct sim *s, const char *spec_json);
+/* Gives an order and waits until it is answered (or the process has died and begun again: then it is given
+ * again). */
+enum err sim_order(struct sim *s, uint32_t campaign, enum order order);
+/* Runs for a while, or until every campaign is final; false: still not. */
+bool sim_run(struct sim *s, int64_t for_ms);
+/* Dies now, and begins again. */
+void sim_crash(struct sim *s);
+
+/* As on record. */
+void sim_campaign(struct sim *s, uint32_t campaign, struct campaign_row *ret); /* texts are not set */
+bool sim_target(struct sim *s, uint32_t campaign, const char *device_id, struct target_row *ret);
+uint32_t sim_targets(struct sim *s, uint32_t campaign);
+
+#define SIM_CHECK(s, condition, ...) \
+	do { \
+		if (!(condition)) \
+			sim_broken(s, __FILE__, __LINE__, __VA_ARGS__); \
+	} while (0)
+_Noreturn void sim_broken(struct sim *s, const char *file, int line, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
+
+#endif
