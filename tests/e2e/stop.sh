@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# tests/e2e: how the service stops and how it refuses to start: SIGTERM in the middle of a campaign, a database that is
+# damaged, newer or in use, a busy port, wrong settings. Each has its exit status, and says why.
+. "$(dirname "$0")/lib.sh"
+
+start_hub main --devices 200 --seed 5 --boot-seconds 0.2-0.5 <<<'{"history": true, "answerMs": [200, 1500],
+	"leaveMs": [20, 100]}'
+start_hub deaf --devices 3 <<<'{"history": true, "tempers": {"deaf": 1}}'
+configure <<<'{}'
+spec() {
+	jq -n --arg hub "$1" '{name: $hub, hubs: [$hub], action: {type: "reboot"}, targets: {all: true},
+		rollout: {maxUnavailable: 50}, verify: {settleSeconds: 1}}'
+}
+# stop_service: by SIGTERM; sets stopped to its exit status and took to the milliseconds that it took.
+stop_service() {
+	local from=${EPOCHREALTIME/./}
+	kill "$service"
+	ended "$service" 15
+	stopped=$?
+	took=$(((${EPOCHREALTIME/./} - from) / 1000))
+}
+
+# --- in the middle of a campaign ---
+
+start_service
+must create "$(spec main)"
+main=$id
+some_proven() { campaign_is "$main" running && [ "$(body_of .counts.succeeded)" -ge 20 ] && [ "$(body_of .counts.invoking)" -gt 0 ]; }
+must wait_for 30 some_proven
+stop_service
+it "SIGTERM in the middle of a campaign ends with status 0" is "$stopped" 0
+it "it takes less than 10 s" test "$took" -lt 10000
+start_service
+ask GET "/v1/campaigns/$main"
+it "after the restart the campaign goes on" is "$(body_of .state)" running
+it "nothing was left in doubt" is "$(body_of .counts.doubtful)" 0
+must wait_for 60 campaign_is "$main" completed
+record "$main" main
+it "every device ends proven" is "$(truth main tally)" "proven 200"
+it "no device acted twice" nothing truth main acted_twice
+it "every call that reached a device is on record" nothing truth main unrecorded
+it "no call was cut short" is "$(truth main doubts)" 0
+
+# --- with calls that nobody answers ---
+
+must create "$(spec deaf)"
+deaf=$id
+all_out() { campaign_is "$deaf" running && is "$(body_of .counts.invoking)" 3; }
+must wait_for 30 all_out
+stop_service
+it "SIGTERM while devices keep silent ends with status 5" is "$stopped" 5
+it "it takes less than 10 s too" test "$took" -lt 10000
+start_service
+ask GET "/v1/campaigns/$deaf"
+it "the next start treats those calls as doubtful" is "$(body_of .counts.doubtful)" 3
+
+# --- a second service, a busy port ---
+
+says() { grep -qiE "$1" "$folder/end.err" || { cat "$folder/end.err"; return 1; }; }
+run_service --config "$folder/config.json"
+it "a second service on one database ends with status 3" is $? 3
+it "it says that another process has the database" says 'another|in use|locked'
+run_service --config "$folder/config.json" --database "$folder/other.db" --listen "${api#http://}"
+it "a busy port ends the start with status 4" is $? 4
+it "it names the address" says "cannot listen.*${api##*:}"
+it "the first service is not disturbed" campaign_is "$deaf" running
+stop_service
+
+# --- databases that are none of ours ---
+
+fingerprint() { sha256sum <"$1"; }
+cp "$database" "$folder/newer.db"
+sqlite3 "$folder/newer.db" 'PRAGMA user_version = 999'
+before=$(fingerprint "$folder/newer.db")
+run_service --config "$folder/config.json" --database "$folder/newer.db"
+it "a database of a newer version ends the start with status 3" is $? 3
+it "it says so" says 'newer'
+it "the newer database is not touched" is "$(fingerprint "$folder/newer.db")" "$before"
+
+head -c 65536 /dev/zero | tr '\0' 'x' >"$folder/corrupt.db"
+before=$(fingerprint "$folder/corrupt.db")
+run_service --config "$folder/config.json" --database "$folder/corrupt.db"
+it "a file that is no database ends the start with status 3" is $? 3
+it "it says that it is no database" says 'not a|corrupt|damaged'
+it "the file is not touched" is "$(fingerprint "$folder/corrupt.db")" "$before"
+
+cp "$database" "$folder/damaged.db"
+pages=$(($(stat -c %s "$folder/damaged.db") / 4096))
+for ((page = 1; page < pages; page++)); do
+	printf 'damage, damage' | dd of="$folder/damaged.db" bs=1 seek=$((page * 4096)) conv=notrunc status=none
+done
+run_service --config "$folder/config.json" --database "$folder/damaged.db"
+it "a damaged database ends the start with status 3" is $? 3
+it "it says that it is damaged" says 'corrupt|damaged|malformed'
+
+run_service --config "$folder/config.json" --database "$folder/none/rollcall.db"
+it "a database that cannot be made ends the start with status 3" is $? 3
+it "it names the file" says "none/rollcall.db"
+
+# --- settings ---
+
+jq '.listen = "0.0.0.0:http" | .logLevel = "loud" | .surprise = 1 | .hubs[0].sku = "S9" | .hubs[1].trackIntervalMs = 5' \
+	"$folder/config.json" >"$folder/wrong.json"
+chmod 600 "$folder/wrong.json"
+for check in '' --check-config; do
+	# shellcheck disable=SC2086
+	run_service --config "$folder/wrong.json" $check
+	it "wrong settings end with status 2 ${check:+(--check-config)}" is $? 2
+	for word in listen logLevel surprise sku trackIntervalMs; do
+		it "it names $word" says "$word"
+	done
+done
+run_service --config "$folder/config.json" --check-config
+it "sound settings are found sound" is $? 0
+key=$(jq -r .connectionString "$folder/main.ready" | sed 's/.*SharedAccessKey=//')
+it "no key is in any log" is "$(grep -Fl "$key" "$folder/service.log" "$folder/end.err" "$folder/end.out")" ''

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# tests/e2e: the hub behind TLS: with its certificate as caFile it is trusted; without, or for another name, it is shown
+# as down, with the reason, and nothing is called.
+. "$(dirname "$0")/lib.sh"
+
+# tls_hub: a hub named main behind TLS, by cert.pem and key.pem; where they are absent it makes them, for localhost.
+tls_hub() {
+	rm -f "$folder/main.ready"
+	"$HUBSIM" --tls-listen 127.0.0.1:0 --cert "$folder/cert.pem" --key "$folder/key.pem" --devices 50 --boot-seconds 0.2-0.5 \
+		--journal "$folder/main.journal" --ready-file "$folder/main.ready" >"$folder/main.log" 2>&1 &
+	must wait_for 30 test -s "$folder/main.ready"
+	hub_url[main]=$(jq -r .https "$folder/main.ready")
+	endpoint=https://localhost:${hub_url[main]##*:}
+}
+spec='{"name": "by TLS", "action": {"type": "reboot"}, "targets": {"all": true}, "verify": {"settleSeconds": 1}}'
+
+# over OBJECT: the settings, with that laid over the only hub's.
+over() {
+	configure <<<'{}'
+	jq --argjson hub "$1" '.hubs[0] *= $hub' "$folder/config.json" >"$folder/over.json" && mv "$folder/over.json" "$folder/config.json"
+	chmod 600 "$folder/config.json"
+}
+hub_is_down() {
+	ask GET /v1/hubs
+	body_of '.value[0] | "\(.state) \(.lastError)"' | grep -q '^down .*certificate' || { cat "$folder/body"; return 1; }
+}
+
+# refused WHY OBJECT: under these settings a campaign does not get anywhere.
+refused() {
+	database=$folder/$1.db
+	over "$2"
+	start_service
+	must create "$spec"
+	it "$1: the hub is shown as down, and why" wait_for 20 hub_is_down
+	it "$1: the service is ready all the same" curl -sS --fail "$api/readyz"
+	it "$1: the campaign is still selecting" campaign_is "$id" selecting
+	it "$1: nothing was called" test ! -s "$folder/main.journal"
+	kill "$service"
+	it "$1: the service stops as asked" ended "$service" 12
+}
+
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=elsewhere \
+	-addext subjectAltName=DNS:elsewhere -keyout "$folder/key.pem" -out "$folder/cert.pem" 2>"$folder/openssl.log" || exit 1
+tls_hub
+refused "a certificate for another name" "{\"endpoint\": \"$endpoint\", \"caFile\": \"$folder/cert.pem\"}"
+rm "$folder/cert.pem" "$folder/key.pem"
+tls_hub
+refused "without caFile" "{\"endpoint\": \"$endpoint\"}"
+
+database=$folder/rollcall.db
+over "{\"endpoint\": \"$endpoint\", \"caFile\": \"$folder/cert.pem\"}"
+start_service
+must create "$spec"
+it "with the hub's certificate as caFile the campaign runs to its end" wait_for 60 campaign_is "$id" completed
+it "every device is proven" is "$(body_of .counts.succeeded)" 50
+record "$id" main
+it "no device acted twice" nothing truth main acted_twice
