@@ -335,7 +335,7 @@ def rule_the_readme_names_every_state_setting_route_and_exit_status(tree):
     texts = {name: text for _, _, (name, text) in quoted_in(tree, routes, r"^#define (\w+) ([A-Z\"].*)$")}
     for path, n, (method, pattern) in quoted_in(tree, routes, r'^\s*\{"([A-Z]+)", ([^,]+),'):
         for _ in texts:
-            pattern = re.sub(r"\b[A-Z]{4,}\b", lambda m: texts.get(m.group(), m.group()), pattern)
+            pattern = re.sub(r"\b[A-Z_]{4,}\b", lambda m: texts.get(m.group(), m.group()), pattern)
         asked.append((path, n, method + " " + re.sub(r'[" ]', "", pattern)))
     for path, n, text in asked:
         if (text if text[0] == "|" else "`%s`" % text) not in readme:
