@@ -12,6 +12,7 @@
 #include "server/base/rng.h"
 
 #define BODY_MAX_BYTES ((size_t)8 << 20)
+#define LISTS_MAX_BYTES ((size_t)160 << 20)
 
 struct api {
 	struct httpd *httpd;
@@ -50,6 +51,8 @@ enum err api_start(const struct api_options *options, struct api **ret, char **r
 	rng_seed(&api->context.luck, seed);
 	api->context.conductor = options->conductor;
 	api->context.store = options->store;
+	api->context.lists_max_bytes =
+	        options->lists_max_bytes > 0 ? options->lists_max_bytes : LISTS_MAX_BYTES;
 	LIST_INIT(&api->context.creating);
 	err = auth_load(options->tokens_file, &api->context.auth, ret_reason);
 	if (err == ERR_OK)

@@ -25,6 +25,7 @@ struct api_options {
 	/* 0: the default */
 	uint32_t connections_max; /* 512; beyond 7/8 of it, idle ones are cut for new ones */
 	size_t bodies_max_bytes;  /* 64 MiB: request bodies in memory at once */
+	size_t lists_max_bytes;   /* 160 MiB: device lists being received, at once; the largest takes 144 */
 	uint32_t head_timeout_ms; /* 30 s: from the last answer to the end of the next head */
 	uint32_t body_timeout_ms; /* 120 s: for all of a body */
 	uint32_t send_timeout_ms; /* 120 s: for taking all of an answer */

@@ -139,7 +139,7 @@ static void on_looked_up(void *arg, enum err err, const struct idempotency_row *
 	if (err != ERR_OK)
 		reply_err(c->r, err, NULL);
 	else
-		reply_problem(c->r, PROBLEM_KEY_REUSED, "use a new key for a new body");
+		reply_problem(c->r, PROBLEM_KEY_REUSED, "use a new key for a new request");
 	create_end(c);
 }
 
@@ -186,7 +186,7 @@ static bool take_key(struct create *c, const char *given)
 			reply_problem(r, PROBLEM_IN_FLIGHT,
 			              "ask again in a moment for the answer to the first");
 		else
-			reply_problem(r, PROBLEM_KEY_REUSED, "use a new key for a new body");
+			reply_problem(r, PROBLEM_KEY_REUSED, "use a new key for a new request");
 		buf_done(&key);
 		return false;
 	}

@@ -38,6 +38,17 @@ void targets_get(struct request *r);
 void targets_skip(struct request *r);
 void targets_retry(struct request *r);
 
+/* lists.c */
+/* The head of a put is in: gets ready for its body, or replies. */
+void lists_begin(struct request *r);
+void lists_part(struct request *r, const char *data, size_t n);
+/* The body is in. */
+void lists_put(struct request *r);
+/* Frees what has been received. */
+void lists_forget(struct request *r);
+void lists_get(struct request *r);
+void lists_delete(struct request *r);
+
 /* groups.c */
 void groups_list(struct request *r);
 

@@ -56,8 +56,11 @@ struct exchange {
 	const char *method, *version;
 	void *request; /* what on_head() gave */
 	struct buf body;
-	uint64_t received_bytes; /* of the body, also dropped ones */
-	bool is_unwanted;        /* the body is dropped */
+	bool wants_parts;        /* the body is given on, not kept */
+	size_t body_max_bytes;   /* what may be received */
+	uint64_t received_bytes; /* of the body, before it was unwanted */
+	uint64_t dropped_bytes;  /* since then */
+	bool is_unwanted;        /* the rest of the body is dropped */
 	unsigned status;
 	struct MHD_Response *response; /* NULL: no reply yet */
 };
@@ -234,7 +237,7 @@ static enum MHD_Result on_head(struct exchange *x, const char *method, const cha
 	x->version = version;
 	set_deadline(x->client, h->o.body_timeout_ms);
 	x->request = h->o.events->on_head(h->o.arg, x);
-	if (x->response == NULL && announced > h->o.body_max_bytes)
+	if (x->response == NULL && announced > x->body_max_bytes)
 		refuse_body(x, HTTPD_BODY_TOO_LARGE);
 	if (x->response == NULL)
 		return MHD_YES;
@@ -246,23 +249,34 @@ static enum MHD_Result on_head(struct exchange *x, const char *method, const cha
 	return MHD_YES;
 }
 
-/* libmicrohttpd takes no answer in the middle of a body, so one that never ends gets none. */
-static enum MHD_Result on_chunk(struct exchange *x, const char *data, size_t n)
+/* Keeps or gives on what came of a body that is wanted; that may end in a reply. */
+static void take_chunk(struct exchange *x, const char *data, size_t n)
 {
 	struct httpd *h = x->httpd;
 
 	x->received_bytes += n;
-	if (x->is_unwanted)
-		return x->received_bytes <= DROP_MAX_BYTES ? MHD_YES : MHD_NO;
-	if (x->received_bytes > h->o.body_max_bytes || n > h->o.bodies_max_bytes - h->bodies_bytes) {
-		x->is_unwanted = true;
-		refuse_body(x, x->received_bytes > h->o.body_max_bytes ? HTTPD_BODY_TOO_LARGE
-		                                                       : HTTPD_BODY_NO_ROOM);
+	if (x->received_bytes > x->body_max_bytes) {
+		refuse_body(x, HTTPD_BODY_TOO_LARGE);
+	} else if (x->wants_parts) {
+		h->o.events->on_part(x->request, data, n);
+	} else if (n > h->o.bodies_max_bytes - h->bodies_bytes) {
+		refuse_body(x, HTTPD_BODY_NO_ROOM);
+	} else {
+		buf_put(&x->body, data, n);
+		h->bodies_bytes += n;
+	}
+	x->is_unwanted = x->response != NULL;
+}
+
+/* libmicrohttpd takes no answer in the middle of a body, so one that never ends gets none. */
+static enum MHD_Result on_chunk(struct exchange *x, const char *data, size_t n)
+{
+	if (!x->is_unwanted) {
+		take_chunk(x, data, n);
 		return MHD_YES;
 	}
-	buf_put(&x->body, data, n);
-	h->bodies_bytes += n;
-	return MHD_YES;
+	x->dropped_bytes += n;
+	return x->dropped_bytes <= DROP_MAX_BYTES ? MHD_YES : MHD_NO;
 }
 
 /* Called when all of the body is in, and again after every resume. */
@@ -311,6 +325,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
 	x->client->exchange = x;
 	x->connection = connection;
 	x->target = xstrdup(target);
+	x->body_max_bytes = x->httpd->o.body_max_bytes;
 	return x;
 }
 
@@ -402,6 +417,12 @@ unsigned httpd_header_n(const struct exchange *x, const char *name)
 
 	MHD_get_connection_values(x->connection, MHD_HEADER_KIND, count_header, &count);
 	return count.n;
+}
+
+void httpd_want_parts(struct exchange *x, size_t max_bytes)
+{
+	x->wants_parts = true;
+	x->body_max_bytes = max_bytes;
 }
 
 const char *httpd_body(const struct exchange *x, size_t *ret_len)

@@ -16,14 +16,17 @@ struct uv_loop_s;
 struct httpd;
 struct exchange; /* one request and its answer */
 
-/* How the body ended: complete; larger than body_max_bytes; more than bodies_max_bytes at once over all
- * requests. */
+/* How the body ended: complete; larger than body_max_bytes or what httpd_want_parts() said; more than
+ * bodies_max_bytes at once over all requests. */
 enum httpd_body { HTTPD_BODY_WHOLE, HTTPD_BODY_TOO_LARGE, HTTPD_BODY_NO_ROOM };
 
 struct httpd_events {
 	/* The head is in. Gives what the request is called from now on. May reply at once: then what comes of
 	 * the body is dropped. */
 	void *(*on_head)(void *arg, struct exchange *x);
+	/* Some more of a body that httpd_want_parts() was called for; borrowed. May reply: then what comes of
+	 * the rest is dropped. */
+	void (*on_part)(void *request, const char *data, size_t n);
 	/* Nothing more will come of a request that has no reply yet. WHOLE: leads to exactly one
 	 * httpd_reply(), now or later; else replies at once. */
 	void (*on_body)(void *request, enum httpd_body how);
@@ -60,6 +63,8 @@ bool httpd_is_http_1_0(const struct exchange *x);
 /* NULL where absent; the first where repeated. */
 const char *httpd_header(const struct exchange *x, const char *name);
 unsigned httpd_header_n(const struct exchange *x, const char *name);
+/* In on_head(): the body, up to max_bytes, is not kept but given to on_part() as it comes. */
+void httpd_want_parts(struct exchange *x, size_t max_bytes);
 /* Borrowed until httpd_body_drop(), which gives its memory back early. */
 const char *httpd_body(const struct exchange *x, size_t *ret_len);
 void httpd_body_drop(struct exchange *x);

@@ -359,6 +359,18 @@ void json_evidence(struct buf *out, const struct evidence_row *row, int64_t now_
 	           bool_text(row->is_late));
 }
 
+/* ---- device lists ---- */
+
+void json_list_members(struct buf *out, const char *name, uint32_t n, int64_t at_ms, const char *by)
+{
+	buf_puts(out, "\"name\":");
+	put_text(out, name);
+	buf_printf(out, ",\"count\":%u,\"updatedAt\":", n);
+	put_time(out, at_ms);
+	buf_puts(out, ",\"by\":");
+	put_text(out, by);
+}
+
 /* ---- events ---- */
 
 static const char *event_state(enum event_type type, uint8_t state)

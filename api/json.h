@@ -43,6 +43,8 @@ void json_past(struct buf *out, const struct target_view *target, const char *ca
 void json_group(struct buf *out, const struct group_view *group);
 void json_attempt(struct buf *out, const char *campaign_id, const struct attempt_row *row);
 void json_evidence(struct buf *out, const struct evidence_row *row, int64_t now_ms);
+/* The members of a device list, without braces and ids. */
+void json_list_members(struct buf *out, const char *name, uint32_t n, int64_t at_ms, const char *by);
 void json_event(struct buf *out, const struct event *event, const char *campaign_id);
 void json_hub(struct buf *out, const struct hub_view *hub);
 

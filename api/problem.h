@@ -28,7 +28,7 @@
 	X(STALE, 412, "preconditionFailed", "It has changed since") \
 	X(TOO_LARGE, 413, "bodyTooLarge", "The body is too large") \
 	X(MEDIA_TYPE, 415, "unsupportedMediaType", "The media type of the body is not taken here") \
-	X(UNSOUND, 422, "unsound", "The body is JSON, but not sound") \
+	X(UNSOUND, 422, "unsound", "The body is not sound") \
 	X(KEY_REUSED, 422, "idempotencyKeyReused", "The key was used with another body") \
 	X(NO_IF_MATCH, 428, "preconditionRequired", "If-Match is needed") \
 	X(INTERNAL, 500, "internal", "The service failed") \

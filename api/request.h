@@ -18,6 +18,7 @@
 #include "server/campaign/fault.h"
 
 struct conductor;
+struct ids;
 struct route;
 struct store;
 
@@ -25,6 +26,7 @@ struct store;
 #define PARAMS_MAX 16
 #define REPLY_HEADERS_MAX 12
 #define REQUEST_ID_SIZE 65
+#define LIST_BODY_MAX_BYTES ((size_t)256 << 20)
 #define LIST_LIMIT_MAX 1000
 #define LIST_LIMIT_DEFAULT 100
 
@@ -34,7 +36,9 @@ struct context {
 	struct store *store;
 	struct auth *auth;
 	struct rng luck;              /* of request ids */
-	LIST_HEAD(, create) creating; /* campaigns.c: those under way that have an Idempotency-Key */
+	LIST_HEAD(, create) creating; /* create.c: those under way that have an Idempotency-Key */
+	size_t lists_max_bytes;       /* for all device lists that are being received */
+	size_t lists_bytes;           /* lists.c: which take so much */
 };
 
 struct param {
@@ -52,6 +56,7 @@ struct request {
 	struct param params[PARAMS_MAX];
 	size_t params_n;
 	struct identity who;
+	struct ids *ids; /* lists.c: a device list that is being received, NULL: none */
 	/* for request.c and routes.c */
 	char *path;    /* as sent */
 	char *decoded; /* memory of parts and params */

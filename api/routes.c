@@ -21,6 +21,7 @@
 #define CAMPAIGN CAMPAIGNS "/{id}"
 #define TARGETS CAMPAIGN "/targets"
 #define TARGET TARGETS "/{deviceId}"
+#define DEVICE_LIST "/v1/device-lists/{name}"
 #define TARGET_FILTERS "state reason waitingFor wave group hub deviceId limit cursor "
 
 static const struct route routes[] = {
@@ -44,6 +45,9 @@ static const struct route routes[] = {
         {"GET", "/v1/events", ROLE_VIEWER, "after limit ", BODY_IGNORED, JSON, events_list},
         {"GET", "/v1/devices/{deviceId}/history", ROLE_VIEWER, "limit cursor ", BODY_IGNORED, JSON,
          devices_history},
+        {"PUT", DEVICE_LIST, ROLE_OPERATOR, "", BODY_IDS, JSON, lists_put},
+        {"GET", DEVICE_LIST, ROLE_OPERATOR, "limit cursor ", BODY_IGNORED, JSON, lists_get},
+        {"DELETE", DEVICE_LIST, ROLE_OPERATOR, "", BODY_IGNORED, JSON, lists_delete},
         {"GET", "/v1/hubs", ROLE_VIEWER, "", BODY_IGNORED, JSON, system_hubs},
         {"GET", "/livez", ROLE_NONE, "", BODY_IGNORED, JSON, system_live},
         {"GET", "/readyz", ROLE_NONE, "", BODY_IGNORED, JSON, system_ready},
@@ -182,12 +186,12 @@ static bool is_name(const char *text, size_t len, const char *name)
 	return len == strlen(name) && strncasecmp(text, name, len) == 0;
 }
 
-/* JSON, perhaps with charset=utf-8 (RFC 8259 knows no other). */
-static bool is_json_type(const char *type, bool may_be_patch)
+/* Whether type is name, perhaps with charset=utf-8 (RFC 8259 knows no other, and neither do we). */
+static bool is_type(const char *type, const char *name)
 {
 	size_t len = strcspn(type, "; \t");
 
-	if (!is_name(type, len, JSON) && !(may_be_patch && is_name(type, len, MERGE_PATCH)))
+	if (!is_name(type, len, name))
 		return false;
 	type += len;
 	type += strspn(type, "; \t");
@@ -195,26 +199,48 @@ static bool is_json_type(const char *type, bool may_be_patch)
 	       strcasecmp(type, "charset=\"utf-8\"") == 0;
 }
 
+/* The types of body that a rule allows, up to a NULL. */
+static const char *const *types_of(enum body_rule rule)
+{
+	static const char *const json[] = {JSON, NULL}, *const patch[] = {MERGE_PATCH, JSON, NULL},
+	                         *const ids[] = {"text/plain", "text/csv", NULL};
+
+	return rule == BODY_IDS ? ids : rule == BODY_PATCH ? patch : json;
+}
+
+static bool has_fit_type(struct request *r)
+{
+	const char *type = httpd_header(r->exchange, "Content-Type");
+	const char *const *types = types_of(r->route->body);
+	struct buf names = BUF_INIT;
+
+	for (size_t i = 0; types[i] != NULL; i++) {
+		if (type != NULL && is_type(type, types[i])) {
+			buf_done(&names);
+			return true;
+		}
+		buf_printf(&names, "%s%s", i > 0 ? " or " : "", types[i]);
+	}
+	if (r->route->body == BODY_PATCH)
+		reply_header(r, "Accept-Patch", MERGE_PATCH ", " JSON);
+	reply_problem(r, PROBLEM_MEDIA_TYPE, "Content-Type must be %s", names.data);
+	buf_done(&names);
+	return false;
+}
+
 static bool has_fit_body(struct request *r)
 {
 	const char *length = httpd_header(r->exchange, "Content-Length");
-	const char *type = httpd_header(r->exchange, "Content-Type");
 	bool is_chunked = httpd_header(r->exchange, "Transfer-Encoding") != NULL;
 	bool has_body = is_chunked || (length != NULL && strcmp(length, "0") != 0);
-	bool is_patch = r->route->body == BODY_PATCH;
+	enum body_rule rule = r->route->body;
+	bool needs_body = rule == BODY_JSON || rule == BODY_PATCH || rule == BODY_IDS;
 
-	if ((r->route->body == BODY_JSON || is_patch) && length == NULL && !is_chunked) {
+	if (needs_body && length == NULL && !is_chunked) {
 		reply_problem(r, PROBLEM_NO_LENGTH, "neither Content-Length nor Transfer-Encoding: chunked");
 		return false;
 	}
-	if (r->route->body != BODY_IGNORED && has_body && (type == NULL || !is_json_type(type, is_patch))) {
-		if (is_patch)
-			reply_header(r, "Accept-Patch", MERGE_PATCH ", " JSON);
-		reply_problem(r, PROBLEM_MEDIA_TYPE, "Content-Type must be %s" JSON,
-		              is_patch ? MERGE_PATCH " or " : "");
-		return false;
-	}
-	return true;
+	return rule == BODY_IGNORED || (!has_body && rule != BODY_IDS) || has_fit_type(r);
 }
 
 /* Whether name is one of names, each of which has a space after it. */
@@ -248,6 +274,8 @@ static void *on_head(void *arg, struct exchange *x)
 	if (!request_read_target(r) || !is_from_here(r) || !find_route(r) || !may(r) || !is_acceptable(r) ||
 	    !is_open(r) || !has_fit_body(r) || !knows_params(r))
 		assert(r->status > 0);
+	else if (r->route->body == BODY_IDS)
+		lists_begin(r);
 	return r;
 }
 
@@ -266,13 +294,19 @@ static bool is_nothing(struct request *r)
 	return false;
 }
 
+static void on_part(void *request, const char *data, size_t n)
+{
+	lists_part(request, data, n);
+}
+
 static void on_body(void *request, enum httpd_body how)
 {
 	struct request *r = request;
 
 	switch (how) {
 	case HTTPD_BODY_TOO_LARGE:
-		reply_problem(r, PROBLEM_TOO_LARGE, "at most 8 MiB");
+		reply_problem(r, PROBLEM_TOO_LARGE, "at most %s", r->ids != NULL ? "256 MiB" : "8 MiB");
+		lists_forget(r);
 		return;
 	case HTTPD_BODY_NO_ROOM:
 		reply_problem(r, PROBLEM_BUSY, "too many bodies are being received");
@@ -292,7 +326,8 @@ static void on_end(void *request)
 	log_debug("request", LS("request", r->id), LS("method", httpd_method(r->exchange)),
 	          LS("path", r->path), LI("status", r->status), LS("by", r->who.name),
 	          LI("took_ms", clock_now_ms() - r->now_ms));
+	lists_forget(r);
 	request_free(r);
 }
 
-const struct httpd_events routes_events = {on_head, on_body, on_end};
+const struct httpd_events routes_events = {on_head, on_part, on_body, on_end};

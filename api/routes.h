@@ -11,8 +11,8 @@
 struct request;
 
 /* What a request's body may be: not looked at; empty or {}; empty or a JSON document; a JSON document; a JSON
- * Merge Patch (RFC 7396), also as plain JSON. */
-enum body_rule { BODY_IGNORED, BODY_NOTHING, BODY_OPTIONAL, BODY_JSON, BODY_PATCH };
+ * Merge Patch (RFC 7396), also as plain JSON; device ids as plain text or CSV, taken as they come. */
+enum body_rule { BODY_IGNORED, BODY_NOTHING, BODY_OPTIONAL, BODY_JSON, BODY_PATCH, BODY_IDS };
 
 struct route {
 	const char *method;

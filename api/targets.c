@@ -257,6 +257,36 @@ void targets_list(struct request *r)
  *                 ▼  └──done──┐
  *                order ───────┘ */
 
+static bool has_baseline(const struct evidence_row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].is_baseline)
+			return true;
+	return false;
+}
+
+/* What is shown first. The baselines of a selection are kept with their targets, not as evidence, and only as
+ * fingerprints: there is no value to show. */
+static void put_evidence(const struct ask *a, const struct baseline *baseline,
+                         const struct evidence_row *rows, size_t n, struct buf *out)
+{
+	const struct evidence_row first = {.at_ms = baseline->taken_at_ms,
+	                                   .hub_at_ms = baseline->taken_at_ms,
+	                                   .source = (enum source)baseline->source,
+	                                   .strength = STRENGTH_NONE,
+	                                   .is_baseline = true,
+	                                   .verdict = "baseline",
+	                                   .value_at_ms = baseline->value_at_ms};
+	bool is_selected = baseline->source != SOURCE_NONE && !has_baseline(rows, n);
+
+	if (is_selected)
+		json_evidence(out, &first, a->r->now_ms);
+	for (size_t i = 0; i < n; i++) {
+		buf_puts(out, is_selected || i > 0 ? "," : "");
+		json_evidence(out, &rows[i], a->r->now_ms);
+	}
+}
+
 static void put_target(const struct ask *a, const struct target_view *target, uint32_t total,
                        const struct attempt_row *attempts, size_t attempts_n,
                        const struct evidence_row *evidence, size_t evidence_n, struct buf *out)
@@ -269,10 +299,7 @@ static void put_target(const struct ask *a, const struct target_view *target, ui
 		json_attempt(out, a->r->parts[0], &attempts[i]);
 	}
 	buf_puts(out, "],\"evidence\":[");
-	for (size_t i = 0; i < evidence_n; i++) {
-		buf_puts(out, i > 0 ? "," : "");
-		json_evidence(out, &evidence[i], a->r->now_ms);
-	}
+	put_evidence(a, &target->baseline, evidence, evidence_n, out);
 	buf_putc(out, ']');
 }
 

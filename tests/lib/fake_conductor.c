@@ -191,6 +191,52 @@ void conductor_respec(struct conductor *c, const char *campaign_id, uint32_t rev
 	later(call_done, done_new(c, campaign_id, on_done, arg));
 }
 
+/* One list at a time is enough here. */
+enum err conductor_list_begin(struct conductor *c, const char *name)
+{
+	if (c->list_err != ERR_OK)
+		return c->list_err;
+	if (c->list_name[0] != '\0')
+		abort();
+	snprintf(c->list_name, sizeof c->list_name, "%s", name);
+	return ERR_OK;
+}
+
+void conductor_list_ids(struct conductor *c, const char *name, const char *const *ids, size_t n)
+{
+	if (strcmp(name, c->list_name) != 0)
+		abort();
+	if (c->list_page_max < n)
+		c->list_page_max = (uint32_t)n;
+	c->list_ids = xrealloc(c->list_ids, (c->list_ids_n + n) * sizeof *c->list_ids);
+	for (size_t i = 0; i < n; i++)
+		c->list_ids[c->list_ids_n++] = xstrdup(ids[i]);
+}
+
+void conductor_list_end(struct conductor *c, const char *name, uint32_t n, const char *by,
+                        conductor_done_cb *on_done, void *arg)
+{
+	if (strcmp(name, c->list_name) != 0 || n != c->list_ids_n)
+		abort();
+	c->lists_n++;
+	fake_store_add_list(c->store, name, (const char *const *)c->list_ids, n, clock_now_ms(), by);
+	for (uint32_t i = 0; i < n; i++)
+		free(c->list_ids[i]);
+	free(c->list_ids);
+	c->list_ids = NULL;
+	c->list_ids_n = 0;
+	c->list_name[0] = '\0';
+	later(call_done, done_new(c, "", on_done, arg));
+}
+
+void conductor_list_drop(struct conductor *c, const char *name, const char *by, conductor_done_cb *on_done,
+                         void *arg)
+{
+	count_order(c, by);
+	fake_store_drop_list(c->store, name);
+	later(call_done, done_new(c, "", on_done, arg));
+}
+
 void conductor_delete(struct conductor *c, const char *campaign_id, const char *by,
                       conductor_done_cb *on_done, void *arg)
 {

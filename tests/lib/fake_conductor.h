@@ -20,7 +20,13 @@ struct conductor {
 	int last_hub;
 	uint32_t last_reasons; /* of the last retry */
 	char last_by[80];
-	uint32_t last_ids_n; /* of the last campaign made */
+	uint32_t last_ids_n;    /* of the last campaign made */
+	enum err list_err;      /* what beginning a list comes to */
+	uint32_t lists_n;       /* made so far */
+	uint32_t list_page_max; /* ids that came at once, at most */
+	char list_name[80];     /* of the list that is being made, "": none */
+	char **list_ids;
+	uint32_t list_ids_n;
 	struct hub_view hub; /* the only one */
 	uint32_t hubs_n;
 	char live_id[ID_SIZE]; /* the only campaign that has a live spec */

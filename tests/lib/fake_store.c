@@ -15,6 +15,7 @@ struct campaign {
 
 struct target {
 	struct target_row row;
+	struct baseline baseline;
 	char *device_id;
 };
 
@@ -164,6 +165,13 @@ struct target_row *fake_store_add_target(struct store *s, uint32_t campaign, con
 	return &t->row;
 }
 
+void fake_store_set_baseline(struct store *s, uint32_t campaign, uint32_t no, const struct baseline *baseline)
+{
+	for (size_t i = 0; i < s->targets_n; i++)
+		if (s->targets[i]->row.campaign == campaign && s->targets[i]->row.no == no)
+			s->targets[i]->baseline = *baseline;
+}
+
 void fake_store_add_group(struct store *s, uint32_t campaign, const char *name, uint32_t size)
 {
 	struct group g = {campaign, 0, size, xstrdup(name)};
@@ -181,6 +189,11 @@ void fake_store_add_list(struct store *s, const char *name, const char *const *i
 	for (uint32_t i = 0; i < n; i++)
 		l.ids[i] = xstrdup(ids[i]);
 	ADD(s->lists, s->lists_n, l);
+}
+
+void fake_store_drop_list(struct store *s, const char *name)
+{
+	fake_store_add_list(s, name, NULL, 0, 0, "");
 }
 
 void fake_store_add_attempt(struct store *s, const struct attempt_row *row)
@@ -306,7 +319,10 @@ static const char *group_of(const struct store *s, const struct target_row *row)
 
 static struct target_view view_of(const struct store *s, const struct target *t)
 {
-	return (struct target_view){.row = t->row, .device_id = t->device_id, .group = group_of(s, &t->row)};
+	return (struct target_view){.row = t->row,
+	                            .device_id = t->device_id,
+	                            .group = group_of(s, &t->row),
+	                            .baseline = t->baseline};
 }
 
 static bool is_in_group(const struct ask *a, const struct target *t)

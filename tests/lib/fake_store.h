@@ -17,11 +17,14 @@ struct campaign_row *fake_store_add_campaign(struct store *s, const char *id, co
 /* Another spec in place of the campaign's. */
 void fake_store_put_spec(struct store *s, uint32_t campaign, uint32_t revision, const char *spec);
 struct target_row *fake_store_add_target(struct store *s, uint32_t campaign, const char *device_id);
+void fake_store_set_baseline(struct store *s, uint32_t campaign, uint32_t no,
+                             const struct baseline *baseline);
 /* The campaign's next group, for target_row.group. */
 void fake_store_add_group(struct store *s, uint32_t campaign, const char *name, uint32_t size);
 /* A device list; of one name the newest counts. */
 void fake_store_add_list(struct store *s, const char *name, const char *const *ids, uint32_t n, int64_t at_ms,
                          const char *by);
+void fake_store_drop_list(struct store *s, const char *name);
 void fake_store_add_attempt(struct store *s, const struct attempt_row *row);
 void fake_store_add_evidence(struct store *s, const struct evidence_row *row);
 void fake_store_add_event(struct store *s, const struct event *event);

@@ -356,6 +356,52 @@ START_TEST(test_one_target_has_its_attempts_and_evidence)
 }
 END_TEST
 
+START_TEST(test_a_baseline_from_the_selection_is_the_first_evidence)
+{
+	const struct baseline baseline = {.taken_at_ms = clock_now_ms() - 3600500,
+	                                  .value_at_ms = 4000,
+	                                  .source = SOURCE_QUERY,
+	                                  .has_value = true};
+	const struct evidence_row proof = {
+	        .at_ms = 5000, .hub_at_ms = 5000, .source = SOURCE_QUERY, .verdict = "proven"};
+	const struct answer *a;
+
+	start();
+	fake_store_set_baseline(store, 1, 2, &baseline);
+	a = get("/v1/campaigns/c1/targets/d-2");
+	ck_has(a, "\"evidence\":[{\"at\":\"");
+	ck_has(a, "\"ageSeconds\":3600,\"source\":\"query\",\"strength\":\"none\",\"verdict\":\"baseline\","
+	          "\"value\":null,\"lastUpdated\":\"1970-01-01T00:00:04.000Z\",\"isBaseline\":true,"
+	          "\"isLate\":false}],\"revision\":1}");
+	ck_has(get("/v1/campaigns/c1/targets/d-1"), "\"evidence\":[],");
+	fake_store_add_evidence(store, &proof);
+	a = get("/v1/campaigns/c1/targets/d-2");
+	ck_has(a, "\"isBaseline\":true,\"isLate\":false},{\"at\":\"1970-01-01T00:00:05.000Z\"");
+	server_stop();
+}
+END_TEST
+
+START_TEST(test_a_baseline_that_is_evidence_already_is_shown_once)
+{
+	const struct baseline baseline = {
+	        .taken_at_ms = 4000, .value_at_ms = TIME_NONE, .source = SOURCE_READ};
+	const struct evidence_row row = {.at_ms = 5000,
+	                                 .hub_at_ms = 4000,
+	                                 .source = SOURCE_READ,
+	                                 .is_baseline = true,
+	                                 .verdict = "baseline"};
+	const struct answer *a;
+
+	start();
+	fake_store_set_baseline(store, 1, 2, &baseline);
+	fake_store_add_evidence(store, &row);
+	a = get("/v1/campaigns/c1/targets/d-2");
+	ck_has(a, "\"evidence\":[{\"at\":\"1970-01-01T00:00:05.000Z\"");
+	ck_lacks(a, "},{\"at\":");
+	server_stop();
+}
+END_TEST
+
 START_TEST(test_a_device_of_two_hubs_needs_the_hub)
 {
 	struct target_row *t;
@@ -554,8 +600,9 @@ int main(void)
 	      test_walking_the_targets_meets_each_once_in_order,
 	      test_a_campaign_without_hubs_has_the_configured_ones);
 	TESTS(s, "one", test_one_target_has_its_attempts_and_evidence,
-	      test_a_device_of_two_hubs_needs_the_hub, test_what_is_not_there_is_404,
-	      test_device_ids_with_any_allowed_character_are_found);
+	      test_a_baseline_from_the_selection_is_the_first_evidence,
+	      test_a_baseline_that_is_evidence_already_is_shown_once, test_a_device_of_two_hubs_needs_the_hub,
+	      test_what_is_not_there_is_404, test_device_ids_with_any_allowed_character_are_found);
 	TESTS(s, "groups", test_groups_have_their_counts_and_come_in_pages,
 	      test_what_is_out_or_failed_is_unavailable_to_its_group);
 	TESTS(s, "history", test_a_devices_history_is_newest_first_in_pages);
