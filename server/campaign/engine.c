@@ -22,8 +22,8 @@
 #define CHECKED_FOR_MS 60000
 /* A device whose pre-check fails is asked again after so long. */
 #define UNHEALTHY_FOR_MS 60000
-/* A device found offline counts against its group for so long, or until it is called again: P4 says 5 min, and the
- * call after a 404103 comes within 6. */
+/* A device found offline counts against its group for so long, or until it is called again: P4 says 5 min,
+ * and the call after a 404103 comes within 6. */
 #define OFFLINE_FOR_MS (7 * 60000)
 
 #define F_TOUCHED 1u  /* the cursor passes it by: it is, or will be, in a queue or has an alarm */
@@ -116,7 +116,7 @@ struct engine {
 	struct campaigns all, dirty;
 	struct holds *holds;
 	struct groups *groups;
-	struct alarms alarms; /* who: campaign << 32 | target */
+	struct alarms alarms;  /* who: campaign << 32 | target */
 	struct alarms forgets; /* the same; when its being offline no longer counts */
 	uint64_t ends;         /* targets that have become final: one may finish its wave */
 	struct hub_state hubs[HUBS_MAX];
@@ -171,7 +171,7 @@ void engine_campaign_drop(struct engine *e, uint32_t no)
 	}
 	for (uint32_t i = 0; i < c->groups_n; i++) {
 		group_leave(c->groups[i].shared, c->no);
-		numbers_done(&c->groups[i].parked);
+		alarms_done(&c->groups[i].parked);
 	}
 	free(c->groups);
 	free(c->targets);
@@ -403,19 +403,36 @@ static bool has_room(const struct campaign *c, uint32_t no, const struct campaig
 	return group_room(g, group_max(c, g) + ((c->targets[no].flags & F_OFFLINE) ? 1 : 0)) > 0;
 }
 
+/* Lets one wait for room in its group. They come in the order of calling; first those that count as offline,
+ * as they need no more room than they take already. */
+static void queue_parked(const struct campaign *c, struct campaign_group *g, uint32_t no)
+{
+	alarms_add(&g->parked, (c->targets[no].flags & F_OFFLINE) ? -1 : (int64_t)no, no);
+}
+
+/* Gives the first of those; false: none is left. */
+static bool next_parked(const struct campaign *c, struct campaign_group *g, uint32_t *ret_no)
+{
+	uint64_t who;
+
+	while (alarms_pop(&g->parked, TIME_NEVER, &who)) {
+		*ret_no = (uint32_t)who;
+		if (c->targets[*ret_no].flags & F_PARKED)
+			return true; /* else it does not wait any more */
+	}
+	return false;
+}
+
 /* Lets as many of those that wait for room in the group be looked at as there is room for. */
 static void wake_parked(struct campaign *c, struct campaign_group *g)
 {
-	uint32_t room = group_room(g, group_max(c, g));
+	uint32_t room = group_room(g, group_max(c, g)), no;
 
-	while (g->parked.n > 0) {
-		uint32_t no = numbers_pop(&g->parked);
+	while (next_parked(c, g, &no)) {
 		bool is_offline = (c->targets[no].flags & F_OFFLINE) != 0;
 
-		if (!(c->targets[no].flags & F_PARKED))
-			continue; /* it does not wait any more */
 		if (is_offline ? !has_room(c, no, g) : room == 0) {
-			numbers_push_front(&g->parked, no);
+			queue_parked(c, g, no);
 			return;
 		}
 		unpark(c, no);
@@ -788,8 +805,8 @@ static bool is_closing(const struct campaign *c)
 	       (c->has_ended && (c->phase == CAMPAIGN_RUNNING || c->phase == CAMPAIGN_AWAITING_APPROVAL));
 }
 
-/* Gives the first abort rule that is met, one that cancels before one that pauses; in a pause, only those that
- * were not met before. aborts_n: none. */
+/* Gives the first abort rule that is met, one that cancels before one that pauses; in a pause, only those
+ * that were not met before. aborts_n: none. */
 static uint32_t met_abort(const struct campaign *c, const struct counts *before)
 {
 	uint32_t met = c->spec->aborts_n;
@@ -835,8 +852,8 @@ static void after_change(struct engine *e, struct campaign *c, uint8_t from, uin
 	struct campaign_group *g = group_of(c, row->no);
 	bool was_candidate = from == TARGET_WAITING && from_wait == WAIT_NONE;
 	bool is_candidate = row->state == TARGET_WAITING && row->wait == WAIT_NONE;
-	bool has_finished = from != row->state &&
-	                    (row->state == TARGET_FAILED || row->state == TARGET_SUCCEEDED);
+	bool has_finished =
+	        from != row->state && (row->state == TARGET_FAILED || row->state == TARGET_SUCCEEDED);
 
 	count_offline(e, c, row);
 	if (g != NULL && has_finished && row->state == TARGET_FAILED)
@@ -1566,7 +1583,8 @@ static void advance(struct engine *e, struct campaign *c, int64_t now_ms, int64_
 			         "gate of wave %u failed: %u devices failed, %u are proven, %u %% asked for",
 			         c->wave, wave->state[TARGET_FAILED], wave->state[TARGET_SUCCEEDED],
 			         c->spec->rollout.waves[c->wave].gate.min_success_percent);
-			move_campaign(e, c, c->phase, true, reason); /* first: were the rest lost, it is paused */
+			move_campaign(e, c, c->phase, true,
+			              reason); /* first: were the rest lost, it is paused */
 			if (wave->stage != WAVE_FAILED)
 				move_wave(e, c, c->wave, WAVE_FAILED);
 			return;
@@ -1683,24 +1701,20 @@ static bool park_in_group(struct engine *e, struct campaign *c, uint32_t no, int
 		c->prepared--;
 	t->flags = (uint8_t)((t->flags & ~F_PREPARED) | F_TOUCHED | F_PARKED);
 	c->parked++;
-	if (t->flags & F_OFFLINE)
-		numbers_push_front(&g->parked, no); /* it needs no more room than it takes already */
-	else
-		numbers_push(&g->parked, no);
+	queue_parked(c, g, no);
 	return true;
 }
 
-/* Only failed devices stand in the way of those that wait for room in the group: they will never be called. */
+/* Only failed devices stand in the way of those that wait for room in the group: they will never be called.
+ */
 static void close_parked(struct engine *e, struct campaign *c, struct campaign_group *g, int64_t now_ms,
                          size_t room)
 {
-	while (g->parked.n > 0 && e->ring_n < room) {
-		uint32_t no = numbers_pop(&g->parked);
-		struct change ch;
+	uint32_t no;
 
-		if (!(c->targets[no].flags & F_PARKED))
-			continue;
-		ch = begin(e, c, no, now_ms);
+	while (e->ring_n < room && next_parked(c, g, &no)) {
+		struct change ch = begin(e, c, no, now_ms);
+
 		finish(&ch, TARGET_SKIPPED, REASON_GROUP_BLOCKED);
 	}
 	if (g->parked.n > 0)
@@ -1790,7 +1804,7 @@ enum admitted {
 
 /* Looks at one candidate of a lane: calls it, has it read, or parks it. */
 static enum admitted admit_one(struct engine *e, struct campaign *c, struct lane *lane, int64_t now_ms,
-                      int64_t *wake_ms)
+                               int64_t *wake_ms)
 {
 	uint32_t max = limit_of(c->spec->rollout.max_unavailable, c->counts.total), no;
 	struct hub_state *hub = &e->hubs[lane->hub];
@@ -2035,8 +2049,7 @@ static void take_kept(struct engine *e, int64_t now_ms)
 		struct kept *k = &e->kept[i];
 
 		if (k->until_ms > now_ms && hold_find(e->holds, k->hub, k->device_id) == NULL) {
-			struct holder *h =
-			        hold_take(e->holds, k->hub, k->device_id, k->campaign, k->no);
+			struct holder *h = hold_take(e->holds, k->hub, k->device_id, k->campaign, k->no);
 
 			if (k->is_slot)
 				take_slot(find(e, k->campaign), k->no, h);
@@ -2057,7 +2070,8 @@ void engine_recover(struct engine *e, int64_t now_ms)
 	take_kept(e, now_ms);
 	TAILQ_FOREACH (c, &e->all, link) {
 		count_waves(c);
-		check_aborts(e, c, &c->counts, now_ms); /* a rule may have been put on record but not acted on */
+		check_aborts(e, c, &c->counts,
+		             now_ms); /* a rule may have been put on record but not acted on */
 		for (uint32_t no = 0; no < c->n; no++) {
 			if (c->targets[no].state == TARGET_INVOKING) {
 				struct change ch = begin(e, c, no, now_ms);

@@ -39,8 +39,8 @@ struct shared_group *groups_next_touched(struct groups *g);
 struct campaign_group {
 	struct shared_group *shared;
 	uint32_t size;
-	uint32_t failed;       /* final: they do not come back */
-	struct numbers parked; /* targets that wait for room */
+	uint32_t failed;      /* final: they do not come back */
+	struct alarms parked; /* targets that wait for room; by number instead of time */
 };
 
 /* How many more of the campaign's group may be called, if max may be down. */

@@ -25,7 +25,6 @@
 #define RATE_MAX 10000000u                           /* a minute; more than any hub takes (contract 7) */
 #define SPAN_MAX_S (366u * 86400u)
 #define WAVE_NAME_MAX 64 /* characters; our own limit */
-#define LIST_NAME_MAX 64
 #define DUPLICATES_TOLD 5u
 
 static void strings_done(struct strings *l)
@@ -80,10 +79,9 @@ static bool all_of(const char *text, const char *allowed)
 }
 
 #define ALPHANUMERIC "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-#define DEVICE_ID_RULE "must be a device id: 1 to 128 letters, digits or - . + % _ # * ? ! ( ) , : ; = @ $ '"
 
 /* Contract 2.1, with the : and ; that only one of its sources has. */
-static bool is_device_id(const char *text)
+bool spec_is_device_id(const char *text)
 {
 	return strlen(text) <= DEVICE_ID_MAX && all_of(text, ALPHANUMERIC "-.+%_#*?!(),:;=@$'");
 }
@@ -466,8 +464,13 @@ static void read_ids(const struct section *p, bool is_stored, struct campaign_sp
 			member_u32(p, "deviceIds", 1, TARGETS_MAX, &s->targets.ids_n);
 		return;
 	}
-	read_texts(p, "deviceIds", 1, TARGETS_MAX, is_device_id, DEVICE_ID_RULE, &s->targets.ids);
+	read_texts(p, "deviceIds", 1, TARGETS_MAX, spec_is_device_id, DEVICE_ID_RULE, &s->targets.ids);
 	s->targets.ids_n = (uint32_t)s->targets.ids.n;
+}
+
+bool spec_is_list_name(const char *text)
+{
+	return strlen(text) <= LIST_NAME_MAX && all_of(text, ALPHANUMERIC "_.-");
 }
 
 static void read_list(const struct section *p, struct campaign_spec *s)
@@ -476,7 +479,7 @@ static void read_list(const struct section *p, struct campaign_spec *s)
 
 	if (!member_text(p, "list", &text))
 		return;
-	if (!all_of(text, ALPHANUMERIC "_.-") || strlen(text) > LIST_NAME_MAX)
+	if (!spec_is_list_name(text))
 		member_wrong(
 		        p, "list",
 		        "must be the name of a device list: 1 to %d letters, digits or _ . -, not \"%.40s\"",
@@ -525,7 +528,7 @@ static void read_targets(const struct section *whole, bool is_stored, struct cam
 	member_flag(&p, "all", &all);
 	if (!all)
 		member_wrong(&p, "all", "must be true or left out");
-	read_texts(&p, "exclude", 0, EXCLUDE_MAX, is_device_id, DEVICE_ID_RULE, &s->targets.exclude);
+	read_texts(&p, "exclude", 0, EXCLUDE_MAX, spec_is_device_id, DEVICE_ID_RULE, &s->targets.exclude);
 	read_order(&p, has_by, s);
 }
 

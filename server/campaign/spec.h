@@ -26,6 +26,8 @@ struct limit {
 
 #define SPEC_SEED_MAX ((UINT64_C(1) << 53) - 1) /* what every JSON client keeps exactly */
 #define SPEC_REASON_SIZE 160
+#define LIST_NAME_MAX 64
+#define DEVICE_ID_RULE "must be a device id: 1 to 128 letters, digits or - . + % _ # * ? ! ( ) , : ; = @ $ '"
 
 enum targets_by { TARGETS_WHERE, TARGETS_IDS, TARGETS_ALL, TARGETS_LIST };
 enum targets_order { ORDER_SHUFFLED, ORDER_BY_ID, ORDER_AS_GIVEN };
@@ -153,5 +155,9 @@ uint32_t wave_end(const struct campaign_spec *s, uint32_t wave, uint32_t total);
 uint32_t wave_of(const struct campaign_spec *s, uint32_t no, uint32_t total);
 /* Appends the action's payload as compact JSON, with "attemptId" added where the spec wants it. */
 void spec_payload(const struct campaign_spec *s, const char *attempt_id, struct buf *out);
+
+/* Whether text may be a device's id (contract 2.1), the name of a device list. */
+bool spec_is_device_id(const char *text);
+bool spec_is_list_name(const char *text);
 
 #endif

@@ -1,7 +1,8 @@
-/* dispatch: sends invocations to one hub, no more at once than agreed and no faster than it allows. Sends each once;
- * every outcome goes back as news. What is unsent can be withdrawn. Loop thread only. Outcomes come from the hub's
- * callbacks; what hub_invoke() refused was not sent, and the next dispatch_run() says so (NOT_DELIVERED without a
- * status). dispatch_submit() never calls back. Callbacks may use the dispatcher, but not free it. */
+/* dispatch: sends invocations to one hub, no more at once than agreed and no faster than it allows. Sends
+ * each once; every outcome goes back as news. What is unsent can be withdrawn. Loop thread only. Outcomes
+ * come from the hub's callbacks; what hub_invoke() refused was not sent, and the next dispatch_run() says so
+ * (NOT_DELIVERED without a status). dispatch_submit() never calls back. Callbacks may use the dispatcher, but
+ * not free it. */
 #ifndef ROLLCALL_SERVER_DISPATCH_DISPATCH_H
 #define ROLLCALL_SERVER_DISPATCH_DISPATCH_H
 
@@ -13,17 +14,18 @@
 
 struct dispatch;
 
-/* Published throttles, contract 7.1: of one hub, for all its units, less the reserve for others (rounded down, at least
- * 1). 0: no limit. */
+/* Published throttles, contract 7.1: of one hub, for all its units, less the reserve for others (rounded
+ * down, at least 1). 0: no limit. */
 struct hub_rates {
-	uint32_t calls_per_minute;   /* direct methods, payload up to 4 KB */
+	uint32_t calls_per_minute; /* direct methods, payload up to 4 KB */
 	uint32_t queries_per_minute;
-	uint32_t reads_per_minute;   /* twin reads */
-	uint64_t messages_per_day;   /* contract 7.2 */
+	uint32_t reads_per_minute; /* twin reads */
+	uint64_t messages_per_day; /* contract 7.2 */
 };
-/* sku is F1, S1, S2, S3 or none (no limits); ERR_INVALID for another, and for units that it cannot have (contract 7.1:
- * F1 1, S1 and S2 1 … 200, S3 1 … 10). reserve_percent 0 … 90 is left to other users. */
-MUST_CHECK enum err hub_rates_of(const char *sku, uint32_t units, uint32_t reserve_percent, struct hub_rates *ret);
+/* sku is F1, S1, S2, S3 or none (no limits); ERR_INVALID for another, and for units that it cannot have
+ * (contract 7.1: F1 1, S1 and S2 1 … 200, S3 1 … 10). reserve_percent 0 … 90 is left to other users. */
+MUST_CHECK enum err hub_rates_of(const char *sku, uint32_t units, uint32_t reserve_percent,
+                                 struct hub_rates *ret);
 
 struct dispatch_options {
 	uint32_t inflight_max;     /* calls at once, at least 1 */
@@ -31,8 +33,8 @@ struct dispatch_options {
 };
 
 struct invocation {
-	uint32_t campaign, no;     /* whose call */
-	uint16_t call;             /* which of its calls */
+	uint32_t campaign, no; /* whose call */
+	uint16_t call;         /* which of its calls */
 	const char *device_id, *method_name, *payload;
 	uint32_t response_timeout_s, connect_timeout_s;
 };
@@ -45,19 +47,19 @@ typedef void dispatch_withdrawn_cb(void *arg, uint32_t campaign, uint32_t no, ui
 /* Borrows options; keeps hub and arg until dispatch_free(). */
 struct dispatch *dispatch_new(const struct dispatch_options *options, struct hub *hub,
                               dispatch_outcome_cb *on_outcome, void *arg);
-/* How many invocations it would take and send at once: free places and tokens, less what is queued. Who submits no more
- * than that keeps what a crash leaves in doubt within inflight_max. */
+/* How many invocations it would take and send at once: free places and tokens, less what is queued. Who
+ * submits no more than that keeps what a crash leaves in doubt within inflight_max. */
 uint32_t dispatch_credit(const struct dispatch *d, int64_t now_ms);
-/* When credit may come next if it is 0 for want of a token (now_ms if there is credit); TIME_NEVER where it waits for
- * answers. */
+/* When credit may come next if it is 0 for want of a token (now_ms if there is credit); TIME_NEVER where it
+ * waits for answers. */
 int64_t dispatch_credit_at(const struct dispatch *d, int64_t now_ms);
-/* Copies inv and queues it; it is sent by dispatch_run(), first come, first sent. A payload takes one token for each
- * 4 KB begun (contract 7.1). */
+/* Copies inv and queues it; it is sent by dispatch_run(), first come, first sent. A payload takes one token
+ * for each 4 KB begun (contract 7.1). */
 void dispatch_submit(struct dispatch *d, const struct invocation *inv);
 /* Sends what may be sent; gives when it wants to run next (TIME_NEVER: not before news). */
 int64_t dispatch_run(struct dispatch *d, int64_t now_ms);
-/* Takes back what is queued and unsent, of one campaign (0: of all), calling on_withdrawn for each before it returns.
- * What hub_invoke() refused is no longer queued: its outcome follows. */
+/* Takes back what is queued and unsent, of one campaign (0: of all), calling on_withdrawn for each before it
+ * returns. What hub_invoke() refused is no longer queued: its outcome follows. */
 void dispatch_withdraw(struct dispatch *d, uint32_t campaign, dispatch_withdrawn_cb *on_withdrawn, void *arg);
 
 struct dispatch_stats {

@@ -1,34 +1,29 @@
-/* track/evidence: what a reading of a twin means for one target (product: Evidence). Pure; no state: whoever asks
- * brings the baseline and what is known. It never says that a call did not act: absence is the engine's to conclude,
- * from a point read late enough that says NOTHING.
+/* track/evidence: what a reading of a twin means for one target (product: Evidence). Pure; no state: whoever
+ * asks brings the baseline and what is known. It never says that a call did not act: absence is the engine's
+ * to conclude, from a point read late enough that says NOTHING.
  *
- * The first row that fits decides. "New" is what has a hub-side $lastUpdated (its own or its nearest ancestor's) at or
- * after since_hub_ms; a point read is "after" a time if the hub dated it so. What is not known never fits.
+ * The first row that fits decides. "New" is what has a hub-side $lastUpdated (its own or its nearest
+ * ancestor's) at or after since_hub_ms; a point read is "after" a time if the hub dated it so. What is not
+ * known never fits.
  *
  *    there is no such device                                                             GONE
- *  1 echo is attempt_id (a call was made)                                                PROVEN  ATTEMPT_ID, done path
- *    point read after the baseline, $version below the baseline's (both known)           GONE
- *    no call was made, or there is no baseline to compare with                           NOTHING
- *  2 boot id is not the baseline's (which had one), and new; or without any
- *    $lastUpdated, but in a point read after since_hub_ms                                PROVEN  BOOT_ID, done path
- *  by property:
- *  3 status (not the value's own path) is a failed one of the profile's:
- *      new, and no older than the value                                                  FAILED
- *      without any $lastUpdated, as in rows                                              NOTHING
- *  4 value is new, and another than the baseline's (or that had none),
- *    or has_moved, or accepts_rewrite and it was written after the baseline's:
- *      uses_profile_values and the profile has a done value:  value is that              PROVEN  VALUE
- *                                                             value is a failed one      FAILED
- *                                                             else                       MOVED
- *      else                                                                              PROVEN  VALUE
- *  by where, in a point read after since_hub_ms:
- *  5 success holds, and did not at the baseline                                          PROVEN  PREDICATE
- *  6 failure holds, success does not, and reported $version is above the baseline's      FAILED
- *  else                                                                                  NOTHING
+ *  1 echo is attempt_id (a call was made)                                                PROVEN  ATTEMPT_ID,
+ * done path point read after the baseline, $version below the baseline's (both known)           GONE no call
+ * was made, or there is no baseline to compare with                           NOTHING 2 boot id is not the
+ * baseline's (which had one), and new; or without any $lastUpdated, but in a point read after since_hub_ms
+ * PROVEN  BOOT_ID, done path by property: 3 status (not the value's own path) is a failed one of the
+ * profile's: new, and no older than the value                                                  FAILED without
+ * any $lastUpdated, as in rows                                              NOTHING 4 value is new, and
+ * another than the baseline's (or that had none), or has_moved, or accepts_rewrite and it was written after
+ * the baseline's: uses_profile_values and the profile has a done value:  value is that              PROVEN
+ * VALUE value is a failed one      FAILED else                       MOVED else PROVEN  VALUE by where, in a
+ * point read after since_hub_ms: 5 success holds, and did not at the baseline PROVEN  PREDICATE 6 failure
+ * holds, success does not, and reported $version is above the baseline's      FAILED else NOTHING
  *
- * Row 1 comes before the re-created twin's, since nobody else can know our attempt id; rows 2 … 6 come after it, since
- * another device of the same name has another boot id and other values. Row 3 comes before row 4: a device may note
- * the time of a try that failed; in a row such a status may as well be left over, so a point read has to decide. Row 6 wants a newer reported section since the failure predicate may have held long
+ * Row 1 comes before the re-created twin's, since nobody else can know our attempt id; rows 2 … 6 come after
+ * it, since another device of the same name has another boot id and other values. Row 3 comes before row 4: a
+ * device may note the time of a try that failed; in a row such a status may as well be left over, so a point
+ * read has to decide. Row 6 wants a newer reported section since the failure predicate may have held long
  * before the call; one over tags only is therefore never decided by row 6. */
 #ifndef ROLLCALL_SERVER_TRACK_EVIDENCE_H
 #define ROLLCALL_SERVER_TRACK_EVIDENCE_H
@@ -39,7 +34,8 @@
 
 struct evidence_rule {
 	const struct profile *profile;
-	bool uses_profile_values; /* the watched path is the profile's own: its done and failed values count */
+	bool uses_profile_values; /* the watched path is the profile's own: its done and failed values count
+	                           */
 	bool is_where;            /* success and failure predicates decide */
 	bool accepts_rewrite;
 };
@@ -47,28 +43,28 @@ struct evidence_rule {
 struct evidence_case {
 	const struct evidence_rule *rule;
 	const struct baseline *baseline;
-	int64_t since_hub_ms;     /* the intent's hub time; TIME_NONE: no call has been made */
-	const char *attempt_id;   /* NULL: none */
-	bool has_moved;           /* see target_row */
+	int64_t since_hub_ms;   /* the intent's hub time; TIME_NONE: no call has been made */
+	const char *attempt_id; /* NULL: none */
+	bool has_moved;         /* see target_row */
 };
 
 enum verdict_kind {
-	VERDICT_NOTHING,  /* says neither */
-	VERDICT_MOVED,    /* news since the intent, but neither done nor failed: it is under way */
-	VERDICT_PROVEN,   /* the action is done */
-	VERDICT_FAILED,   /* the device says that the action failed */
-	VERDICT_GONE,     /* deleted, or re-created: reported $version is below the baseline's */
+	VERDICT_NOTHING, /* says neither */
+	VERDICT_MOVED,   /* news since the intent, but neither done nor failed: it is under way */
+	VERDICT_PROVEN,  /* the action is done */
+	VERDICT_FAILED,  /* the device says that the action failed */
+	VERDICT_GONE,    /* deleted, or re-created: reported $version is below the baseline's */
 };
 struct verdict {
 	enum verdict_kind kind;
-	enum strength strength;      /* of PROVEN */
-	bool is_done_path;           /* proven in the done path or by a boot id: no settling needed */
+	enum strength strength; /* of PROVEN */
+	bool is_done_path;      /* proven in the done path or by a boot id: no settling needed */
 };
 
 struct verdict evidence_judge(const struct evidence_case *c, const struct reading *r);
 const char *verdict_text(enum verdict_kind k);
-/* Makes a baseline from a reading of a device that is there; by where only a point read will do, since no row knows
- * whether success held. */
+/* Makes a baseline from a reading of a device that is there; by where only a point read will do, since no row
+ * knows whether success held. */
 void evidence_baseline(const struct evidence_rule *rule, const struct reading *r, struct baseline *ret);
 
 #endif

@@ -1,14 +1,16 @@
-/* track: follows one hub's twins for those who await proof, at little cost: queries find candidates, point reads
- * decide (contract 4.3). Says what twins say; what that means is evidence.h's and the engine's. Loop thread only.
+/* track: follows one hub's twins for those who await proof, at little cost: queries find candidates, point
+ * reads decide (contract 4.3). Says what twins say; what that means is evidence.h's and the engine's. Loop
+ * thread only.
  *
- * It goes round over all that is watched, up to 100 ids a query, one campaign's after the other's, at least interval_ms
- * from one start to the next and never two rounds at once: with few tokens a round takes long, but everybody gets a
- * turn. A query that fails is not repeated: its targets have their turn in the next round. After a 429 its kind (query
- * or point read) is held for 10 s, doubled up to 60 s, or as long as Retry-After says if that is longer.
+ * It goes round over all that is watched, up to 100 ids a query, one campaign's after the other's, at least
+ * interval_ms from one start to the next and never two rounds at once: with few tokens a round takes long,
+ * but everybody gets a turn. A query that fails is not repeated: its targets have their turn in the next
+ * round. After a 429 its kind (query or point read) is held for 10 s, doubled up to 60 s, or as long as
+ * Retry-After says if that is longer.
  *
- * News comes from the hub's callbacks: on_outcome first, then what was learnt. What the hub would not take is told by
- * the next track_run() (NOT_DELIVERED without a status). No other function calls back. Callbacks may use the tracker,
- * but not free it. */
+ * News comes from the hub's callbacks: on_outcome first, then what was learnt. What the hub would not take is
+ * told by the next track_run() (NOT_DELIVERED without a status). No other function calls back. Callbacks may
+ * use the tracker, but not free it. */
 #ifndef ROLLCALL_SERVER_TRACK_TRACK_H
 #define ROLLCALL_SERVER_TRACK_TRACK_H
 
@@ -32,7 +34,7 @@ struct track_news {
 	uint32_t campaign, no;
 	const struct reading *reading; /* NULL: a point read that failed; answer tells how */
 	const struct hub_answer *answer;
-	int64_t asked_at_ms;           /* our clock when the request was made: a point read is no older */
+	int64_t asked_at_ms; /* our clock when the request was made: a point read is no older */
 };
 typedef void track_news_cb(void *arg, const struct track_news *news);
 /* What any read, query or probe came to: for the gate and the hub's clock. */
@@ -41,33 +43,36 @@ typedef void track_outcome_cb(void *arg, const struct hub_answer *answer);
 /* Borrows options; keeps hub and arg until track_free(). */
 struct track *track_new(const struct track_options *options, struct hub *hub, track_news_cb *on_news,
                         track_outcome_cb *on_outcome, void *arg);
-/* Starts to follow a target, from the next round on. It is told of each row about it until unwatched; where the watch
- * has candidates (verify by where), of a point read for each row instead, if that read works. Again for the same target:
- * as if unwatched before. Copies device_id; keeps watch while track_uses() it. */
-void track_watch(struct track *t, uint32_t campaign, uint32_t no, const char *device_id, const struct watch *watch);
-/* Not watched is fine. Rows (and their point reads) that are on the way are not told any more; a point read asked for
- * by track_read() is. */
+/* Starts to follow a target, from the next round on. It is told of each row about it until unwatched; where
+ * the watch has candidates (verify by where), of a point read for each row instead, if that read works. Again
+ * for the same target: as if unwatched before. Copies device_id; keeps watch while track_uses() it. */
+void track_watch(struct track *t, uint32_t campaign, uint32_t no, const char *device_id,
+                 const struct watch *watch);
+/* Not watched is fine. Rows (and their point reads) that are on the way are not told any more; a point read
+ * asked for by track_read() is. */
 void track_unwatch(struct track *t, uint32_t campaign, uint32_t no);
-/* Asks for one point read as soon as the rates allow, first come, first served; exactly one piece of news follows, from
- * a read of its own: two asks are two reads. */
-void track_read(struct track *t, uint32_t campaign, uint32_t no, const char *device_id, const struct watch *watch);
+/* Asks for one point read as soon as the rates allow, first come, first served; exactly one piece of news
+ * follows, from a read of its own: two asks are two reads. */
+void track_read(struct track *t, uint32_t campaign, uint32_t no, const char *device_id,
+                const struct watch *watch);
 /* Asks for one cheap read, to learn whether the hub works and what time it has; told by on_outcome only. */
 void track_probe(struct track *t);
-/* One page of a selection, paced like the other queries and in turn with them; answered like hub_query(). Copies
- * condition (NULL: all devices) and continuation (NULL: the first page). */
+/* One page of a selection, paced like the other queries and in turn with them; answered like hub_query().
+ * Copies condition (NULL: all devices) and continuation (NULL: the first page). */
 void track_select(struct track *t, const char *condition, const char *continuation, const struct watch *watch,
                   hub_answer_cb *on_answer, void *arg);
 /* Whether watch is still needed: for what is watched, queued or out. */
 bool track_uses(const struct track *t, const struct watch *watch);
-/* Point reads that may be asked for without queueing up: rate and places, less what is queued; 0 while held. */
+/* Point reads that may be asked for without queueing up: rate and places, less what is queued; 0 while held.
+ */
 uint32_t track_read_credit(const struct track *t, int64_t now_ms);
-/* Sends what may be sent. While the hub is shut (is_open false) only probes go out, all else waits. Gives when it wants
- * to run next (TIME_NEVER: not before news, or before the hub opens). */
+/* Sends what may be sent. While the hub is shut (is_open false) only probes go out, all else waits. Gives
+ * when it wants to run next (TIME_NEVER: not before news, or before the hub opens). */
 int64_t track_run(struct track *t, int64_t now_ms, bool is_open);
 
 struct track_stats {
 	uint32_t watched, reads_queued, inflight;
-	uint64_t pages, reads, rows;   /* answered so far; rows in those pages */
+	uint64_t pages, reads, rows; /* answered so far; rows in those pages */
 };
 void track_stats(const struct track *t, struct track_stats *ret);
 /* NULL is fine. What is out is forgotten; free the hub after that. */

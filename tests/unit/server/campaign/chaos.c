@@ -137,8 +137,9 @@ static void add_targets(struct chaos *x, uint32_t no, bool is_chosen[RIG_HUBS][D
 
 		snprintf(id, sizeof id, "d%u", d);
 		if (is_chosen[i / DEVICES][d])
-			rig_target_in(r, no, id, (uint8_t)(i / DEVICES), has_groups ? groups[d % 3] : GROUP_NONE,
-			              !once_in(x, 3), !once_in(x, 4));
+			rig_target_in(r, no, id, (uint8_t)(i / DEVICES),
+			              has_groups ? groups[d % 3] : GROUP_NONE, !once_in(x, 3),
+			              !once_in(x, 4));
 	}
 }
 

@@ -49,6 +49,8 @@ static void add_to_engine(struct rig *r, struct rig_campaign *c)
 	struct campaign_spec *spec = spec_of(c);
 
 	c->has_proof = spec->verify.by != VERIFY_NONE;
+	snprintf(c->group_by, sizeof c->group_by, "%s",
+	         spec->rollout.group_by != NULL ? spec->rollout.group_by : "");
 	engine_campaign_add(r->e, &c->row, spec, hubs, c->row.selected);
 }
 
@@ -192,10 +194,11 @@ static uint32_t group_down(const struct rig *r, const struct rig_campaign *c, ui
 			bool is_offline = row->state == TARGET_WAITING && row->offline_tries > 0 &&
 			                  row->changed_at_ms + 300000 >= r->now_ms;
 
-			if (row->group == GROUP_NONE ||
+			if (row->group == GROUP_NONE || strcmp(other->group_by, c->group_by) != 0 ||
 			    strcmp(other->groups[row->group].name, c->groups[group].name) != 0)
 				continue;
-			/* settling targets of a campaign that is no longer live are not told to a new engine */
+			/* settling targets of a campaign that is no longer live are not told to a new engine
+			 */
 			n += is_down(r, row) && !(r->has_forgotten_settling &&
 			                          campaign_state_is_final(other->row.state) && !is_out(row))
 			             ? 1
@@ -227,7 +230,8 @@ static void check_aborts(const struct rig *r, const struct rig_campaign *c)
 	ck_assert_int_eq(engine_campaign_row(r->e, c->row.no, &told), ERR_OK);
 	for (uint32_t i = 0; i < spec->aborts_n; i++) {
 		const struct abort_rule *rule = &spec->aborts[i];
-		int64_t finished = -(int64_t)told.aborts[i].finished, failed = -(int64_t)told.aborts[i].failed;
+		int64_t finished = -(int64_t)told.aborts[i].finished,
+		        failed = -(int64_t)told.aborts[i].failed;
 
 		for (uint32_t k = 0; k < c->n; k++) {
 			const struct target_row *row = &c->targets[k].row;
@@ -269,9 +273,8 @@ static void check_gate(const struct rig *r, const struct rig_campaign *c, uint32
 	              "P7: the gate of wave %u does not hold, seed %llu", w, (unsigned long long)r->seed);
 	ck_assert_msg(proven_at_ms == TIME_NONE || r->now_ms >= proven_at_ms + (int64_t)gate->soak_s * 1000,
 	              "P7: wave %u has not soaked, seed %llu", w, (unsigned long long)r->seed);
-	ck_assert_msg(c->is_approved[w] ||
-	                      !(gate->approval == APPROVAL_EACH ||
-	                        (gate->approval == APPROVAL_AFTER_FIRST && w == 0)),
+	ck_assert_msg(c->is_approved[w] || !(gate->approval == APPROVAL_EACH ||
+	                                     (gate->approval == APPROVAL_AFTER_FIRST && w == 0)),
 	              "P7: wave %u is not approved, seed %llu", w, (unsigned long long)r->seed);
 }
 
@@ -387,8 +390,8 @@ static void check_counts(const struct rig *r, uint32_t no)
 	              (unsigned long long)r->seed);
 	check_waves(r, c, &told);
 	if (r->campaigns[no].is_selected) {
-		ck_assert_msg(told.waves_n == c->row.waves_n && memcmp(told.waves, c->row.waves,
-		                                                       sizeof told.waves) == 0,
+		ck_assert_msg(told.waves_n == c->row.waves_n &&
+		                      memcmp(told.waves, c->row.waves, sizeof told.waves) == 0,
 		              "P8: waves stored of campaign %u, seed %llu", no, (unsigned long long)r->seed);
 		ck_assert_mem_eq(told.aborts, c->row.aborts, sizeof told.aborts);
 	}
@@ -448,8 +451,7 @@ static void apply_target(struct rig *r, const struct step *s)
 	          (s->row.state == TARGET_FAILED || s->row.state == TARGET_SKIPPED));
 	ck_assert(s->row.wait == WAIT_NONE || (s->row.state == TARGET_WAITING &&
 	                                       (s->row.wait == WAIT_DEVICE || s->row.wait == WAIT_OFFLINE ||
-	                                        s->row.wait == WAIT_BACKOFF ||
-	                                        s->row.wait == WAIT_HEALTH)));
+	                                        s->row.wait == WAIT_BACKOFF || s->row.wait == WAIT_HEALTH)));
 	ck_assert_uint_eq(s->row.group, was.group);
 	ck_assert_msg(!is_out(&s->row) || s->row.next_at_ms != TIME_NONE, "each that is out has a deadline");
 	ck_assert_uint_eq(s->row.hub, was.hub);
@@ -672,7 +674,8 @@ enum err rig_feed(struct rig *r, const struct fact *f)
 		struct rig_target *t = &c->targets[f->no];
 
 		t->is_compared = t->is_compared || f->asked_at_ms >= t->row.called_at_ms;
-		t->checked_at_ms = f->precheck_holds ? f->asked_at_ms : t->checked_at_ms;
+		if (f->precheck_holds && f->asked_at_ms > t->checked_at_ms)
+			t->checked_at_ms = f->asked_at_ms;
 	}
 	return err;
 }

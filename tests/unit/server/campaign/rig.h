@@ -1,10 +1,10 @@
 /* tests: a rig for the engine. It keeps what a store would: a shadow table of rows, made from the steps
  * handed out and from nothing else. After every hand-out it checks what must always hold: P1 (an intent comes
  * with its row), P2 and P3 (a claimed device is free, and compared after a 404103), P4 (slots, settling
- * included; groups over all campaigns), P6 (no call when paused or ending), P7 (a wave opens when the gate before
- * it holds, no call ahead of its wave or while an abort rule is met), P8 (counts told are the rows told, wave by
- * wave too, and what is stored is what is told), P10 (final stays final), the target machine, and that baselines
- * are never retaken. */
+ * included; groups over all campaigns), P6 (no call when paused or ending), P7 (a wave opens when the gate
+ * before it holds, no call ahead of its wave or while an abort rule is met), P8 (counts told are the rows
+ * told, wave by wave too, and what is stored is what is told), P10 (final stays final), the target machine,
+ * and that baselines are never retaken. */
 #ifndef ROLLCALL_TESTS_UNIT_SERVER_CAMPAIGN_RIG_H
 #define ROLLCALL_TESTS_UNIT_SERVER_CAMPAIGN_RIG_H
 
@@ -23,7 +23,7 @@ struct rig_target {
 	struct baseline baseline;
 	char device_id[16];
 	bool is_watched;
-	bool is_compared; /* a point read asked for after the last call was fed */
+	bool is_compared;      /* a point read asked for after the last call was fed */
 	int64_t checked_at_ms; /* when the last point read was asked for whose pre-check held */
 };
 
@@ -39,6 +39,7 @@ struct rig_campaign {
 	uint32_t n;
 	struct rig_group groups[RIG_GROUPS];
 	uint32_t groups_n;
+	char group_by[32];
 	bool is_start_approved, is_approved[WAVES_MAX], is_overridden[WAVES_MAX]; /* by orders */
 	enum wave_stage stages[WAVES_MAX];                                        /* by steps */
 	bool is_stopped; /* paused or cancelled by an order */
@@ -55,9 +56,9 @@ struct rig {
 	uint32_t campaigns_n;
 	struct step steps[RIG_STEPS]; /* of the last turn() */
 	size_t steps_n;
-	uint32_t selects; /* STEP_SELECT seen */
-	struct buf *log;  /* where not NULL: all steps as text */
-	uint64_t seed;    /* told in failures */
+	uint32_t selects;            /* STEP_SELECT seen */
+	struct buf *log;             /* where not NULL: all steps as text */
+	uint64_t seed;               /* told in failures */
 	bool has_forgotten_settling; /* by a crash; see group_down() */
 };
 

@@ -1,5 +1,5 @@
-/* tests: server/campaign/wave: when a gate holds, soaks or cannot hold any more; when an abort rule is met. And
- * where waves end, which spec tells. */
+/* tests: server/campaign/wave: when a gate holds, soaks or cannot hold any more; when an abort rule is met.
+ * And where waves end, which spec tells. */
 #include "tests/lib/suite.h"
 
 #include <stdio.h>
@@ -226,8 +226,16 @@ static void expect_ends(uint32_t total, const int *up_to, const uint32_t *ends, 
 	}
 }
 
-#define UP_TO(...) (const int[]){__VA_ARGS__}
-#define END_AT(...) (const uint32_t[]){__VA_ARGS__}
+#define UP_TO(...) \
+	(const int[]) \
+	{ \
+		__VA_ARGS__ \
+	}
+#define END_AT(...) \
+	(const uint32_t[]) \
+	{ \
+		__VA_ARGS__ \
+	}
 
 START_TEST(test_waves_end_at_whole_devices_and_the_last_at_all)
 {
