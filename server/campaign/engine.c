@@ -1303,6 +1303,15 @@ static void move_wave(struct engine *e, struct campaign *c, uint32_t wave, enum 
 	c->waves[wave].stage = (uint8_t)to;
 }
 
+/* Goes on although abort rules may be met: these count afresh. */
+static void end_pause(struct engine *e, struct campaign *c, const char *reason)
+{
+	for (uint32_t i = 0; i < c->spec->aborts_n; i++)
+		if (abort_is_met(&c->spec->aborts[i], &c->counts, &c->aborts[i]))
+			c->aborts[i] = abort_base_of(&c->spec->aborts[i], &c->counts);
+	move_campaign(e, c, c->phase, false, reason);
+}
+
 /* Opens the gate that waits for a person; one that failed only where the order says so. */
 static enum err approve(struct engine *e, struct campaign *c, const struct fact *f)
 {
@@ -1319,7 +1328,7 @@ static enum err approve(struct engine *e, struct campaign *c, const struct fact 
 		return ERR_CONFLICT;
 	wave->is_approved = wave->is_overridden = true;
 	move_wave(e, c, c->wave, WAVE_OPEN);
-	move_campaign(e, c, c->phase, false, reason);
+	end_pause(e, c, reason);
 	return ERR_OK;
 }
 
@@ -1348,10 +1357,7 @@ static enum err feed_order(struct engine *e, struct campaign *c, const struct fa
 		move_campaign(e, c, c->phase, true, reason);
 	} else if (f->kind == FACT_RESUME && c->is_paused) {
 		snprintf(reason, sizeof reason, "resumed by %.96s", f->by);
-		for (uint32_t i = 0; i < c->spec->aborts_n; i++)
-			if (abort_is_met(&c->spec->aborts[i], &c->counts, &c->aborts[i]))
-				c->aborts[i] = abort_base_of(&c->spec->aborts[i], &c->counts);
-		move_campaign(e, c, c->phase, false, reason);
+		end_pause(e, c, reason);
 	}
 	return ERR_OK;
 }

@@ -1004,6 +1004,28 @@ START_TEST(test_a_failed_gate_does_not_hide_a_rule)
 }
 END_TEST
 
+START_TEST(test_an_override_ends_the_pause_of_a_rule_met_meanwhile_too)
+{
+	begin(ROLLOUT(WAVES "," GATE("\"minSuccessPercent\":100")) "," ABORT(COUNT("any", "2", "pause")), 7);
+	prove(0);
+	rig_turn(r);
+	refuse(1);
+	rig_turn(r);
+	refuse(2);
+	rig_turn(r);
+	expect_campaign(CAMPAIGN_PAUSED, "abort rule 0: 2 of 3 finished devices failed");
+	ck_assert_int_eq(rig_approve(r, c, true), ERR_OK);
+	rig_turn(r);
+	expect("sffiiii");
+	refuse(3);
+	rig_turn(r);
+	expect_campaign(CAMPAIGN_RUNNING, "approved by eva");
+	refuse(4);
+	rig_turn(r);
+	expect_campaign(CAMPAIGN_PAUSED, "abort rule 0: 2 of 2 finished devices failed");
+}
+END_TEST
+
 START_TEST(test_resumed_after_a_rule_it_counts_afresh_also_over_a_crash)
 {
 	for (int crashes = 0; crashes < 3; crashes++) {
@@ -2198,6 +2220,7 @@ int main(void)
 	     test_of_rules_met_at_once_the_first_is_told, test_a_rule_that_cancels_acts_also_in_a_pause,
 	     test_a_rule_met_in_a_pause_by_order_is_told_before_it_is_resumed,
 	     test_a_failed_gate_does_not_hide_a_rule,
+	     test_an_override_ends_the_pause_of_a_rule_met_meanwhile_too,
 	     test_resumed_after_a_rule_it_counts_afresh_also_over_a_crash,
 	     test_a_base_stored_ahead_of_its_rows_trips_nothing_after_the_crash,
 	     test_a_rule_that_is_patched_in_acts_at_once_and_counts_from_the_beginning,
