@@ -120,6 +120,8 @@ struct live *conduct_live_new(struct conductor *c, const struct campaign_row *ro
 int conduct_find_hub(const struct conductor *c, const char *name);
 /* Feeds a fact; what is late or about what is gone is no error here. Gives engine_feed()'s answer. */
 enum err conduct_feed(struct conductor *c, const struct fact *f);
+/* Takes back what is unsent at every hub, of one campaign or (0) of all. */
+void conduct_withdraw(struct conductor *c, uint32_t campaign);
 /* Adds an event to the commit to come; its id is filled in. */
 void conduct_tell(struct conductor *c, struct event *event);
 

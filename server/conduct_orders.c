@@ -225,8 +225,7 @@ static struct live *live_for(struct conductor *c, const char *campaign_id, enum 
 static void put_in_force(struct conductor *c, struct live *live, enum order order)
 {
 	if (order == ORDER_PAUSE || order == ORDER_CANCEL)
-		for (uint32_t i = 0; i < c->ports_n; i++)
-			port_withdraw(&c->ports[i], live->no);
+		conduct_withdraw(c, live->no);
 	if (order == ORDER_CANCEL && live->found != NULL) {
 		batch_pages_drop(c->batch, live->no);
 		select_end(live);

@@ -335,7 +335,7 @@ static void answer(struct waiters *all)
 	}
 }
 
-static void withdraw(struct conductor *c, uint32_t campaign)
+void conduct_withdraw(struct conductor *c, uint32_t campaign)
 {
 	for (uint32_t i = 0; i < c->ports_n; i++)
 		port_withdraw(&c->ports[i], campaign);
@@ -353,10 +353,13 @@ static void act(struct conductor *c)
 			select_begin(c, live);
 		else if (s->kind == STEP_CAMPAIGN &&
 		         (s->campaign_to == CAMPAIGN_PAUSED || s->campaign_to == CAMPAIGN_CANCELLING))
-			withdraw(c, s->campaign); /* a gate or an abort rule did it */
+			conduct_withdraw(c, s->campaign); /* a gate or an abort rule did it */
 	}
-	c->steps_n = 0;
 	answer(&c->committing);
+	for (size_t i = 0; i < c->steps_n; i++) /* what is final on record is not live any more */
+		if (c->steps[i].kind == STEP_CAMPAIGN && campaign_state_is_final(c->steps[i].campaign_to))
+			live_drop(c, conduct_live(c, c->steps[i].campaign));
+	c->steps_n = 0;
 }
 
 static void write_target(struct conductor *c, const struct step *s)
@@ -457,8 +460,6 @@ static void write_campaigns(struct conductor *c)
 static void on_committed(void *arg, enum err err, uint64_t revision)
 {
 	struct conductor *c = arg;
-	struct live *live, *next;
-	struct campaign_row row;
 
 	(void)revision;
 	if (err != ERR_OK) {
@@ -468,10 +469,6 @@ static void on_committed(void *arg, enum err err, uint64_t revision)
 	}
 	c->is_committing = false;
 	act(c);
-	HASH_ITER (hh, c->lives, live, next)
-		if (engine_campaign_row(c->engine, live->no, &row) == ERR_OK &&
-		    campaign_state_is_final(row.state))
-			live_drop(c, live);
 	conduct_wake(c);
 }
 
@@ -557,7 +554,7 @@ int64_t conductor_run(struct conductor *c)
 void conductor_drain(struct conductor *c)
 {
 	c->is_draining = true;
-	withdraw(c, 0);
+	conduct_withdraw(c, 0);
 	conduct_wake(c);
 }
 
