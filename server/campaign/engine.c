@@ -6,15 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
-#include <uthash.h>
 
-#include "server/base/buf.h"
 #include "server/base/hash.h"
-#include "server/campaign/group.h"
-#include "server/campaign/hold.h"
-#include "server/campaign/policy.h"
-#include "server/campaign/queue.h"
+#include "server/campaign/engine_parts.h"
 #include "server/campaign/target.h"
 #include "server/campaign/wave.h"
 
@@ -22,114 +16,6 @@
 #define CHECKED_FOR_MS 60000
 /* A device whose pre-check fails is asked again after so long. */
 #define UNHEALTHY_FOR_MS 60000
-/* A device found offline counts against its group for so long, or until it is called again: P4 says 5 min,
- * and the call after a 404103 comes within 6. */
-#define OFFLINE_FOR_MS (7 * 60000)
-
-#define F_TOUCHED 1u  /* the cursor passes it by: it is, or will be, in a queue or has an alarm */
-#define F_READING 2u  /* a point read is out */
-#define F_PREPARED 4u /* a point read before its call is out, or done: counted in campaign.prepared */
-#define F_PARKED 8u   /* waits in its group for room: counted in campaign.parked */
-#define F_OFFLINE 16u /* counted in shared_group.offline */
-
-/* What every target costs in memory; the rest is in struct active, for those that something has happened to.
- */
-struct target {
-	uint32_t id_at; /* in the campaign's ids */
-	uint8_t state, reason, wait, lane;
-	uint8_t flags;
-	uint32_t group; /* GROUP_NONE: the campaign has no groups */
-	struct active *active;
-};
-
-struct active {
-	struct target_row row;
-	int64_t alarm_at_ms;     /* of the alarm that counts */
-	int64_t checked_at_ms;   /* when the point read before a call was asked for */
-	int64_t offline_mark_ms; /* lane's callable time at which it would have been found offline first */
-	uint8_t rereads, gones;
-	bool must_read;     /* ask its twin before the next call, whatever the rules say */
-	bool is_expiring;   /* has waited offline long enough: the next reading decides */
-	bool must_back_off; /* the hub said 404001: even if it is there, not at once again */
-};
-
-/* A device that a final target keeps: taken up by engine_recover(), when it is known which are over. */
-struct kept {
-	uint32_t campaign, no;
-	uint8_t hub;
-	bool is_slot;
-	int64_t until_ms;
-	char *device_id;
-};
-
-/* One hub's share of a campaign. */
-struct lane {
-	uint8_t hub;
-	uint32_t cursor;         /* fresh targets from here on */
-	struct numbers prepared; /* read, to be called */
-	struct numbers ready;    /* to be looked at again */
-	int64_t callable_ms;     /* how long calls could have been made so far */
-};
-
-struct campaign {
-	UT_hash_handle hh;
-	TAILQ_ENTRY(campaign) link, dirty_link;
-	uint32_t no;
-	char id[ID_SIZE];
-	struct campaign_spec *spec;
-	int64_t start_at_ms, end_at_ms;
-	struct rate rate;
-	/* as of now */
-	enum campaign_state phase;
-	bool is_paused, has_ended;
-	char reason[128];
-	int64_t started_at_ms, finished_at_ms;
-	struct counts counts;
-	uint32_t slots, prepared; /* between call and end of settling; being read before a call */
-	uint32_t parked;          /* wait for room in their group */
-	uint32_t sweep;           /* closing: targets below have been closed */
-	struct wave_row waves[WAVES_MAX], told_waves[WAVES_MAX];
-	uint32_t wave_ends[WAVES_MAX];
-	uint32_t waves_n, wave; /* waves_n 0: not selected yet; the wave that is open, or was last */
-	struct abort_base aborts[ABORTS_MAX];
-	/* as handed out */
-	enum campaign_state told_state, told_phase;
-	int64_t told_started_at_ms, told_finished_at_ms;
-	struct counts told;
-	char told_reason[128];
-	bool is_dirty;
-	/* targets */
-	struct target *targets;
-	struct baseline *baselines;
-	uint32_t n, size;
-	struct buf ids;
-	struct campaign_group *groups;
-	uint32_t groups_n;
-	uint32_t lanes_n;
-	struct lane lanes[];
-};
-
-TAILQ_HEAD(campaigns, campaign);
-
-struct engine {
-	struct campaign *by_no;
-	struct campaigns all, dirty;
-	struct holds *holds;
-	struct groups *groups;
-	struct alarms alarms;  /* who: campaign << 32 | target */
-	struct alarms forgets; /* the same; when its being offline no longer counts */
-	uint64_t ends;         /* targets that have become final: one may finish its wave */
-	struct hub_state hubs[HUBS_MAX];
-	int64_t now_ms;    /* the latest time heard of */
-	int64_t passed_ms; /* up to when callable time has been counted */
-	uint32_t claims_left;
-	bool was_open[HUBS_MAX]; /* as of passed_ms */
-	struct kept *kept;
-	size_t kept_n, kept_size;
-	/* steps not handed out yet: a ring */
-	struct step *ring;
-	size_t ring_size, ring_head, ring_n;
-};
 
 /* ---- what is kept ---- */
 
@@ -143,14 +29,6 @@ struct engine *engine_new(void)
 	e->groups = groups_new();
 	e->now_ms = e->passed_ms = TIME_NONE;
 	return e;
-}
-
-static struct campaign *find(const struct engine *e, uint32_t no)
-{
-	struct campaign *c;
-
-	HASH_FIND(hh, e->by_no, &no, sizeof no, c);
-	return c;
 }
 
 void engine_campaign_drop(struct engine *e, uint32_t no)
@@ -205,14 +83,6 @@ void engine_hub(struct engine *e, uint8_t hub, const struct hub_state *state)
 	e->hubs[hub] = *state;
 }
 
-/* What the API shows. */
-static enum campaign_state shown(const struct campaign *c)
-{
-	return c->is_paused && c->phase != CAMPAIGN_CANCELLING && !campaign_state_is_final(c->phase)
-	               ? CAMPAIGN_PAUSED
-	               : c->phase;
-}
-
 void engine_campaign_add(struct engine *e, const struct campaign_row *row, struct campaign_spec *spec,
                          const uint8_t *hubs, uint32_t hubs_n)
 {
@@ -242,17 +112,7 @@ void engine_campaign_add(struct engine *e, const struct campaign_row *row, struc
 	TAILQ_INSERT_TAIL(&e->all, c, link);
 }
 
-static const char *device_of(const struct campaign *c, uint32_t no)
-{
-	return c->ids.data + c->targets[no].id_at;
-}
-
-static uint8_t hub_of(const struct campaign *c, uint32_t no)
-{
-	return c->lanes[c->targets[no].lane].hub;
-}
-
-static struct target_row blank_row(const struct campaign *c, uint32_t no)
+struct target_row engine_blank_row(const struct campaign *c, uint32_t no)
 {
 	const struct target *t = &c->targets[no];
 
@@ -276,7 +136,7 @@ static struct active *activate(struct campaign *c, uint32_t no)
 
 	if (t->active == NULL) {
 		t->active = xcalloc(1, sizeof *t->active);
-		t->active->row = blank_row(c, no);
+		t->active->row = engine_blank_row(c, no);
 		t->active->alarm_at_ms = TIME_NEVER;
 		t->active->checked_at_ms = TIME_NONE;
 	}
@@ -309,14 +169,11 @@ static void counts_move(struct counts *n, uint8_t from, uint8_t from_reason, uin
 	counts_add(n, row);
 }
 
-/* The wave of target no; only once waves_n is known. */
-static uint32_t wave_at(const struct campaign *c, uint32_t no)
+static void mark_dirty(struct engine *e, struct campaign *c)
 {
-	uint32_t w = 0;
-
-	while (w + 1 < c->waves_n && no >= c->wave_ends[w])
-		w++;
-	return w;
+	if (!c->is_dirty)
+		TAILQ_INSERT_TAIL(&e->dirty, c, dirty_link);
+	c->is_dirty = true;
 }
 
 static void waves_move(const struct campaign *c, struct wave_row *waves, uint8_t from,
@@ -347,119 +204,6 @@ static void count_waves(struct campaign *c)
 			c->wave = w;
 	}
 	memcpy(c->told_waves, c->waves, sizeof c->told_waves);
-}
-
-static void mark_dirty(struct engine *e, struct campaign *c)
-{
-	if (!c->is_dirty)
-		TAILQ_INSERT_TAIL(&e->dirty, c, dirty_link);
-	c->is_dirty = true;
-}
-
-static struct campaign_group *group_of(const struct campaign *c, uint32_t no)
-{
-	return c->targets[no].group != GROUP_NONE ? &c->groups[c->targets[no].group] : NULL;
-}
-
-static uint32_t group_max(const struct campaign *c, const struct campaign_group *g)
-{
-	return limit_of(c->spec->rollout.group_max_unavailable, g->size);
-}
-
-static void take_slot(struct campaign *c, uint32_t no, struct holder *h)
-{
-	struct campaign_group *g = group_of(c, no);
-
-	h->is_slot = true;
-	c->slots++;
-	if (g != NULL) {
-		h->group = g->shared;
-		g->shared->out++;
-	}
-}
-
-/* c is NULL where the campaign is over and dropped: its group goes on counting until then. */
-static void give_slot(struct engine *e, struct campaign *c, struct holder *h)
-{
-	h->is_slot = false;
-	if (c != NULL)
-		c->slots--;
-	if (h->group != NULL) {
-		h->group->out--;
-		group_touch(e->groups, h->group);
-	}
-}
-
-static void unpark(struct campaign *c, uint32_t no)
-{
-	if (c->targets[no].flags & F_PARKED)
-		c->parked--;
-	c->targets[no].flags &= (uint8_t)~F_PARKED;
-}
-
-/* Whether there is room for this target of the group; one that counts as offline does so already. */
-static bool has_room(const struct campaign *c, uint32_t no, const struct campaign_group *g)
-{
-	return group_room(g, group_max(c, g) + ((c->targets[no].flags & F_OFFLINE) ? 1 : 0)) > 0;
-}
-
-/* Lets one wait for room in its group. They come in the order of calling; first those that count as offline,
- * as they need no more room than they take already. */
-static void queue_parked(const struct campaign *c, struct campaign_group *g, uint32_t no)
-{
-	alarms_add(&g->parked, (c->targets[no].flags & F_OFFLINE) ? -1 : (int64_t)no, no);
-}
-
-/* Gives the first of those; false: none is left. */
-static bool next_parked(const struct campaign *c, struct campaign_group *g, uint32_t *ret_no)
-{
-	uint64_t who;
-
-	while (alarms_pop(&g->parked, TIME_NEVER, &who)) {
-		*ret_no = (uint32_t)who;
-		if (c->targets[*ret_no].flags & F_PARKED)
-			return true; /* else it does not wait any more */
-	}
-	return false;
-}
-
-/* Lets as many of those that wait for room in the group be looked at as there is room for. */
-static void wake_parked(struct campaign *c, struct campaign_group *g)
-{
-	uint32_t room = group_room(g, group_max(c, g)), no;
-
-	while (next_parked(c, g, &no)) {
-		bool is_offline = (c->targets[no].flags & F_OFFLINE) != 0;
-
-		if (is_offline ? !has_room(c, no, g) : room == 0) {
-			queue_parked(c, g, no);
-			return;
-		}
-		unpark(c, no);
-		numbers_push(&c->lanes[c->targets[no].lane].ready, no);
-		if (!is_offline)
-			room--;
-	}
-}
-
-/* Counts a waiting target against its group, or not any more, as its row says. */
-static void count_offline(struct engine *e, struct campaign *c, const struct target_row *row)
-{
-	struct campaign_group *g = group_of(c, row->no);
-	struct target *t = &c->targets[row->no];
-	int64_t until_ms = row->changed_at_ms + OFFLINE_FOR_MS;
-	bool counts = row->state == TARGET_WAITING && row->offline_tries > 0 && until_ms > e->now_ms;
-
-	if (g == NULL || counts == ((t->flags & F_OFFLINE) != 0))
-		return;
-	t->flags ^= F_OFFLINE;
-	if (counts) {
-		g->shared->offline++;
-		alarms_add(&e->forgets, until_ms, (uint64_t)c->no << 32 | row->no);
-	} else {
-		g->shared->offline--;
-		group_touch(e->groups, g->shared);
-	}
 }
 
 static bool has_expired(const struct campaign *c, int64_t offline_ms)
@@ -496,12 +240,12 @@ static void resume_target(struct engine *e, struct campaign *c, const struct tar
 		struct holder *h = hold_take(e->holds, lane->hub, device_id, c->no, row->no);
 
 		if (is_out)
-			take_slot(c, row->no, h);
+			engine_take_slot(c, row->no, h);
 	}
 	c->targets[row->no].flags |= F_TOUCHED;
 	a = activate(c, row->no);
 	a->row = *row;
-	count_offline(e, c, row);
+	engine_count_offline(e, c, row);
 	a->offline_mark_ms = lane->callable_ms - row->offline_ms;
 	if (row->offline_tries > 0 && row->wait == WAIT_NONE && has_expired(c, row->offline_ms))
 		a->is_expiring = a->must_read = true;
@@ -563,7 +307,7 @@ void engine_hold_add(struct engine *e, const struct target_row *row, uint8_t hub
 
 /* ---- steps waiting to be handed out ---- */
 
-static struct step *push_step(struct engine *e, enum step_kind kind, uint32_t campaign)
+struct step *engine_push(struct engine *e, enum step_kind kind, uint32_t campaign)
 {
 	struct step *s;
 
@@ -586,8 +330,8 @@ static struct step *push_step(struct engine *e, enum step_kind kind, uint32_t ca
 }
 
 /* Moves a campaign to a phase, paused or not, and lets it be told. reason NULL: the one it has. */
-static void move_campaign(struct engine *e, struct campaign *c, enum campaign_state phase, bool is_paused,
-                          const char *reason)
+void engine_move(struct engine *e, struct campaign *c, enum campaign_state phase, bool is_paused,
+                 const char *reason)
 {
 	enum campaign_state from = shown(c), to;
 	struct step *s;
@@ -597,7 +341,7 @@ static void move_campaign(struct engine *e, struct campaign *c, enum campaign_st
 	to = shown(c);
 	if (to != from)
 		sm_move(&campaign_machine, from, to);
-	s = push_step(e, STEP_CAMPAIGN, c->no);
+	s = engine_push(e, STEP_CAMPAIGN, c->no);
 	s->campaign_from = from;
 	s->campaign_to = to;
 	s->phase = phase;
@@ -639,7 +383,7 @@ static void after_change(struct engine *e, struct campaign *c, uint8_t from, uin
 
 static void end(struct change *ch)
 {
-	struct step *s = push_step(ch->e, STEP_TARGET, ch->c->no);
+	struct step *s = engine_push(ch->e, STEP_TARGET, ch->c->no);
 	struct target_row row;
 
 	counts_move(&ch->c->counts, ch->from, ch->from_reason, ch->from_wait, ch->row);
@@ -659,7 +403,7 @@ static void end(struct change *ch)
 	row = *ch->row;
 	if (target_state_is_final(row.state)) {
 		ch->e->ends++;
-		unpark(ch->c, row.no);
+		engine_unpark(ch->c, row.no);
 		free(ch->a);
 		ch->t->active = NULL;
 	}
@@ -669,7 +413,7 @@ static void end(struct change *ch)
 /* Lets something be done about a target whose row does not change. */
 static void act_only(struct engine *e, struct campaign *c, uint32_t no, unsigned acts)
 {
-	struct step *s = push_step(e, STEP_TARGET, c->no);
+	struct step *s = engine_push(e, STEP_TARGET, c->no);
 
 	s->acts = acts;
 	s->row = activate(c, no)->row;
@@ -704,12 +448,10 @@ static void on_freed(void *arg, uint32_t campaign, uint32_t no)
 	end(&ch);
 }
 
-static void count_time(struct engine *e, int64_t now_ms);
-
 static void leave_slot(struct change *ch, struct holder *h)
 {
 	if (h->is_slot)
-		give_slot(ch->e, ch->c, h);
+		engine_give_slot(ch->e, ch->c, h);
 }
 
 /* Lets go of the target's device, at once. */
@@ -738,7 +480,7 @@ static void release_at(struct change *ch, int64_t at_ms, bool keeps_slot)
 	if (!keeps_slot) {
 		leave_slot(ch, h);
 	} else if (!h->is_slot) { /* a call thought not to have reached it did */
-		take_slot(ch->c, ch->row->no, h);
+		engine_take_slot(ch->c, ch->row->no, h);
 	}
 	hold_until(ch->e->holds, hub_of(ch->c, ch->row->no), device_of(ch->c, ch->row->no), at_ms);
 	ch->row->hold_until_ms = at_ms;
@@ -799,52 +541,6 @@ static void succeed(struct change *ch, int64_t settle_ms)
 	end(ch);
 }
 
-static bool is_closing(const struct campaign *c)
-{
-	return c->phase == CAMPAIGN_CANCELLING ||
-	       (c->has_ended && (c->phase == CAMPAIGN_RUNNING || c->phase == CAMPAIGN_AWAITING_APPROVAL));
-}
-
-/* Gives the first abort rule that is met, one that cancels before one that pauses; in a pause, only those
- * that were not met before. aborts_n: none. */
-static uint32_t met_abort(const struct campaign *c, const struct counts *before)
-{
-	uint32_t met = c->spec->aborts_n;
-
-	for (uint32_t i = c->spec->aborts_n; i-- > 0;) {
-		const struct abort_rule *rule = &c->spec->aborts[i];
-
-		if (!abort_is_met(rule, &c->counts, &c->aborts[i]) ||
-		    (c->is_paused && abort_is_met(rule, before, &c->aborts[i])))
-			continue;
-		if (met == c->spec->aborts_n || rule->cancels || !c->spec->aborts[met].cancels)
-			met = i;
-	}
-	return met;
-}
-
-/* An abort rule that is met acts at once (P7), also in a pause that has another reason. */
-static void check_aborts(struct engine *e, struct campaign *c, const struct counts *before, int64_t now_ms)
-{
-	uint32_t met = is_closing(c) ? c->spec->aborts_n : met_abort(c, before);
-	const struct abort_rule *rule = &c->spec->aborts[met];
-	struct abort_base since;
-	char reason[128];
-
-	if (met == c->spec->aborts_n)
-		return;
-	since = abort_since(rule, &c->counts, &c->aborts[met]);
-	snprintf(reason, sizeof reason, "abort rule %u: %u of %u finished devices failed%s%s", met,
-	         since.failed, since.finished, rule->cause != REASON_NONE ? " by " : "",
-	         reason_text(rule->cause));
-	count_time(e, now_ms);
-	c->sweep = 0;
-	if (rule->cancels)
-		move_campaign(e, c, CAMPAIGN_CANCELLING, false, reason);
-	else
-		move_campaign(e, c, c->phase, true, reason);
-}
-
 /* What a target's change means for its group and its campaign. */
 static void after_change(struct engine *e, struct campaign *c, uint8_t from, uint8_t from_wait,
                          const struct target_row *row)
@@ -855,7 +551,7 @@ static void after_change(struct engine *e, struct campaign *c, uint8_t from, uin
 	bool has_finished =
 	        from != row->state && (row->state == TARGET_FAILED || row->state == TARGET_SUCCEEDED);
 
-	count_offline(e, c, row);
+	engine_count_offline(e, c, row);
 	if (g != NULL && has_finished && row->state == TARGET_FAILED)
 		g->failed++;
 	if (g != NULL && (has_finished || /* or does not use the room that there was for it: */
@@ -866,7 +562,7 @@ static void after_change(struct engine *e, struct campaign *c, uint8_t from, uin
 
 		before.state[row->state]--;
 		before.reason[row->reason]--;
-		check_aborts(e, c, &before, row->changed_at_ms);
+		engine_check_aborts(e, c, &before, row->changed_at_ms);
 	}
 }
 
@@ -890,7 +586,7 @@ static void wait_again(struct change *ch, enum wait wait, int64_t at_ms)
 		move(ch, TARGET_WAITING, REASON_NONE);
 	else
 		unprepare(ch);
-	unpark(ch->c, no);
+	engine_unpark(ch->c, no);
 	ch->row->wait = (uint8_t)wait;
 	ch->row->next_at_ms = at_ms;
 	ch->a->alarm_at_ms = TIME_NEVER;
@@ -956,7 +652,7 @@ static void await_proof(struct change *ch)
 }
 
 /* Counts the time until now_ms as callable where it was: before whatever makes it so, or not so. */
-static void count_time(struct engine *e, int64_t now_ms)
+void engine_count_time(struct engine *e, int64_t now_ms)
 {
 	struct campaign *c;
 
@@ -996,7 +692,7 @@ static void offline(struct change *ch)
 	const struct campaign_spec *s = ch->c->spec;
 	int64_t left_ms;
 
-	count_time(ch->e, ch->now_ms);
+	engine_count_time(ch->e, ch->now_ms);
 	ch->row->attempts--;
 	ch->row->is_unresolved = true;
 	let_go(ch);
@@ -1293,45 +989,6 @@ static enum err feed_read_failed(struct engine *e, struct campaign *c, const str
 
 /* ---- facts: orders and selection ---- */
 
-static void move_wave(struct engine *e, struct campaign *c, uint32_t wave, enum wave_stage to)
-{
-	struct step *s = push_step(e, STEP_WAVE, c->no);
-
-	s->wave = wave;
-	s->wave_from = (enum wave_stage)c->waves[wave].stage;
-	s->wave_to = to;
-	c->waves[wave].stage = (uint8_t)to;
-}
-
-/* Goes on although abort rules may be met: these count afresh. */
-static void end_pause(struct engine *e, struct campaign *c, const char *reason)
-{
-	for (uint32_t i = 0; i < c->spec->aborts_n; i++)
-		if (abort_is_met(&c->spec->aborts[i], &c->counts, &c->aborts[i]))
-			c->aborts[i] = abort_base_of(&c->spec->aborts[i], &c->counts);
-	move_campaign(e, c, c->phase, false, reason);
-}
-
-/* Opens the gate that waits for a person; one that failed only where the order says so. */
-static enum err approve(struct engine *e, struct campaign *c, const struct fact *f)
-{
-	struct wave_row *wave = &c->waves[c->wave];
-	char reason[128];
-
-	snprintf(reason, sizeof reason, "approved by %.96s", f->by);
-	if (c->phase == CAMPAIGN_AWAITING_APPROVAL) {
-		wave->is_approved = wave->stage != WAVE_PENDING; /* else it was about the start */
-		move_campaign(e, c, CAMPAIGN_RUNNING, c->is_paused, c->is_paused ? NULL : reason);
-		return ERR_OK;
-	}
-	if (c->waves_n == 0 || wave->stage != WAVE_FAILED || !f->is_override)
-		return ERR_CONFLICT;
-	wave->is_approved = wave->is_overridden = true;
-	move_wave(e, c, c->wave, WAVE_OPEN);
-	end_pause(e, c, reason);
-	return ERR_OK;
-}
-
 static enum err feed_order(struct engine *e, struct campaign *c, const struct fact *f)
 {
 	char reason[128];
@@ -1341,23 +998,23 @@ static enum err feed_order(struct engine *e, struct campaign *c, const struct fa
 		return ERR_OK;
 	if (!is_live)
 		return ERR_CONFLICT;
-	count_time(e, f->at_ms);
+	engine_count_time(e, f->at_ms);
 	if (f->kind == FACT_APPROVE)
-		return approve(e, c, f);
+		return engine_approve(e, c, f);
 	if (f->kind == FACT_CANCEL) {
 		bool is_over = c->counts.total == 0 && c->phase != CAMPAIGN_RUNNING;
 
 		snprintf(reason, sizeof reason, "cancelled by %.96s", f->by);
 		if (is_over)
 			c->finished_at_ms = f->at_ms;
-		move_campaign(e, c, is_over ? CAMPAIGN_CANCELLED : CAMPAIGN_CANCELLING, false, reason);
+		engine_move(e, c, is_over ? CAMPAIGN_CANCELLED : CAMPAIGN_CANCELLING, false, reason);
 		c->sweep = 0;
 	} else if (f->kind == FACT_PAUSE && !c->is_paused) {
 		snprintf(reason, sizeof reason, "paused by %.96s", f->by);
-		move_campaign(e, c, c->phase, true, reason);
+		engine_move(e, c, c->phase, true, reason);
 	} else if (f->kind == FACT_RESUME && c->is_paused) {
 		snprintf(reason, sizeof reason, "resumed by %.96s", f->by);
-		end_pause(e, c, reason);
+		engine_end_pause(e, c, reason);
 	}
 	return ERR_OK;
 }
@@ -1366,10 +1023,10 @@ static enum err feed_selection(struct engine *e, struct campaign *c, const struc
 {
 	if (c->phase != CAMPAIGN_SELECTING)
 		return ERR_CLOSED;
-	count_time(e, f->at_ms);
+	engine_count_time(e, f->at_ms);
 	if (f->kind == FACT_SELECTION_FAILED) {
 		c->finished_at_ms = f->at_ms;
-		move_campaign(e, c, CAMPAIGN_FAILED, false, f->detail);
+		engine_move(e, c, CAMPAIGN_FAILED, false, f->detail);
 	} else {
 		bool waits = wave_needs_approval(c->spec, -1) && c->n > 0;
 
@@ -1378,10 +1035,10 @@ static enum err feed_selection(struct engine *e, struct campaign *c, const struc
 		for (uint32_t w = 0; w < c->waves_n; w++)
 			c->waves[w] = (struct wave_row){.opened_at_ms = TIME_NONE, .proven_at_ms = TIME_NONE};
 		count_waves(c);
-		move_campaign(e, c, waits ? CAMPAIGN_AWAITING_APPROVAL : CAMPAIGN_RUNNING, c->is_paused,
-		              c->is_paused ? NULL
-		              : waits      ? "waits for approval to start"
-		                           : "");
+		engine_move(e, c, waits ? CAMPAIGN_AWAITING_APPROVAL : CAMPAIGN_RUNNING, c->is_paused,
+		            c->is_paused ? NULL
+		            : waits      ? "waits for approval to start"
+		                         : "");
 	}
 	return ERR_OK;
 }
@@ -1500,13 +1157,13 @@ static void pass_time(struct engine *e, int64_t now_ms)
 	struct campaign *c;
 	uint64_t who;
 
-	count_time(e, now_ms);
+	engine_count_time(e, now_ms);
 	for (unsigned h = 0; h < HUBS_MAX; h++)
 		e->was_open[h] = e->hubs[h].is_open;
 	e->now_ms = e->passed_ms = now_ms;
 	while (hold_expire(e->holds, now_ms, &holder, on_freed, e)) {
 		if (holder.is_slot)
-			give_slot(e, find(e, holder.campaign), &holder);
+			engine_give_slot(e, find(e, holder.campaign), &holder);
 	}
 	while (alarms_pop(&e->alarms, now_ms, &who)) {
 		c = find(e, (uint32_t)(who >> 32));
@@ -1516,12 +1173,12 @@ static void pass_time(struct engine *e, int64_t now_ms)
 	while (alarms_pop(&e->forgets, now_ms, &who)) {
 		c = find(e, (uint32_t)(who >> 32));
 		if (c != NULL && (c->targets[(uint32_t)who].flags & F_OFFLINE))
-			count_offline(e, c, &c->targets[(uint32_t)who].active->row);
+			engine_count_offline(e, c, &c->targets[(uint32_t)who].active->row);
 	}
 	TAILQ_FOREACH (c, &e->all, link) {
 		if (c->phase == CAMPAIGN_SCHEDULED && c->start_at_ms <= now_ms) {
-			move_campaign(e, c, CAMPAIGN_SELECTING, c->is_paused, c->is_paused ? NULL : "");
-			push_step(e, STEP_SELECT, c->no);
+			engine_move(e, c, CAMPAIGN_SELECTING, c->is_paused, c->is_paused ? NULL : "");
+			engine_push(e, STEP_SELECT, c->no);
 		}
 		if (!c->has_ended && c->end_at_ms <= now_ms) {
 			c->has_ended = true;
@@ -1550,67 +1207,9 @@ static void complete(struct engine *e, struct campaign *c, int64_t now_ms)
 		return;
 	c->finished_at_ms = now_ms;
 	if (c->phase == CAMPAIGN_CANCELLING)
-		move_campaign(e, c, CAMPAIGN_CANCELLED, false, NULL);
+		engine_move(e, c, CAMPAIGN_CANCELLED, false, NULL);
 	else
-		move_campaign(e, c, CAMPAIGN_COMPLETED, false,
-		              c->counts.total == 0 ? "no device matched" : "");
-}
-
-/* Judges the wave that is open; opens the next one when its gate holds (P7). */
-static void advance(struct engine *e, struct campaign *c, int64_t now_ms, int64_t *wake_ms)
-{
-	while (c->phase == CAMPAIGN_RUNNING && !c->has_ended && c->waves_n > 0) {
-		struct wave_row *wave = &c->waves[c->wave];
-		bool is_last = c->wave + 1 == c->waves_n;
-		int64_t until_ms = TIME_NONE;
-		char reason[128];
-		enum wave_verdict verdict;
-
-		if (wave->stage == WAVE_PENDING) {
-			wave->opened_at_ms = now_ms;
-			move_wave(e, c, c->wave, WAVE_OPEN);
-		}
-		verdict = wave_judge(&c->spec->rollout.waves[c->wave].gate, wave, now_ms, &until_ms);
-		if (wave->stage == WAVE_PASSED)
-			verdict = WAVE_HOLDS; /* it waited for approval only */
-		else if (verdict == WAVE_CANNOT && wave->is_overridden)
-			verdict = wave_is_finished(wave) ? WAVE_HOLDS : WAVE_GOES_ON;
-		if (is_last || c->is_paused)
-			return;
-		if (verdict == WAVE_GOES_ON) {
-			if (wave->stage == WAVE_FAILED) /* its gate has been eased */
-				move_wave(e, c, c->wave, WAVE_OPEN);
-			return;
-		}
-		if (verdict == WAVE_CANNOT) {
-			if (wave->stage == WAVE_FAILED && !wave_is_finished(wave))
-				return; /* resumed without an override: its own devices go on */
-			snprintf(reason, sizeof reason,
-			         "gate of wave %u failed: %u devices failed, %u are proven, %u %% asked for",
-			         c->wave, wave->state[TARGET_FAILED], wave->state[TARGET_SUCCEEDED],
-			         c->spec->rollout.waves[c->wave].gate.min_success_percent);
-			move_campaign(e, c, c->phase, true,
-			              reason); /* first: were the rest lost, it is paused */
-			if (wave->stage != WAVE_FAILED)
-				move_wave(e, c, c->wave, WAVE_FAILED);
-			return;
-		}
-		if (verdict == WAVE_SOAKS) {
-			if (wave->stage != WAVE_SOAKING)
-				move_wave(e, c, c->wave, WAVE_SOAKING);
-			if (until_ms < *wake_ms)
-				*wake_ms = until_ms;
-			return;
-		}
-		if (wave->stage != WAVE_PASSED)
-			move_wave(e, c, c->wave, WAVE_PASSED);
-		if (wave_needs_approval(c->spec, (int)c->wave) && !wave->is_approved) {
-			snprintf(reason, sizeof reason, "waits for approval after wave %u", c->wave);
-			move_campaign(e, c, CAMPAIGN_AWAITING_APPROVAL, false, reason);
-			return;
-		}
-		c->wave++;
-	}
+		engine_move(e, c, CAMPAIGN_COMPLETED, false, c->counts.total == 0 ? "no device matched" : "");
 }
 
 /* ---- admission ---- */
@@ -1648,7 +1247,7 @@ static void claim(struct engine *e, struct campaign *c, uint32_t no, int64_t now
 
 	if (h == NULL)
 		h = hold_take(e->holds, hub_of(c, no), device_of(c, no), c->no, no);
-	take_slot(c, no, h);
+	engine_take_slot(c, no, h);
 	move(&ch, TARGET_INVOKING, REASON_NONE);
 	ch.row->attempts++;
 	ch.row->calls++;
@@ -1695,9 +1294,9 @@ static bool park_in_group(struct engine *e, struct campaign *c, uint32_t no, int
 	struct campaign_group *g = group_of(c, no);
 	struct target *t = &c->targets[no];
 
-	if (g == NULL || has_room(c, no, g))
+	if (g == NULL || engine_has_room(c, no, g))
 		return false;
-	if (group_is_blocked(g, group_max(c, g))) {
+	if (group_is_blocked(g, engine_group_max(c, g))) {
 		struct change ch = begin(e, c, no, now_ms);
 
 		finish(&ch, TARGET_SKIPPED, REASON_GROUP_BLOCKED);
@@ -1707,7 +1306,7 @@ static bool park_in_group(struct engine *e, struct campaign *c, uint32_t no, int
 		c->prepared--;
 	t->flags = (uint8_t)((t->flags & ~F_PREPARED) | F_TOUCHED | F_PARKED);
 	c->parked++;
-	queue_parked(c, g, no);
+	engine_queue_parked(c, g, no);
 	return true;
 }
 
@@ -1718,7 +1317,7 @@ static void close_parked(struct engine *e, struct campaign *c, struct campaign_g
 {
 	uint32_t no;
 
-	while (e->ring_n < room && next_parked(c, g, &no)) {
+	while (e->ring_n < room && engine_next_parked(c, g, &no)) {
 		struct change ch = begin(e, c, no, now_ms);
 
 		finish(&ch, TARGET_SKIPPED, REASON_GROUP_BLOCKED);
@@ -1739,10 +1338,10 @@ static void look_at_groups(struct engine *e, int64_t now_ms, size_t room)
 
 			if (is_closing(c))
 				continue; /* all that wait are being closed */
-			if (group_is_blocked(g, group_max(c, g)))
+			if (group_is_blocked(g, engine_group_max(c, g)))
 				close_parked(e, c, g, now_ms, room);
 			else
-				wake_parked(c, g);
+				engine_wake_parked(c, g);
 		}
 	}
 }
@@ -1995,7 +1594,7 @@ size_t engine_next(struct engine *e, int64_t now_ms, struct step *steps, size_t 
 	do {
 		ends = e->ends;
 		TAILQ_FOREACH (c, &e->all, link)
-			advance(e, c, now_ms, &wake_ms);
+			engine_advance(e, c, now_ms, &wake_ms);
 		if (n < steps_max)
 			admit(e, now_ms, steps_max - n, &wake_ms);
 	} while (e->ends != ends && e->ring_n < steps_max - n);
@@ -2058,7 +1657,7 @@ static void take_kept(struct engine *e, int64_t now_ms)
 			struct holder *h = hold_take(e->holds, k->hub, k->device_id, k->campaign, k->no);
 
 			if (k->is_slot)
-				take_slot(find(e, k->campaign), k->no, h);
+				engine_take_slot(find(e, k->campaign), k->no, h);
 			hold_until(e->holds, k->hub, k->device_id, k->until_ms);
 		}
 		free(k->device_id);
@@ -2076,8 +1675,8 @@ void engine_recover(struct engine *e, int64_t now_ms)
 	take_kept(e, now_ms);
 	TAILQ_FOREACH (c, &e->all, link) {
 		count_waves(c);
-		check_aborts(e, c, &c->counts,
-		             now_ms); /* a rule may have been put on record but not acted on */
+		engine_check_aborts(e, c, &c->counts,
+		                    now_ms); /* a rule may have been put on record but not acted on */
 		for (uint32_t no = 0; no < c->n; no++) {
 			if (c->targets[no].state == TARGET_INVOKING) {
 				struct change ch = begin(e, c, no, now_ms);
@@ -2090,114 +1689,7 @@ void engine_recover(struct engine *e, int64_t now_ms)
 	}
 }
 
-/* ---- questions ---- */
-
-bool engine_target(const struct engine *e, uint32_t campaign, uint32_t no, struct target_state_view *ret)
-{
-	struct campaign *c = find(e, campaign);
-
-	if (c == NULL || no >= c->n)
-		return false;
-	ret->device_id = device_of(c, no);
-	ret->hub = hub_of(c, no);
-	ret->baseline = c->baselines[no];
-	ret->row = c->targets[no].active != NULL ? c->targets[no].active->row : blank_row(c, no);
-	return true;
-}
-
-const struct campaign_spec *engine_spec(const struct engine *e, uint32_t campaign)
-{
-	const struct campaign *c = find(e, campaign);
-
-	return c != NULL ? c->spec : NULL;
-}
-
-const char *engine_campaign_id(const struct engine *e, uint32_t campaign)
-{
-	const struct campaign *c = find(e, campaign);
-
-	return c != NULL ? c->id : NULL;
-}
-
-bool engine_may_call(const struct engine *e, uint32_t campaign)
-{
-	const struct campaign *c = find(e, campaign);
-
-	return c != NULL && c->phase == CAMPAIGN_RUNNING && !c->is_paused && !c->has_ended;
-}
-
-bool engine_find(const struct engine *e, uint32_t campaign, const char *device_id, int hub, uint32_t *ret_no)
-{
-	const struct campaign *c = find(e, campaign);
-
-	for (uint32_t no = 0; c != NULL && no < c->n; no++)
-		if ((hub < 0 || c->targets[no].lane == hub) && strcmp(device_of(c, no), device_id) == 0) {
-			*ret_no = no;
-			return true;
-		}
-	return false;
-}
-
-bool engine_is_parked(const struct engine *e, uint32_t campaign, uint32_t no)
-{
-	const struct campaign *c = find(e, campaign);
-
-	return c != NULL && no < c->n && (c->targets[no].flags & F_PARKED) != 0;
-}
-
-/* Why targets without a reason of their own wait: room, then pace. */
-static void waiting_for_a_place(const struct campaign *c, const struct hub_state *hub, int64_t now_ms,
-                                struct engine_waiting *ret)
-{
-	int64_t rate_at_ms = rate_next_ms(&c->rate);
-
-	if (c->slots + c->prepared >= limit_of(c->spec->rollout.max_unavailable, c->counts.total)) {
-		ret->wait = WAIT_CAPACITY;
-		return;
-	}
-	ret->wait = WAIT_RATE;
-	ret->next_at_ms = now_ms;
-	if (rate_at_ms > now_ms)
-		ret->next_at_ms = rate_at_ms;
-	else if (hub->call_credit == 0)
-		ret->next_at_ms = hub->credit_at_ms == TIME_NEVER ? TIME_NONE : hub->credit_at_ms;
-}
-
-void engine_waiting(const struct engine *e, uint32_t campaign, int64_t now_ms, struct engine_waiting *ret)
-{
-	const struct campaign *c = find(e, campaign);
-	const struct hub_state *hub;
-
-	*ret = (struct engine_waiting){
-	        .wait = WAIT_NONE, .next_at_ms = TIME_NONE, .is_all = true, .closed_from = UINT32_MAX};
-	if (c == NULL || campaign_state_is_final(c->phase))
-		return;
-	hub = &e->hubs[c->lanes[0].hub];
-	if (c->is_paused) {
-		ret->wait = WAIT_PAUSED;
-	} else if (c->phase == CAMPAIGN_SELECTING) {
-		ret->wait = WAIT_SELECTION;
-	} else if (c->phase == CAMPAIGN_SCHEDULED) {
-		ret->wait = WAIT_START;
-		ret->next_at_ms = c->start_at_ms;
-	} else if (c->phase == CAMPAIGN_AWAITING_APPROVAL) {
-		ret->wait = WAIT_APPROVAL;
-	} else {
-		ret->is_all = false;
-		if (c->waves_n > 0)
-			ret->closed_from = c->wave_ends[c->wave];
-		for (uint32_t w = c->wave + 1; w < c->waves_n; w++)
-			ret->closed_n += c->told_waves[w].state[TARGET_WAITING];
-		ret->parked_n = c->parked;
-		if (!hub->is_open) {
-			ret->is_all = true;
-			ret->wait = WAIT_HUB;
-			ret->next_at_ms = hub->opens_at_ms;
-		} else {
-			waiting_for_a_place(c, hub, now_ms, ret);
-		}
-	}
-}
+/* ---- another spec ---- */
 
 static bool is_same_rule(const struct abort_rule *a, const struct abort_rule *b)
 {
@@ -2226,6 +1718,6 @@ void engine_campaign_respec(struct engine *e, uint32_t campaign, struct campaign
 	c->end_at_ms = end_at_ms;
 	for (uint32_t i = 0; i < c->groups_n; i++)
 		group_touch(e->groups, c->groups[i].shared);
-	check_aborts(e, c, &c->counts, e->now_ms);
+	engine_check_aborts(e, c, &c->counts, e->now_ms);
 	mark_dirty(e, c);
 }

@@ -1,0 +1,213 @@
+/* campaign: what the engine's files share: what is kept of a campaign, and what each of them does for the
+ * others. Nobody else includes it. */
+#ifndef ROLLCALL_SERVER_CAMPAIGN_ENGINE_PARTS_H
+#define ROLLCALL_SERVER_CAMPAIGN_ENGINE_PARTS_H
+
+#include <sys/queue.h>
+#include <uthash.h>
+
+#include "server/base/buf.h"
+#include "server/campaign/engine.h"
+#include "server/campaign/group.h"
+#include "server/campaign/hold.h"
+#include "server/campaign/policy.h"
+#include "server/campaign/queue.h"
+
+/* A device found offline counts against its group for so long, or until it is called again: P4 says 5 min,
+ * and the call after a 404103 comes within 6. */
+#define OFFLINE_FOR_MS (7 * 60000)
+
+#define F_TOUCHED 1u  /* the cursor passes it by: it is, or will be, in a queue or has an alarm */
+#define F_READING 2u  /* a point read is out */
+#define F_PREPARED 4u /* a point read before its call is out, or done: counted in campaign.prepared */
+#define F_PARKED 8u   /* waits in its group for room: counted in campaign.parked */
+#define F_OFFLINE 16u /* counted in shared_group.offline */
+
+/* What every target costs in memory; the rest is in struct active, for those that something has happened to.
+ */
+struct target {
+	uint32_t id_at; /* in the campaign's ids */
+	uint8_t state, reason, wait, lane;
+	uint8_t flags;
+	uint32_t group; /* GROUP_NONE: the campaign has no groups */
+	struct active *active;
+};
+
+struct active {
+	struct target_row row;
+	int64_t alarm_at_ms;     /* of the alarm that counts */
+	int64_t checked_at_ms;   /* when the point read before a call was asked for */
+	int64_t offline_mark_ms; /* lane's callable time at which it would have been found offline first */
+	uint8_t rereads, gones;
+	bool must_read;     /* ask its twin before the next call, whatever the rules say */
+	bool is_expiring;   /* has waited offline long enough: the next reading decides */
+	bool must_back_off; /* the hub said 404001: even if it is there, not at once again */
+};
+
+/* A device that a final target keeps: taken up by engine_recover(), when it is known which are over. */
+struct kept {
+	uint32_t campaign, no;
+	uint8_t hub;
+	bool is_slot;
+	int64_t until_ms;
+	char *device_id;
+};
+
+/* One hub's share of a campaign. */
+struct lane {
+	uint8_t hub;
+	uint32_t cursor;         /* fresh targets from here on */
+	struct numbers prepared; /* read, to be called */
+	struct numbers ready;    /* to be looked at again */
+	int64_t callable_ms;     /* how long calls could have been made so far */
+};
+
+struct campaign {
+	UT_hash_handle hh;
+	TAILQ_ENTRY(campaign) link, dirty_link;
+	uint32_t no;
+	char id[ID_SIZE];
+	struct campaign_spec *spec;
+	int64_t start_at_ms, end_at_ms;
+	struct rate rate;
+	/* as of now */
+	enum campaign_state phase;
+	bool is_paused, has_ended;
+	char reason[128];
+	int64_t started_at_ms, finished_at_ms;
+	struct counts counts;
+	uint32_t slots, prepared; /* between call and end of settling; being read before a call */
+	uint32_t parked;          /* wait for room in their group */
+	uint32_t sweep;           /* closing: targets below have been closed */
+	struct wave_row waves[WAVES_MAX], told_waves[WAVES_MAX];
+	uint32_t wave_ends[WAVES_MAX];
+	uint32_t waves_n, wave; /* waves_n 0: not selected yet; the wave that is open, or was last */
+	struct abort_base aborts[ABORTS_MAX];
+	/* as handed out */
+	enum campaign_state told_state, told_phase;
+	int64_t told_started_at_ms, told_finished_at_ms;
+	struct counts told;
+	char told_reason[128];
+	bool is_dirty;
+	/* targets */
+	struct target *targets;
+	struct baseline *baselines;
+	uint32_t n, size;
+	struct buf ids;
+	struct campaign_group *groups;
+	uint32_t groups_n;
+	uint32_t lanes_n;
+	struct lane lanes[];
+};
+
+TAILQ_HEAD(campaigns, campaign);
+
+struct engine {
+	struct campaign *by_no;
+	struct campaigns all, dirty;
+	struct holds *holds;
+	struct groups *groups;
+	struct alarms alarms;  /* who: campaign << 32 | target */
+	struct alarms forgets; /* the same; when its being offline no longer counts */
+	uint64_t ends;         /* targets that have become final: one may finish its wave */
+	struct hub_state hubs[HUBS_MAX];
+	int64_t now_ms;    /* the latest time heard of */
+	int64_t passed_ms; /* up to when callable time has been counted */
+	uint32_t claims_left;
+	bool was_open[HUBS_MAX]; /* as of passed_ms */
+	struct kept *kept;
+	size_t kept_n, kept_size;
+	/* steps not handed out yet: a ring */
+	struct step *ring;
+	size_t ring_size, ring_head, ring_n;
+};
+
+static inline struct campaign *find(const struct engine *e, uint32_t no)
+{
+	struct campaign *c;
+
+	HASH_FIND(hh, e->by_no, &no, sizeof no, c);
+	return c;
+}
+
+/* What the API shows. */
+static inline enum campaign_state shown(const struct campaign *c)
+{
+	return c->is_paused && c->phase != CAMPAIGN_CANCELLING && !campaign_state_is_final(c->phase)
+	               ? CAMPAIGN_PAUSED
+	               : c->phase;
+}
+
+static inline bool is_closing(const struct campaign *c)
+{
+	return c->phase == CAMPAIGN_CANCELLING ||
+	       (c->has_ended && (c->phase == CAMPAIGN_RUNNING || c->phase == CAMPAIGN_AWAITING_APPROVAL));
+}
+
+static inline const char *device_of(const struct campaign *c, uint32_t no)
+{
+	return c->ids.data + c->targets[no].id_at;
+}
+
+static inline uint8_t hub_of(const struct campaign *c, uint32_t no)
+{
+	return c->lanes[c->targets[no].lane].hub;
+}
+
+/* The wave of target no; only once waves_n is known. */
+static inline uint32_t wave_at(const struct campaign *c, uint32_t no)
+{
+	uint32_t w = 0;
+
+	while (w + 1 < c->waves_n && no >= c->wave_ends[w])
+		w++;
+	return w;
+}
+
+static inline struct campaign_group *group_of(const struct campaign *c, uint32_t no)
+{
+	return c->targets[no].group != GROUP_NONE ? &c->groups[c->targets[no].group] : NULL;
+}
+
+/* ---- engine.c ---- */
+
+struct target_row engine_blank_row(const struct campaign *c, uint32_t no);
+/* Adds a step to those not handed out yet; valid until the next. */
+struct step *engine_push(struct engine *e, enum step_kind kind, uint32_t campaign);
+/* Moves a campaign to a phase, paused or not, and lets it be told. reason NULL: the one it has. */
+void engine_move(struct engine *e, struct campaign *c, enum campaign_state phase, bool is_paused,
+                 const char *reason);
+/* Counts the time until now_ms as callable where it was: before whatever makes it so, or not so. */
+void engine_count_time(struct engine *e, int64_t now_ms);
+
+/* ---- engine_room.c: the places that devices take in their campaign and their group ---- */
+
+void engine_take_slot(struct campaign *c, uint32_t no, struct holder *h);
+/* c is NULL where the campaign is over and dropped: its group goes on counting until then. */
+void engine_give_slot(struct engine *e, struct campaign *c, struct holder *h);
+/* How many of the campaign's group may be down. */
+uint32_t engine_group_max(const struct campaign *c, const struct campaign_group *g);
+/* Whether there is room for this target of the group; one that counts as offline does so already. */
+bool engine_has_room(const struct campaign *c, uint32_t no, const struct campaign_group *g);
+/* Counts a waiting target against its group as offline, or not any more, as its row says. */
+void engine_count_offline(struct engine *e, struct campaign *c, const struct target_row *row);
+/* Lets one wait for room in its group, or not any more. */
+void engine_queue_parked(const struct campaign *c, struct campaign_group *g, uint32_t no);
+void engine_unpark(struct campaign *c, uint32_t no);
+/* Gives the first of those that wait; false: none is left. */
+bool engine_next_parked(const struct campaign *c, struct campaign_group *g, uint32_t *ret_no);
+/* Lets as many of those that wait for room in the group be looked at as there is room for. */
+void engine_wake_parked(struct campaign *c, struct campaign_group *g);
+
+/* ---- engine_wave.c: waves, gates, abort rules ---- */
+
+/* An abort rule that is met acts at once (P7), also in a pause that has another reason. */
+void engine_check_aborts(struct engine *e, struct campaign *c, const struct counts *before, int64_t now_ms);
+/* Goes on although abort rules may be met: these count afresh. */
+void engine_end_pause(struct engine *e, struct campaign *c, const char *reason);
+/* Opens the gate that waits for a person; one that failed only where the order says so. */
+enum err engine_approve(struct engine *e, struct campaign *c, const struct fact *f);
+/* Judges the wave that is open; opens the next one when its gate holds (P7). */
+void engine_advance(struct engine *e, struct campaign *c, int64_t now_ms, int64_t *wake_ms);
+
+#endif
