@@ -51,6 +51,7 @@ enum err api_start(const struct api_options *options, struct api **ret, char **r
 	rng_seed(&api->context.luck, seed);
 	api->context.conductor = options->conductor;
 	api->context.store = options->store;
+	api->context.loop_lag = options->loop_lag;
 	api->context.lists_max_bytes =
 	        options->lists_max_bytes > 0 ? options->lists_max_bytes : LISTS_MAX_BYTES;
 	LIST_INIT(&api->context.creating);

@@ -11,6 +11,7 @@
 
 struct api;
 struct conductor;
+struct histogram;
 struct store;
 struct uv_loop_s;
 
@@ -19,9 +20,10 @@ struct api_options {
 	const char
 	        *address; /* to listen on, name or number; borrows. Loopback only where there are no tokens */
 	uint16_t port;    /* 0: any free one, see api_port() */
-	const char *tokens_file;     /* NULL: no tokens, everyone is admin */
-	struct conductor *conductor; /* keeps */
-	struct store *store;         /* keeps */
+	const char *tokens_file;          /* NULL: no tokens, everyone is admin */
+	struct conductor *conductor;      /* keeps */
+	struct store *store;              /* keeps */
+	const struct histogram *loop_lag; /* keeps */
 	/* 0: the default */
 	uint32_t connections_max; /* 512; beyond 7/8 of it, idle ones are cut for new ones */
 	size_t bodies_max_bytes;  /* 64 MiB: request bodies in memory at once */

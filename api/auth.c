@@ -42,7 +42,7 @@ const char *role_text(enum role r)
 
 bool role_parse(const char *text, enum role *ret)
 {
-	for (enum role r = ROLE_VIEWER; r <= ROLE_ADMIN; r++) {
+	for (enum role r = ROLE_METRICS; r <= ROLE_ADMIN; r++) {
 		if (strcmp(text, role_texts[r]) == 0) {
 			*ret = r;
 			return true;
@@ -101,7 +101,7 @@ static void on_entry(void *arg, const char *pointer, const char *name, const cha
 		faults_add(r->faults, pointer, "name must be 1 to %d letters, digits, '.', '_' or '-'",
 		           IDENTITY_NAME_MAX);
 	if (role != NULL && !role_parse(role, &t.who.role))
-		faults_add(r->faults, pointer, "role must be viewer, operator, approver or admin");
+		faults_add(r->faults, pointer, "role must be metrics, viewer, operator, approver or admin");
 	if (sha256 != NULL && !read_sha256(sha256, t.sha256))
 		faults_add(r->faults, pointer, "sha256 must be 64 hexadecimal digits");
 	if (name == NULL || role == NULL || sha256 == NULL || r->faults->n > 0)

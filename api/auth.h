@@ -7,9 +7,15 @@
 #include "server/base/buf.h"
 #include "server/base/err.h"
 
-/* Each may do what the ones before it may. NONE: needs no token. */
+/* Each may do what the ones before it may. NONE: needs no token; METRICS: may read the metrics and nothing
+ * else. */
 #define ROLES(X) \
-	X(NONE, "none") X(VIEWER, "viewer") X(OPERATOR, "operator") X(APPROVER, "approver") X(ADMIN, "admin")
+	X(NONE, "none") \
+	X(METRICS, "metrics") \
+	X(VIEWER, "viewer") \
+	X(OPERATOR, "operator") \
+	X(APPROVER, "approver") \
+	X(ADMIN, "admin")
 enum role {
 #define X(name, text) ROLE_##name,
 	ROLES(X)

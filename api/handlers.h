@@ -59,6 +59,9 @@ void devices_history(struct request *r);
 void events_list(struct request *r);
 void events_of_campaign(struct request *r);
 
+/* metrics.c */
+void metrics_get(struct request *r);
+
 /* system.c */
 void system_hubs(struct request *r);
 void system_live(struct request *r);

@@ -18,6 +18,7 @@
 #include "server/campaign/fault.h"
 
 struct conductor;
+struct histogram;
 struct ids;
 struct route;
 struct store;
@@ -35,6 +36,7 @@ struct context {
 	struct conductor *conductor;
 	struct store *store;
 	struct auth *auth;
+	const struct histogram *loop_lag;
 	struct rng luck;              /* of request ids */
 	LIST_HEAD(, create) creating; /* create.c: those under way that have an Idempotency-Key */
 	size_t lists_max_bytes;       /* for all device lists that are being received */

@@ -49,6 +49,7 @@ static const struct route routes[] = {
         {"GET", DEVICE_LIST, ROLE_OPERATOR, "limit cursor ", BODY_IGNORED, JSON, lists_get},
         {"DELETE", DEVICE_LIST, ROLE_OPERATOR, "", BODY_IGNORED, JSON, lists_delete},
         {"GET", "/v1/hubs", ROLE_VIEWER, "", BODY_IGNORED, JSON, system_hubs},
+        {"GET", "/metrics", ROLE_METRICS, "", BODY_IGNORED, "text/plain", metrics_get},
         {"GET", "/livez", ROLE_NONE, "", BODY_IGNORED, JSON, system_live},
         {"GET", "/readyz", ROLE_NONE, "", BODY_IGNORED, JSON, system_ready},
         {"GET", "/openapi.yaml", ROLE_NONE, "", BODY_IGNORED, "application/yaml", system_openapi},

@@ -5,6 +5,7 @@
 #include <sys/queue.h>
 #include <uthash.h>
 
+#include "server/base/metrics.h"
 #include "server/campaign/engine.h"
 #include "server/campaign/selection.h"
 #include "server/conductor.h"
@@ -98,6 +99,7 @@ struct conductor {
 	bool is_draining;
 	uint32_t asked; /* reads of the store that are out: they come back to us */
 	int64_t engine_wake_ms;
+	struct histogram proof;
 	/* the commit to come */
 	struct batch *batch;
 	struct waiters waiters; /* who is told once the steps of now are durable */

@@ -443,4 +443,9 @@ void conductor_hub(const struct conductor *c, uint32_t hub, struct hub_view *ret
 	                         .last_error_at_ms = p->last_error_at_ms,
 	                         .clock_offset_ms = clock_offset(p),
 	                         .query_lag_seen_ms = TIME_NONE};
+	static_assert(HUB_OUTCOMES_N < CALL_OUTCOMES_MAX, "the last one is NULL");
+	for (enum hub_outcome o = 0; o < HUB_OUTCOMES_N; o++) {
+		ret->outcomes[o].text = hub_outcome_text(o);
+		ret->outcomes[o].n = d.by_outcome[o];
+	}
 }

@@ -255,9 +255,11 @@ static enum err load(struct conductor *c)
 
 enum err conductor_new(const struct conductor_options *options, struct conductor **ret)
 {
+	static const double bounds[] = {1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 21600, 86400};
 	struct conductor *c = xcalloc(1, sizeof *c);
 	enum err err = ERR_OK;
 
+	histogram_init(&c->proof, bounds, sizeof bounds / sizeof *bounds);
 	c->options = *options;
 	c->store = options->store;
 	c->engine = engine_new();
@@ -381,6 +383,8 @@ static void write_target(struct conductor *c, const struct step *s)
 	if (s->is_moved && engine_target(c->engine, s->campaign, s->row.no, &t)) {
 		event.device_id = t.device_id;
 		conduct_tell(c, &event);
+		if (s->row.state == TARGET_SUCCEEDED && s->row.called_at_ms != TIME_NONE)
+			histogram_add(&c->proof, (double)(s->row.changed_at_ms - s->row.called_at_ms) / 1e3);
 		log_debug("target moved", LS("campaign", conduct_live(c, s->campaign)->id),
 		          LS("device", t.device_id),
 		          LS("from", target_state_text((enum target_state)s->from)),
@@ -604,6 +608,11 @@ int64_t conductor_predicted_finish(const struct conductor *c, uint32_t campaign_
 	if (final == 0 || now_ms <= row.started_at_ms)
 		return TIME_NONE;
 	return now_ms + (now_ms - row.started_at_ms) * (int64_t)(row.counts.total - final) / final;
+}
+
+void conductor_stats(const struct conductor *c, struct conductor_stats *ret)
+{
+	*ret = (struct conductor_stats){HASH_COUNT(c->lives), &c->proof};
 }
 
 uint32_t conductor_hubs_n(const struct conductor *c)

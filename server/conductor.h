@@ -12,6 +12,7 @@
 #include "server/campaign/spec.h"
 
 struct conductor;
+struct histogram;
 struct store;
 struct store_head;
 struct hub;
@@ -129,6 +130,14 @@ int64_t conductor_predicted_finish(const struct conductor *c, uint32_t campaign_
  * ones. */
 uint32_t conductor_hubs_n(const struct conductor *c);
 
+/* Since start. */
+struct conductor_stats {
+	uint32_t live;                 /* campaigns that are not final */
+	const struct histogram *proof; /* from a device's last call to its proof; borrowed */
+};
+void conductor_stats(const struct conductor *c, struct conductor_stats *ret);
+
+#define CALL_OUTCOMES_MAX 16
 struct hub_view {
 	const char *name, *sku;
 	uint32_t units, reserve_percent;
@@ -137,6 +146,10 @@ struct hub_view {
 	uint32_t calls_per_minute; /* granted, 0: no limit */
 	uint32_t inflight, queued, watched;
 	uint64_t calls, throttled, pages, reads; /* since start */
+	struct {
+		const char *text;
+		uint64_t n;
+	} outcomes[CALL_OUTCOMES_MAX]; /* of calls since start, up to a NULL text */
 	uint64_t messages_per_day,
 	        messages_today;  /* 0: no limit; an estimate of what we caused (contract 2.7, 7.2) */
 	int64_t throttled_at_ms; /* TIME_NONE: never */

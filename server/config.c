@@ -240,8 +240,8 @@ static char *help(void)
 	        "  rollcalld [flags]                            serve\n"
 	        "  rollcalld --check-config [flags]             tell all that is wrong with the configuration\n"
 	        "  rollcalld token new --name N --role R        print a fresh token, and below it its entry for\n"
-	        "                                               the tokens file; roles: viewer, operator,\n"
-	        "                                               approver, admin\n"
+	        "                                               the tokens file; roles: metrics, viewer,\n"
+	        "                                               operator, approver, admin\n"
 	        "  rollcalld --help | --version\n"
 	        "\n");
 	settings_help(&out);
@@ -284,7 +284,7 @@ static char *new_token(struct faults *faults, int argc, char *const *argv)
 			           "takes --name N and --role R, each once, and nothing else");
 	}
 	if (role_name == NULL || !role_parse(role_name, &role))
-		faults_add(faults, "--role", "must be viewer, operator, approver or admin");
+		faults_add(faults, "--role", "must be metrics, viewer, operator, approver or admin");
 	if (name == NULL || auth_token_new(name, role, &token, &entry) != ERR_OK)
 		faults_add(faults, "--name", "must be 1 to %d letters, digits, '.', '_' or '-'",
 		           IDENTITY_NAME_MAX);

@@ -11,6 +11,7 @@
 
 #include "server/base/buf.h"
 #include "server/base/clock.h"
+#include "server/base/metrics.h"
 
 static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
 #define SIGNALS_N (sizeof signals / sizeof *signals)
@@ -24,6 +25,8 @@ struct loop {
 	uv_signal_t signals[SIGNALS_N];
 	size_t signals_n; /* open */
 	bool is_woken;
+	uint64_t due_ns; /* when the next run is wanted, by uv_hrtime() */
+	struct histogram lag;
 };
 
 static void run(struct loop *l);
@@ -31,6 +34,13 @@ static void run(struct loop *l);
 static void on_timer(uv_timer_t *timer)
 {
 	run(timer->data);
+}
+
+static void count_lag(struct loop *l)
+{
+	uint64_t now_ns = uv_hrtime();
+
+	histogram_add(&l->lag, now_ns > l->due_ns ? (double)(now_ns - l->due_ns) / 1e9 : 0);
 }
 
 static void on_check(uv_check_t *check)
@@ -51,15 +61,18 @@ static void on_idle(uv_idle_t *idle)
 
 void loop_wake(struct loop *l)
 {
+	if (!l->is_woken)
+		l->due_ns = uv_hrtime();
 	l->is_woken = true;
 	uv_idle_start(&l->no_rest, on_idle);
 }
 
 static void run(struct loop *l)
 {
-	int64_t now_ms = clock_now_ms(), next_ms = l->events.on_run(l->events.arg, now_ms);
-	int64_t rest_ms = LOOP_REST_MAX_MS;
+	int64_t now_ms = clock_now_ms(), rest_ms = LOOP_REST_MAX_MS, next_ms;
 
+	count_lag(l);
+	next_ms = l->events.on_run(l->events.arg, now_ms);
 	/* A timer of 0 ms started by a timer runs before the next poll (libuv 1.44): what is due again and
 	 * again would keep the loop from all news. */
 	if (next_ms <= now_ms)
@@ -67,6 +80,8 @@ static void run(struct loop *l)
 	else if (next_ms - now_ms < LOOP_REST_MAX_MS)
 		rest_ms = next_ms - now_ms;
 	uv_update_time(&l->uv);
+	if (!l->is_woken)
+		l->due_ns = uv_hrtime() + (uint64_t)rest_ms * 1000000;
 	uv_timer_start(&l->timer, on_timer, (uint64_t)rest_ms, 0);
 }
 
@@ -82,8 +97,10 @@ static void on_signal(uv_signal_t *signal, int number)
 
 struct loop *loop_new(const struct loop_events *events)
 {
+	static const double bounds[] = {.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5};
 	struct loop *l = xcalloc(1, sizeof *l);
 
+	histogram_init(&l->lag, bounds, sizeof bounds / sizeof *bounds);
 	if (uv_loop_init(&l->uv) != 0) {
 		free(l);
 		return NULL;
@@ -115,6 +132,11 @@ failed:
 struct uv_loop_s *loop_uv(struct loop *l)
 {
 	return &l->uv;
+}
+
+const struct histogram *loop_lag(const struct loop *l)
+{
+	return &l->lag;
 }
 
 void loop_run(struct loop *l)

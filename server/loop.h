@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+struct histogram;
 struct loop;
 struct uv_loop_s;
 
@@ -28,6 +29,8 @@ struct uv_loop_s *loop_uv(struct loop *l);
 void loop_run(struct loop *l);
 void loop_wake(struct loop *l);
 void loop_end(struct loop *l);
+/* How late runs were: behind the time they were due, or behind loop_wake(). Borrowed. */
+const struct histogram *loop_lag(const struct loop *l);
 /* Nothing else may be open on the loop any more. NULL is fine. */
 void loop_free(struct loop *l);
 

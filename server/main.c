@@ -308,6 +308,7 @@ static enum status start_api(struct service *s)
 	        .tokens_file = s->config.tokens_file,
 	        .conductor = s->conductor,
 	        .store = s->store,
+	        .loop_lag = loop_lag(s->loop),
 	        .connections_max = CONNECTIONS_MAX,
 	};
 	char *reason = NULL;

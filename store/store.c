@@ -180,6 +180,7 @@ static void tell_group(struct store *s, const struct group *g)
 	s->stats.commits += g->err == ERR_OK;
 	s->stats.operations += g->err == ERR_OK ? g->operations : 0;
 	s->stats.commit_last_us = g->took_us;
+	histogram_add(&s->stats.commit, (double)g->took_us / 1e6);
 	if (g->took_us > s->stats.commit_max_us)
 		s->stats.commit_max_us = g->took_us;
 	for (size_t i = 0; i < g->n; i++) {
@@ -231,6 +232,7 @@ static void on_wake(uv_async_t *wake)
 enum err store_open(const struct store_options *options, struct store **ret, struct store_head *ret_head,
                     char **ret_reason)
 {
+	static const double bounds[] = {.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5};
 	struct store *s = xcalloc(1, sizeof *s);
 	struct store_head head;
 	enum err err = backend_open(options->path, &s->writer, &head, ret_reason);
@@ -242,6 +244,7 @@ enum err store_open(const struct store_options *options, struct store **ret, str
 		*ret_reason = xstrdup("the database cannot be opened for reading");
 		goto close_writer;
 	}
+	histogram_init(&s->stats.commit, bounds, sizeof bounds / sizeof *bounds);
 	STAILQ_INIT(&s->done);
 	STAILQ_INIT(&s->asked);
 	STAILQ_INIT(&s->answered);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "server/base/err.h"
+#include "server/base/metrics.h"
 #include "server/campaign/model.h"
 #include "store/batch.h"
 
@@ -75,6 +76,8 @@ struct campaign_filter {
 	const char *name;   /* exact, NULL: any */
 	uint32_t before_no; /* newest first: only those numbered below; 0: from the newest */
 	uint32_t limit;
+	/* Where not 0: only those that are not final, or have become so at that time or later. */
+	int64_t since_ms;
 };
 typedef void store_campaigns_cb(void *arg, enum err err, uint64_t revision, const struct campaign_row *rows,
                                 size_t n, bool has_more);
@@ -157,6 +160,7 @@ void store_read_history(struct store *s, const char *device_id, uint32_t before_
 struct store_stats {
 	uint64_t commits, operations; /* so far */
 	int64_t commit_last_us, commit_max_us;
+	struct histogram commit;
 	uint32_t queued; /* batches handed over and not yet committed */
 };
 void store_stats(const struct store *s, struct store_stats *ret);

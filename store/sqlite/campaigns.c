@@ -277,11 +277,12 @@ static enum err read_rows(struct backend *b, sqlite3_stmt *st, struct answer *re
 static enum err list(struct backend *b, const struct campaign_filter *f, struct answer *ret)
 {
 	sqlite3_stmt *st;
-	enum err err = sq_use(b, SQ_CAMPAIGN_LIST,
-	                      CAMPAIGN_COLUMNS
-	                      "c.no < ?1 AND (?2 < 0 OR c.state = ?2) AND (?3 IS NULL OR c.name = ?3)"
-	                      " ORDER BY c.no DESC LIMIT ?4",
-	                      &st);
+	enum err err = sq_use(
+	        b, SQ_CAMPAIGN_LIST,
+	        CAMPAIGN_COLUMNS
+	        "c.no < ?1 AND (?2 < 0 OR c.state = ?2) AND (?3 IS NULL OR c.name = ?3)"
+	        " AND (?5 = 0 OR c.is_final = 0 OR c.finished_at_ms >= ?5) ORDER BY c.no DESC LIMIT ?4",
+	        &st);
 
 	if (err != ERR_OK)
 		return err;
@@ -289,6 +290,7 @@ static enum err list(struct backend *b, const struct campaign_filter *f, struct 
 	sqlite3_bind_int(st, 2, f->state);
 	sq_bind_text(st, 3, f->name);
 	sqlite3_bind_int64(st, 4, (int64_t)f->limit + 1);
+	sqlite3_bind_int64(st, 5, f->since_ms);
 	err = read_rows(b, st, ret);
 	ret->has_more = ret->campaigns_n > f->limit;
 	if (ret->has_more)

@@ -262,6 +262,11 @@ int64_t conductor_predicted_finish(const struct conductor *c, uint32_t campaign_
 	return c->predicted_ms;
 }
 
+void conductor_stats(const struct conductor *c, struct conductor_stats *ret)
+{
+	*ret = (struct conductor_stats){1, &c->proof};
+}
+
 uint32_t conductor_hubs_n(const struct conductor *c)
 {
 	return c->hubs_n;

@@ -3,6 +3,7 @@
 #ifndef ROLLCALL_TESTS_LIB_FAKE_CONDUCTOR_H
 #define ROLLCALL_TESTS_LIB_FAKE_CONDUCTOR_H
 
+#include "server/base/metrics.h"
 #include "server/conductor.h"
 
 struct conductor {
@@ -28,6 +29,7 @@ struct conductor {
 	char **list_ids;
 	uint32_t list_ids_n;
 	struct hub_view hub; /* the only one */
+	struct histogram proof;
 	uint32_t hubs_n;
 	char live_id[ID_SIZE]; /* the only campaign that has a live spec */
 	uint32_t live_no, live_revision;

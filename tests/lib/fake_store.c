@@ -270,7 +270,9 @@ static bool campaign_matches(const struct ask *a, const struct campaign_row *row
 		return strcmp(a->id, row->id) == 0;
 	return (a->campaigns.state < 0 || a->campaigns.state == (int)row->state) &&
 	       (a->name == NULL || strcmp(a->name, row->name) == 0) &&
-	       (a->campaigns.before_no == 0 || row->no < a->campaigns.before_no);
+	       (a->campaigns.before_no == 0 || row->no < a->campaigns.before_no) &&
+	       (a->campaigns.since_ms == 0 || !campaign_state_is_final(row->state) ||
+	        row->finished_at_ms >= a->campaigns.since_ms);
 }
 
 static void answer_campaigns(void *arg)
@@ -287,6 +289,11 @@ static void answer_campaigns(void *arg)
 	                n > limit);
 	free(rows);
 	ask_free(a);
+}
+
+void store_stats(const struct store *s, struct store_stats *ret)
+{
+	*ret = (struct store_stats){.commits = s->revision};
 }
 
 void store_read_campaigns(struct store *s, const struct campaign_filter *f, store_campaigns_cb *cb, void *arg)

@@ -272,6 +272,26 @@ START_TEST(test_campaigns_are_listed_newest_first_by_page_state_and_name)
 }
 END_TEST
 
+START_TEST(test_campaigns_that_ended_long_ago_can_be_left_out)
+{
+	struct campaign_filter f = {.state = -1, .limit = 10, .since_ms = 5000};
+	struct batch *b = batch_new();
+
+	for (uint32_t no = 1; no <= 3; no++) {
+		struct campaign_row row = rig_campaign_row(no);
+
+		row.state = row.phase = no == 3 ? CAMPAIGN_RUNNING : CAMPAIGN_COMPLETED;
+		row.finished_at_ms = no == 3 ? TIME_NONE : no == 2 ? 5000 : 4999;
+		batch_campaign_add(b, &row, NULL, 0);
+	}
+	rig_commit(&rig, b);
+	rig_campaigns(&rig, &f, &seen);
+	ck_assert_uint_eq(seen.n, 2);
+	ck_assert_uint_eq(seen.campaigns[0].no, 3);
+	ck_assert_uint_eq(seen.campaigns[1].no, 2);
+}
+END_TEST
+
 /* ---- targets ---- */
 
 START_TEST(test_target_comes_back_as_it_was_added_and_put)
@@ -1408,6 +1428,7 @@ int main(void)
 	tcase_add_test(tc, test_campaign_comes_back_as_it_was_added_and_put);
 	tcase_add_test(tc, test_waves_and_aborts_come_back_from_none_to_the_most);
 	tcase_add_test(tc, test_campaigns_are_listed_newest_first_by_page_state_and_name);
+	tcase_add_test(tc, test_campaigns_that_ended_long_ago_can_be_left_out);
 	tcase_add_test(tc, test_target_comes_back_as_it_was_added_and_put);
 	tcase_add_test(tc, test_last_put_of_a_target_counts_in_whatever_order_they_come);
 	tcase_add_test(tc, test_targets_are_listed_by_number_state_reason_wait_hub_and_device);

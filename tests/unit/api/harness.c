@@ -23,6 +23,7 @@ static uint16_t port;
 static bool is_stopped;
 static struct answer last;
 static char tokens_path[64];
+static struct histogram no_lag;
 
 static void remove_tokens_file(void)
 {
@@ -57,6 +58,7 @@ void server_start(struct api_options options)
 	options.address = options.address != NULL ? options.address : "127.0.0.1";
 	options.conductor = &conductor;
 	options.store = store;
+	options.loop_lag = &no_lag;
 	err = api_start(&options, &api, &reason);
 	ck_assert_msg(err == ERR_OK, "%s", reason);
 	port = api_port(api);

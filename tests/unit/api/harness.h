@@ -32,7 +32,9 @@ void server_turn(int fd);
 const char *tokens_file(const char *text);
 /* One token for each role: named and made of the role ("viewer", "viewer-token"). */
 #define TOKENS \
-	"[{\"name\":\"viewer\",\"role\":\"viewer\",\"sha256\":" \
+	"[{\"name\":\"metrics\",\"role\":\"metrics\",\"sha256\":" \
+	"\"eb5a63e42b6b498364b3f10d5c3bb71cd8c7a7a9ad16524875557fa2e52f5d41\"}," \
+	"{\"name\":\"viewer\",\"role\":\"viewer\",\"sha256\":" \
 	"\"d036bd6d01a1cae081d39a2f8dab751dc042de814fd60df31fcb553170950f29\"}," \
 	"{\"name\":\"operator\",\"role\":\"operator\",\"sha256\":" \
 	"\"0850123315d21ab90f4f7236408a52ef6dbd6a02a6550e5c10dc73f4d993680e\"}," \

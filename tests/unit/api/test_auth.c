@@ -79,7 +79,8 @@ START_TEST(test_all_that_is_wrong_with_the_file_is_told_at_once)
 	                       "{\"role\":\"viewer\",\"sha256\":8}]");
 
 	ck_assert_ptr_nonnull(strstr(reason, "/0: unknown member x; /0: name must be 1 to 64 letters"));
-	ck_assert_ptr_nonnull(strstr(reason, "/0: role must be viewer, operator, approver or admin"));
+	ck_assert_ptr_nonnull(
+	        strstr(reason, "/0: role must be metrics, viewer, operator, approver or admin"));
 	ck_assert_ptr_nonnull(strstr(reason, "/0: sha256 must be 64 hexadecimal digits"));
 	ck_assert_ptr_nonnull(strstr(reason, "/1: must be an object"));
 	ck_assert_ptr_nonnull(

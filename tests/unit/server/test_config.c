@@ -595,12 +595,12 @@ END_TEST
 START_TEST(test_a_token_without_a_sound_name_and_role_is_not_made)
 {
 	check_faults(ARGS("token"), ENV(),
-	             EXPECTED({"token", "must be: token new"}, {"--role", "must be viewer"},
+	             EXPECTED({"token", "must be: token new"}, {"--role", "must be metrics"},
 	                      {"--name", "must be 1 to 64"}));
 	check_faults(ARGS("token", "new", "--name", "a b", "--role", "none", "--color", "red", "--name", "c"),
 	             ENV(),
 	             EXPECTED({"--color", "takes --name N and"}, {"--name", "takes --name N and"},
-	                      {"--role", "must be viewer"}, {"--name", "must be 1 to 64"}));
+	                      {"--role", "must be metrics"}, {"--name", "must be 1 to 64"}));
 }
 END_TEST
 

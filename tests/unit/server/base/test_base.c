@@ -12,6 +12,7 @@
 #include "server/base/hash.h"
 #include "server/base/id.h"
 #include "server/base/log.h"
+#include "server/base/metrics.h"
 #include "server/base/rng.h"
 #include "server/base/secret.h"
 #include "server/base/sm.h"
@@ -189,6 +190,39 @@ START_TEST(test_every_error_has_a_text)
 }
 END_TEST
 
+START_TEST(test_histogram_is_told_cumulative)
+{
+	static const double bounds[] = {0.5, 1};
+	struct histogram h;
+	struct buf b = BUF_INIT;
+
+	histogram_init(&h, bounds, 2);
+	histogram_add(&h, 0.5);
+	histogram_add(&h, 0.75);
+	histogram_add(&h, 0.75);
+	histogram_add(&h, 8);
+	metrics_histogram(&b, "a_seconds", "How long.", &h);
+	ck_assert_str_eq(b.data, "# HELP a_seconds How long.\n"
+	                         "# TYPE a_seconds histogram\n"
+	                         "a_seconds_bucket{le=\"0.5\"} 1\n"
+	                         "a_seconds_bucket{le=\"1\"} 3\n"
+	                         "a_seconds_bucket{le=\"+Inf\"} 4\n"
+	                         "a_seconds_sum 10\n"
+	                         "a_seconds_count 4\n");
+	buf_done(&b);
+}
+END_TEST
+
+START_TEST(test_metric_labels_are_escaped)
+{
+	struct buf b = BUF_INIT;
+
+	metrics_sample(&b, "a", (const char *[]){"x", "a\"b\\c\nd", "y", "", NULL}, 12345678901234);
+	ck_assert_str_eq(b.data, "a{x=\"a\\\"b\\\\c\\nd\",y=\"\"} 12345678901234\n");
+	buf_done(&b);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("base");
@@ -199,6 +233,7 @@ int main(void)
 	      test_http_date_is_read);
 	TESTS(s, "luck", test_hash_and_rng_never_change, test_ids_sort_by_time);
 	TESTS(s, "log", test_secrets_never_reach_a_log_line);
+	TESTS(s, "metrics", test_histogram_is_told_cumulative, test_metric_labels_are_escaped);
 	TESTS(s, "sm", test_machine_permits_only_its_table, test_every_error_has_a_text);
 	return suite_run(s);
 }

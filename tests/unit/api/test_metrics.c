@@ -1,0 +1,102 @@
+/* tests: api/metrics.c. */
+#include "tests/unit/api/harness.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "server/base/clock.h"
+
+/* One running campaign, one that ended just now, one that ended long ago. */
+static void add_campaigns(void)
+{
+	struct campaign_row *row = fake_store_add_campaign(store, "live", SOUND);
+
+	row->name = "a \"b\"";
+	row->state = CAMPAIGN_RUNNING;
+	row->counts.state[TARGET_WAITING] = 4;
+	row->counts.state[TARGET_FAILED] = 2;
+	row->counts.reason[REASON_NO_PROOF] = 2;
+	row = fake_store_add_campaign(store, "ended", SOUND);
+	row->state = CAMPAIGN_COMPLETED;
+	row->finished_at_ms = clock_now_ms() - 1000;
+	row = fake_store_add_campaign(store, "old", SOUND);
+	row->state = CAMPAIGN_COMPLETED;
+	row->finished_at_ms = clock_now_ms() - 2 * 3600 * 1000;
+}
+
+START_TEST(test_metrics_tell_counts_of_live_and_lately_ended_campaigns)
+{
+	const struct answer *a;
+
+	server_start((struct api_options){0});
+	add_campaigns();
+	a = get("/metrics");
+	ck_status(a, 200);
+	ck_assert(has_header(a, "Content-Type", "text/plain; version=0.0.4; charset=utf-8"));
+	ck_has(a, "\nrollcall_campaign_targets{campaign=\"live\",state=\"waiting\"} 4\n");
+	ck_has(a, "\nrollcall_campaign_targets{campaign=\"live\",state=\"failed\"} 2\n");
+	ck_has(a, "\nrollcall_campaign_failed_targets{campaign=\"live\",reason=\"noProof\"} 2\n");
+	ck_has(a, "{campaign=\"live\",name=\"a \\\"b\\\"\",state=\"running\"} 1\n");
+	ck_has(a, "campaign=\"ended\"");
+	ck_lacks(a, "campaign=\"old\"");
+	server_stop();
+}
+END_TEST
+
+START_TEST(test_metrics_tell_the_commit_that_they_show)
+{
+	const struct answer *a;
+	char line[64];
+
+	server_start((struct api_options){0});
+	add_campaigns();
+	a = get("/v1/campaigns/live");
+	snprintf(line, sizeof line, "\nrollcall_revision %s", strstr(a->body, "\"revision\":") + 11);
+	line[strcspn(line + 1, ",}") + 1] = '\n';
+	line[strcspn(line + 1, "\n") + 2] = '\0';
+	a = get("/metrics");
+	ck_assert_msg(strstr(a->body, line + 1) != NULL, "no %s in %s", line, a->body);
+	server_stop();
+}
+END_TEST
+
+START_TEST(test_metrics_tell_of_each_hub)
+{
+	const struct answer *a;
+
+	server_start((struct api_options){0});
+	conductor.hub.state = "throttled";
+	conductor.hub.calls_per_minute = 2400;
+	conductor.hub.outcomes[0].text = "answered";
+	conductor.hub.outcomes[0].n = 17;
+	a = get("/metrics");
+	ck_has(a, "\nrollcall_hub_up{hub=\"main\"} 0\n");
+	ck_has(a, "\nrollcall_hub_calls_total{hub=\"main\",outcome=\"answered\"} 17\n");
+	ck_has(a, "\nrollcall_hub_calls_per_second_limit{hub=\"main\"} 40\n");
+	ck_lacks(a, "rollcall_hub_messages_per_day_limit{"); /* it has none */
+	server_stop();
+}
+END_TEST
+
+START_TEST(test_metrics_need_a_token_and_a_metrics_token_gives_nothing_else)
+{
+	static const char as_metrics[] = "Authorization: Bearer metrics-token\r\n";
+
+	server_start((struct api_options){.tokens_file = tokens_file(TOKENS)});
+	ck_status(get("/metrics"), 401);
+	ck_status(ask("GET", "/metrics", as_metrics, NULL), 200);
+	ck_status(ask("GET", "/v1/campaigns", as_metrics, NULL), 403);
+	ck_status(ask("GET", "/v1/hubs", as_metrics, NULL), 403);
+	server_stop();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("api metrics");
+
+	TESTS(s, "metrics", test_metrics_tell_counts_of_live_and_lately_ended_campaigns,
+	      test_metrics_tell_the_commit_that_they_show, test_metrics_tell_of_each_hub,
+	      test_metrics_need_a_token_and_a_metrics_token_gives_nothing_else);
+	return suite_run(s);
+}
