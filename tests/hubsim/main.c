@@ -20,6 +20,7 @@
 #include "tests/hubsim/options.h"
 #include "tests/hubsim/rest.h"
 #include "tests/hubsim/temperament.h"
+#include "tests/hubsim/usage.h"
 #include "tests/world/world.h"
 
 #define FILE_BYTES_MAX (1u << 20)
@@ -308,6 +309,11 @@ static int serve(struct hubsim *h)
 	if (uv_loop_close(&h->loop) != 0)
 		abort();
 	journal_close(h->journal);
+	if (h->world != NULL && h->options.usage_file != NULL &&
+	    usage_write(h->world, h->options.usage_file) != ERR_OK) {
+		fail(h->options.usage_file, strerror(errno));
+		h->status = EXIT_FAILED;
+	}
 	world_free(h->world);
 	SSL_CTX_free(h->tls);
 	temperament_done(&h->temperament);

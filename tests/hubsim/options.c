@@ -36,6 +36,7 @@ const char options_help[] =
         "  --boot-seconds N[-M]       how long a restart takes; decimals are fine (2-4)\n"
         "  --temperament FILE         JSON: how devices and hub behave, see tests/hubsim/README.md\n"
         "  --journal FILE             JSON lines: what really happened, by the hub's time\n"
+        "  --usage FILE               JSON, written at the end: what throttles and quota were used for\n"
         "\n"
         "Clients\n"
         "  --host-name NAME           HostName of the hub (localhost)\n"
@@ -83,6 +84,7 @@ static const struct entry entries[] = {
         E("boot-seconds", BOOT, boot),
         E("temperament", TEXT, temperament_file),
         E("journal", TEXT, journal_file),
+        E("usage", TEXT, usage_file),
         E("host-name", TEXT, host),
         E("policy", TEXT, policy),
         E("secret-file", TEXT, secret_file),

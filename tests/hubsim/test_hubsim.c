@@ -274,15 +274,18 @@ START_TEST(test_a_cut_connection_is_a_reset_without_an_answer)
 }
 END_TEST
 
-START_TEST(test_throttling_of_a_sku_shows_as_429)
+START_TEST(test_throttling_of_a_sku_shows_as_429_and_in_the_usage)
 {
-	int fd, status = 200;
+	char usage_file[] = "/tmp/hubsim-usage-XXXXXX", text[1024];
+	int fd, status = 200, usage = mkstemp(usage_file);
 	struct peer p;
+	ssize_t n;
 
+	ck_assert_int_ge(usage, 0);
 	memset(&p, 0, sizeof p);
 	peer_file_put(&p, "t.json", FLEET("0", "0", ",\"throttleBurstMs\":1000,\"throttleBacklogMs\":0"));
 	peer_start(&p, ARGS("--listen", "127.0.0.1:0", "--devices", "1", "--sku", "S1", "--temperament",
-	                    "t.json"));
+	                    "t.json", "--usage", usage_file));
 	for (int i = 0; i < 1000 && status == 200; i++) {
 		fd = peer_dial(p.port);
 		status = status_of(fd, "POST", "/devices/query" API, "",
@@ -291,6 +294,13 @@ START_TEST(test_throttling_of_a_sku_shows_as_429)
 	}
 	ck_assert_int_eq(status, 429);
 	peer_stop(&p);
+	n = read(usage, text, sizeof text - 1);
+	ck_assert_int_gt(n, 0);
+	text[n] = '\0';
+	ck_assert_ptr_nonnull(strstr(text, "\"queries\":{\"taken\":"));
+	ck_assert_ptr_nonnull(strstr(text, "\"refused\":1,\"delayMaxMs\":"));
+	close(usage);
+	unlink(usage_file);
 }
 END_TEST
 
@@ -702,7 +712,8 @@ int main(void)
 	      test_an_error_carries_its_name_in_the_header, test_a_twin_is_read_and_changed_under_its_etag,
 	      test_a_query_goes_on_by_its_continuation_until_the_header_is_missing,
 	      test_identities_are_created_listed_and_deleted,
-	      test_a_cut_connection_is_a_reset_without_an_answer, test_throttling_of_a_sku_shows_as_429);
+	      test_a_cut_connection_is_a_reset_without_an_answer,
+	      test_throttling_of_a_sku_shows_as_429_and_in_the_usage);
 	TESTS(s, "who may", test_a_missing_bad_or_expired_token_gets_401_and_the_connection_stays,
 	      test_a_policy_without_the_right_gets_401);
 	TESTS(s, "http", test_pipelined_requests_are_answered_in_order, test_a_request_may_come_byte_by_byte,

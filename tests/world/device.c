@@ -39,6 +39,10 @@ static const struct step {
         {"applyComplete", "lastFirmwareUpdate", "applyFailed"},
 };
 
+enum {
+	RETRY_DOUBLINGS = 6, /* of the first second's wait for a connection */
+};
+
 struct act {
 	struct event event;
 	LIST_ENTRY(act) parked;
@@ -47,6 +51,7 @@ struct act {
 	enum stage stage;
 	size_t step, fails_at; /* fails_at: a step number, past the end for never */
 	uint32_t life;
+	unsigned refused; /* times in a row, at JOIN */
 	uint64_t call;
 	char *attempt_id; /* NULL: none */
 };
@@ -86,7 +91,7 @@ static void send_report(struct world *w, struct device *d, struct doc_node *patc
 	struct report *r = xcalloc(1, sizeof *r);
 	int64_t delay_ms = throttle_queue(&w->throttle, THROTTLE_TWIN_UPDATES, w->now_ms);
 
-	throttle_meter(&w->throttle, doc_bytes(w->docs, patch), w->now_ms);
+	throttle_meter_device(&w->throttle, doc_bytes(w->docs, patch), w->now_ms);
 	r->device = d;
 	r->generation = d->live.generation;
 	r->patch = patch;
@@ -283,6 +288,23 @@ static void come_up(struct world *w, struct act *act)
 		settle(w, act);
 }
 
+/* The hub takes no more connections than its throttle allows: it holds one back for a while, or cuts it; then
+ * the device tries again later, each time longer and never all at once (contract 7.1, 11 #20, #25). */
+static void join(struct world *w, struct act *act)
+{
+	int64_t delay_ms = throttle_take(&w->throttle, THROTTLE_CONNECTS, 1, w->now_ms), wait_ms;
+
+	if (delay_ms == 0) {
+		come_up(w, act);
+	} else if (delay_ms > 0) {
+		act_at(w, act, STAGE_ADMITTED, w->now_ms + delay_ms);
+	} else {
+		wait_ms = INT64_C(1000) << (act->refused < RETRY_DOUBLINGS ? act->refused : RETRY_DOUBLINGS);
+		act->refused++;
+		act_after(w, act, STAGE_JOIN, (struct world_span){wait_ms / 2, wait_ms * 3 / 2});
+	}
+}
+
 static void take_step(struct world *w, struct act *act)
 {
 	report_step(w, act);
@@ -300,7 +322,6 @@ static void take_step(struct world *w, struct act *act)
 static void on_act(struct world *w, struct event *e)
 {
 	struct act *act = CONTAINER(e, struct act, event);
-	int64_t delay_ms;
 
 	if (act->life != act->device->life) {
 		end_act(act);
@@ -324,11 +345,7 @@ static void on_act(struct world *w, struct event *e)
 		go_down(w, act);
 		return;
 	case STAGE_JOIN:
-		delay_ms = throttle_queue(&w->throttle, THROTTLE_CONNECTS, w->now_ms);
-		if (delay_ms > 0)
-			act_at(w, act, STAGE_ADMITTED, w->now_ms + delay_ms);
-		else
-			come_up(w, act);
+		join(w, act);
 		return;
 	case STAGE_ADMITTED:
 		come_up(w, act);

@@ -60,8 +60,9 @@ struct throttle {
 	int64_t interval_ns[THROTTLES_N]; /* between two of a kind at the rated speed; 0: unlimited */
 	int64_t full_ns[THROTTLES_N];     /* when the bucket will be full again */
 	int64_t burst_ms, backlog_ms;
-	uint64_t quota_messages; /* 0: none */
-	uint64_t messages;
+	struct world_throttle_use use[THROTTLES_N];
+	uint64_t quota_messages;                   /* 0: none */
+	uint64_t messages, of_callers, of_devices; /* of the day; since the start, by whose doing */
 	int64_t day;
 	unsigned chunk_bytes;
 };
@@ -71,8 +72,9 @@ void throttle_init(struct throttle *t, const struct world_options *options);
 int64_t throttle_take(struct throttle *t, enum throttle_kind kind, uint64_t n, int64_t now_ms);
 /* The same for those who never are refused (devices): only delayed. */
 int64_t throttle_queue(struct throttle *t, enum throttle_kind kind, int64_t now_ms);
-/* Counts the messages that so many bytes make, at least one. */
+/* Counts the messages that so many bytes make, at least one: of a caller, or of a device. */
 void throttle_meter(struct throttle *t, size_t bytes, int64_t now_ms);
+void throttle_meter_device(struct throttle *t, size_t bytes, int64_t now_ms);
 bool throttle_quota_is_spent(struct throttle *t, int64_t now_ms);
 
 /* --- fleet.c: devices, their twins and the index over them --- */

@@ -97,6 +97,57 @@ START_TEST(test_large_payload_takes_a_token_for_each_4_kilobytes)
 }
 END_TEST
 
+START_TEST(test_devices_cut_by_the_connection_throttle_back_off_and_all_come_back)
+{
+	struct world_throttle_use use;
+	unsigned n = 3000;
+
+	fixture_init(&f);
+	f.options.sku = WORLD_SKU_S1; /* 100 connections a second */
+	f.options.devices_n = n;
+	f.options.throttle_burst_ms = 1000;
+	f.options.throttle_backlog_ms = 1000;
+	f.options.boot = (struct world_span){2000, 2000};
+	fixture_open(&f);
+	for (unsigned i = 0; i < n; i++) {
+		char id[16];
+
+		snprintf(id, sizeof id, "dev-%06u", i);
+		ck_assert_int_eq(world_reboot(f.w, f.now_ms, id), ERR_OK);
+	}
+	run_to(&f, f.now_ms + 4000);
+	ck_assert_uint_le(told(&f, " joined "), 301); /* a burst, and two seconds' worth */
+	run_to(&f, f.now_ms + 26000);
+	ck_assert_uint_ge(told(&f, " joined "), 1500); /* waiting does not waste half of the rate */
+	run_to(&f, f.now_ms + 300000);
+	ck_assert_uint_eq(told(&f, " joined "), n);
+	for (size_t i = 0; world_throttle_use(f.w, i, &use) && strcmp(use.name, "connects") != 0; i++)
+		;
+	ck_assert_str_eq(use.name, "connects");
+	ck_assert_uint_eq(use.taken, n);
+	ck_assert_uint_gt(use.refused, 0);
+	ck_assert_int_le(use.delay_max_ms, 1000);
+	fixture_done(&f);
+}
+END_TEST
+
+START_TEST(test_messages_are_counted_by_whose_doing_they_are)
+{
+	uint64_t of_callers, of_devices;
+
+	fixture_init(&f);
+	fixture_open(&f);
+	wait_for(&f, send_reboot(&f, "dev-000000", NULL, 30, 0));
+	ask(&f, "GET", "/twins/dev-000000?" API, NULL);
+	run_to(&f, f.now_ms + 10000);
+	world_messages_by(f.w, &of_callers, &of_devices);
+	ck_assert_uint_eq(of_callers, 3); /* call, its answer, read */
+	ck_assert_uint_eq(of_devices, 1); /* its report */
+	ck_assert_uint_eq(world_messages(f.w), 4);
+	fixture_done(&f);
+}
+END_TEST
+
 START_TEST(test_devices_share_twin_updates_and_connections_with_everybody)
 {
 	fixture_init(&f);
@@ -387,7 +438,9 @@ int main(void)
 {
 	Suite *s = suite_create("world hub");
 
-	TESTS(s, "throttles", test_queries_of_s1_are_admitted_delayed_by_3_seconds_each_then_refused,
+	TESTS(s, "throttles", test_devices_cut_by_the_connection_throttle_back_off_and_all_come_back,
+	      test_messages_are_counted_by_whose_doing_they_are,
+	      test_queries_of_s1_are_admitted_delayed_by_3_seconds_each_then_refused,
 	      test_rates_scale_with_units_and_sku, test_large_payload_takes_a_token_for_each_4_kilobytes,
 	      test_devices_share_twin_updates_and_connections_with_everybody,
 	      test_daily_quota_ends_at_midnight_and_spares_the_registry);

@@ -30,13 +30,19 @@ void throttle_init(struct throttle *t, const struct world_options *o)
 	                                 [WORLD_SKU_S1] = 400000,
 	                                 [WORLD_SKU_S2] = 6000000,
 	                                 [WORLD_SKU_S3] = 300000000};
+	static const char *const names[] = {
+	        [THROTTLE_METHODS] = "methods",      [THROTTLE_QUERIES] = "queries",
+	        [THROTTLE_TWIN_READS] = "twinReads", [THROTTLE_TWIN_UPDATES] = "twinUpdates",
+	        [THROTTLE_REGISTRY] = "registry",    [THROTTLE_CONNECTS] = "connects"};
 	uint64_t u = o->units > 0 ? o->units : 1;
 	bool is_s2 = o->sku == WORLD_SKU_S2, is_s3 = o->sku == WORLD_SKU_S3;
 
 	*t = (struct throttle){.burst_ms = o->throttle_burst_ms, .backlog_ms = o->throttle_backlog_ms};
 	t->chunk_bytes = o->sku == WORLD_SKU_F1 ? 512 : 4096;
-	for (size_t i = 0; i < THROTTLES_N; i++)
+	for (size_t i = 0; i < THROTTLES_N; i++) {
 		t->full_ns[i] = INT64_MIN;
+		t->use[i].name = names[i];
+	}
 	if (o->sku == WORLD_SKU_NONE) {
 		t->quota_messages = o->quota_messages;
 		return;
@@ -59,16 +65,25 @@ static int64_t take(struct throttle *t, enum throttle_kind kind, uint64_t n, int
                     int64_t wait_max_ms)
 {
 	int64_t now_ns = now_ms * NS, full_ns = t->full_ns[kind], wait_ms;
+	struct world_throttle_use *use = &t->use[kind];
 
-	if (t->interval_ns[kind] == 0)
+	if (t->interval_ns[kind] == 0) {
+		use->taken += n;
 		return 0;
+	}
 	if (full_ns < now_ns)
 		full_ns = now_ns;
 	wait_ms = (full_ns - now_ns - t->burst_ms * NS + NS - 1) / NS;
-	if (wait_ms > wait_max_ms)
+	if (wait_ms > wait_max_ms) {
+		use->refused++;
 		return -1;
+	}
 	t->full_ns[kind] = full_ns + (int64_t)n * t->interval_ns[kind];
-	return wait_ms > 0 ? wait_ms : 0;
+	wait_ms = wait_ms > 0 ? wait_ms : 0;
+	use->taken += n;
+	use->delayed += wait_ms > 0;
+	use->delay_max_ms = wait_ms > use->delay_max_ms ? wait_ms : use->delay_max_ms;
+	return wait_ms;
 }
 
 int64_t throttle_take(struct throttle *t, enum throttle_kind kind, uint64_t n, int64_t now_ms)
@@ -89,10 +104,23 @@ static void turn_day(struct throttle *t, int64_t now_ms)
 	t->messages = 0;
 }
 
+static uint64_t meter(struct throttle *t, size_t bytes, int64_t now_ms)
+{
+	uint64_t n = bytes <= t->chunk_bytes ? 1 : (bytes + t->chunk_bytes - 1) / t->chunk_bytes;
+
+	turn_day(t, now_ms);
+	t->messages += n;
+	return n;
+}
+
 void throttle_meter(struct throttle *t, size_t bytes, int64_t now_ms)
 {
-	turn_day(t, now_ms);
-	t->messages += bytes <= t->chunk_bytes ? 1 : (bytes + t->chunk_bytes - 1) / t->chunk_bytes;
+	t->of_callers += meter(t, bytes, now_ms);
+}
+
+void throttle_meter_device(struct throttle *t, size_t bytes, int64_t now_ms)
+{
+	t->of_devices += meter(t, bytes, now_ms);
 }
 
 bool throttle_quota_is_spent(struct throttle *t, int64_t now_ms)

@@ -478,6 +478,20 @@ uint64_t world_messages(const struct world *w)
 	return w->throttle.messages;
 }
 
+void world_messages_by(const struct world *w, uint64_t *ret_callers, uint64_t *ret_devices)
+{
+	*ret_callers = w->throttle.of_callers;
+	*ret_devices = w->throttle.of_devices;
+}
+
+bool world_throttle_use(const struct world *w, size_t i, struct world_throttle_use *ret)
+{
+	if (i >= THROTTLES_N)
+		return false;
+	*ret = w->throttle.use[i];
+	return true;
+}
+
 void world_set_lag(struct world *w, struct world_span query_lag, int64_t ghost_ms)
 {
 	w->options.query_lag = query_lag;

@@ -304,6 +304,15 @@ uint32_t world_boots(const struct world *w, const char *device_id);
 uint32_t world_acts(const struct world *w, const char *device_id);
 /* Messages counted against the daily quota on the day of the last thing done. */
 uint64_t world_messages(const struct world *w);
+/* Messages since the start that requests caused (world_request()), and that devices did. */
+void world_messages_by(const struct world *w, uint64_t *ret_callers, uint64_t *ret_devices);
+/* What came of a throttle of contract 7.1 since the start: number i, false past the end. */
+struct world_throttle_use {
+	const char *name;
+	uint64_t taken, delayed, refused; /* tokens; of the requests: held back, answered 429 */
+	int64_t delay_max_ms;
+};
+bool world_throttle_use(const struct world *w, size_t i, struct world_throttle_use *ret);
 /* Changes lag and quirks from here on; s2_methods_fast counts at world_new() only. */
 void world_set_lag(struct world *w, struct world_span query_lag, int64_t ghost_ms);
 struct world_quirks *world_quirks(struct world *w);
