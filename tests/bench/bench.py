@@ -169,6 +169,9 @@ class Stub(Program, Door):
         if not said:
             raise Failed("the stub does not start")
         self.urls, self.cert = json.loads(said), cert
+        self.connection_string = (
+            "HostName=localhost;SharedAccessKeyName=service;SharedAccessKey=" + base64.b64encode(bytes(32)).decode()
+        )
         Door.__init__(self, self.urls["http"].removeprefix("http://"))
 
     def stats(self):
@@ -179,15 +182,13 @@ class Stub(Program, Door):
 
 
 class Service(Program, Door):
-    """rollcalld on a database of its own, calling the stub."""
+    """rollcalld on a database of its own, calling the stub, or another hub with a certificate and a connection string."""
 
     def __init__(self, bench, binary, stub, url, settings):
         self.folder = tempfile.TemporaryDirectory(dir=bench.database_folder)
         log = pathlib.Path(self.folder.name) / "log"
         environment = {name: text for name, text in os.environ.items() if not name.startswith("ROLLCALL_")}
-        environment["ROLLCALL_HUB_CONNECTION_STRING"] = (
-            "HostName=localhost;SharedAccessKeyName=service;SharedAccessKey=" + base64.b64encode(bytes(32)).decode()
-        )
+        environment["ROLLCALL_HUB_CONNECTION_STRING"] = stub.connection_string
         flags = {"listen": "127.0.0.1:0", "database": f"{self.folder.name}/rollcall.db", "log-format": "json",
                  "hub-endpoint": url, "hub-ca-file": stub.cert, "hub-sku": "none", **settings}
         command = [binary] + [f"--{name}={value}" for name, value in flags.items()]
