@@ -8,6 +8,7 @@
 #include "api/httpd.h"
 #include "api/request.h"
 #include "api/routes.h"
+#include "api/tls.h"
 #include "server/base/buf.h"
 #include "server/base/rng.h"
 
@@ -16,6 +17,7 @@
 
 struct api {
 	struct httpd *httpd;
+	struct tls *tls; /* NULL: plain HTTP */
 	struct context context;
 	void (*on_stopped)(void *arg);
 	void *stopped_arg;
@@ -56,9 +58,13 @@ enum err api_start(const struct api_options *options, struct api **ret, char **r
 	        options->lists_max_bytes > 0 ? options->lists_max_bytes : LISTS_MAX_BYTES;
 	LIST_INIT(&api->context.creating);
 	err = auth_load(options->tokens_file, &api->context.auth, ret_reason);
+	if (err == ERR_OK && options->tls_cert_file != NULL)
+		err = tls_load(options->tls_cert_file, options->tls_key_file, &api->tls, ret_reason);
+	o.tls = api->tls;
 	if (err == ERR_OK)
 		err = httpd_start(&o, &api->httpd, ret_reason);
 	if (err != ERR_OK) {
+		tls_free(api->tls);
 		auth_free(api->context.auth);
 		free(api);
 		return err;
@@ -77,12 +83,19 @@ enum err api_reload_tokens(struct api *api, char **ret_reason)
 	return auth_reload(api->context.auth, ret_reason);
 }
 
+enum err api_reload_certificate(struct api *api, char **ret_reason)
+{
+	assert(api->tls != NULL);
+	return tls_reload(api->tls, ret_reason);
+}
+
 static void on_httpd_stopped(void *arg)
 {
 	struct api *api = arg;
 
 	assert(LIST_EMPTY(&api->context.creating));
 	auth_free(api->context.auth);
+	tls_free(api->tls);
 	api->on_stopped(api->stopped_arg);
 	free(api);
 }

@@ -20,10 +20,11 @@ struct api_options {
 	const char
 	        *address; /* to listen on, name or number; borrows. Loopback only where there are no tokens */
 	uint16_t port;    /* 0: any free one, see api_port() */
-	const char *tokens_file;          /* NULL: no tokens, everyone is admin */
-	struct conductor *conductor;      /* keeps */
-	struct store *store;              /* keeps */
-	const struct histogram *loop_lag; /* keeps */
+	const char *tokens_file;                  /* NULL: no tokens, everyone is admin */
+	const char *tls_cert_file, *tls_key_file; /* NULL: plain HTTP */
+	struct conductor *conductor;              /* keeps */
+	struct store *store;                      /* keeps */
+	const struct histogram *loop_lag;         /* keeps */
 	/* 0: the default */
 	uint32_t connections_max; /* 512; beyond 7/8 of it, idle ones are cut for new ones */
 	size_t bodies_max_bytes;  /* 64 MiB: request bodies in memory at once */
@@ -33,12 +34,14 @@ struct api_options {
 	uint32_t send_timeout_ms; /* 120 s: for taking all of an answer */
 };
 
-/* Reads the tokens and listens. On failure *ret_reason says why in plain English, all that is wrong with the
- * tokens file, and is yours to free(). */
+/* Reads tokens and certificate, and listens. On failure *ret_reason says why in plain English, all that is
+ * wrong with the tokens file, and is yours to free(). */
 MUST_CHECK enum err api_start(const struct api_options *options, struct api **ret, char **ret_reason);
 uint16_t api_port(const struct api *api);
 /* Reads the tokens file again; on failure the tokens stay what they were. */
 MUST_CHECK enum err api_reload_tokens(struct api *api, char **ret_reason);
+/* The same for the certificate and its key, for connections from now on. */
+MUST_CHECK enum err api_reload_certificate(struct api *api, char **ret_reason);
 /* Stops accepting, cuts idle connections, lets requests under way end (conductor and store must still answer
  * them), then frees api and calls on_stopped from the loop. */
 void api_stop(struct api *api, void (*on_stopped)(void *arg), void *arg);

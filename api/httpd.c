@@ -25,6 +25,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "api/tls.h"
 #include "server/base/log.h"
 
 /* Of a body that is not wanted, so much is read and dropped for the sake of the answer. */
@@ -554,6 +555,8 @@ static void handle_up(struct httpd *h, uv_handle_t *handle)
 
 enum err httpd_start(const struct httpd_options *options, struct httpd **ret, char **ret_reason)
 {
+	/* What follows the first end is not read. */
+	enum MHD_OPTION tls_or_end = options->tls != NULL ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END;
 	struct httpd *h;
 	int fd;
 	enum err err = listen_on(options, &fd, ret_reason);
@@ -567,13 +570,16 @@ enum err httpd_start(const struct httpd_options *options, struct httpd **ret, ch
 	h->sweep_at_ms = NO_DEADLINE;
 	TAILQ_INIT(&h->clients);
 	h->daemon = MHD_start_daemon(
-	        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_access, h,
-	        MHD_OPTION_EXTERNAL_LOGGER, on_log, h, MHD_OPTION_LISTEN_SOCKET, fd,
-	        MHD_OPTION_CONNECTION_LIMIT, (unsigned)h->o.connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
-	        (unsigned)((h->o.head_timeout_ms + 999) / 1000), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-	        CONNECTION_MEMORY_BYTES, MHD_OPTION_URI_LOG_CALLBACK, on_target, h,
-	        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
-	        MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_END);
+	        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+	                (h->o.tls != NULL ? MHD_USE_TLS : 0),
+	        0, NULL, NULL, on_access, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, h, MHD_OPTION_LISTEN_SOCKET,
+	        fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)h->o.connections_max,
+	        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((h->o.head_timeout_ms + 999) / 1000),
+	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY_BYTES, MHD_OPTION_URI_LOG_CALLBACK,
+	        on_target, h, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, h, MHD_OPTION_NOTIFY_COMPLETED,
+	        on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, tls_or_end,
+	        h->o.tls != NULL ? tls_retrieve(h->o.tls) : NULL, MHD_OPTION_HTTPS_PRIORITIES, TLS_PRIORITIES,
+	        MHD_OPTION_END);
 	if (h->daemon == NULL ||
 	    uv_poll_init(h->o.loop, &h->poll,
 	                 MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd) != 0) {

@@ -12,6 +12,7 @@
 #include "server/base/buf.h"
 #include "server/base/err.h"
 
+struct tls;
 struct uv_loop_s;
 struct httpd;
 struct exchange; /* one request and its answer */
@@ -39,6 +40,7 @@ struct httpd_options {
 	const char *address;    /* name or number; borrows */
 	uint16_t port;          /* 0: any free one */
 	bool loopback_only;     /* refuse to listen where others could reach us */
+	struct tls *tls;        /* NULL: plain HTTP; keeps */
 	uint32_t connections_max;
 	size_t body_max_bytes, bodies_max_bytes;
 	uint32_t head_timeout_ms;          /* from the connection or the last answer to the end of the head */

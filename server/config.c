@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "api/auth.h"
+#include "api/tls.h"
 #include "server/base/buf.h"
 #include "server/base/secret.h"
 #include "server/campaign/model.h"
@@ -74,12 +75,40 @@ static void read_tokens(struct settings *s, const struct config *c)
 	free(reason);
 }
 
+/* Both, or none; a key is nobody else's business. */
+static void read_certificate(struct settings *s, const struct config *c)
+{
+	const struct slot *cert = &s->globals[G_TLS_CERT_FILE], *key = &s->globals[G_TLS_KEY_FILE];
+	struct tls *tls = NULL;
+	char *reason = NULL;
+
+	if (cert->text == NULL && key->text == NULL) {
+		if (c->tokens_file != NULL && c->listen_address != NULL && !is_loopback(c->listen_address))
+			faults_add(s->warnings, s->globals[G_LISTEN].place,
+			           "tokens go over the network as they are: set tlsCertFile and tlsKeyFile, "
+			           "or put a TLS proxy before the service");
+		return;
+	}
+	if (cert->text == NULL || key->text == NULL) {
+		faults_add(s->faults, cert->text == NULL ? key->place : cert->place,
+		           cert->text == NULL ? "tlsCertFile is needed, too" : "tlsKeyFile is needed, too");
+		return;
+	}
+	if (tls_load(cert->text, key->text, &tls, &reason) != ERR_OK)
+		faults_add(s->faults, cert->place, "%s", reason);
+	settings_check_mode(s, key->place, key->text, S_IROTH | S_IWOTH);
+	tls_free(tls);
+	free(reason);
+}
+
 static void read_globals(struct settings *s, struct config *c)
 {
 	const struct slot *slots = s->globals;
 
 	c->database = copy_of(&slots[G_DATABASE]);
 	c->tokens_file = copy_of(&slots[G_TOKENS_FILE]);
+	c->tls_cert_file = copy_of(&slots[G_TLS_CERT_FILE]);
+	c->tls_key_file = copy_of(&slots[G_TLS_KEY_FILE]);
 	c->drain_s = slots[G_DRAIN_SECONDS].number;
 	c->logs_json = strcmp(slots[G_LOG_FORMAT].text, "json") == 0;
 	if (!c->logs_json && strcmp(slots[G_LOG_FORMAT].text, "text") != 0)
@@ -90,6 +119,7 @@ static void read_globals(struct settings *s, struct config *c)
 		faults_add(s->faults, slots[G_DATABASE].place, "must be a path");
 	read_listen(s, c);
 	read_tokens(s, c);
+	read_certificate(s, c);
 }
 
 /* --- hubs --- */
@@ -250,7 +280,7 @@ static char *help(void)
 	        "\n"
 	        "Signals\n"
 	        "  SIGTERM, SIGINT  stop: no new call leaves, those that are out are waited for; again: stop at once\n"
-	        "  SIGHUP           read the tokens file again\n"
+	        "  SIGHUP           read the tokens file and the certificate again\n"
 	        "\n"
 	        "Exit status\n"
 	        "  0  stopped as asked, nothing is out\n"
@@ -348,6 +378,8 @@ void config_done(struct config *c)
 	free(c->listen_address);
 	free(c->database);
 	free(c->tokens_file);
+	free(c->tls_cert_file);
+	free(c->tls_key_file);
 	faults_done(&c->warnings);
 	*c = (struct config){.warnings = FAULTS_INIT};
 }

@@ -26,7 +26,8 @@ struct config {
 	char *listen_address; /* name or number, without brackets */
 	uint16_t listen_port; /* 0: any free one */
 	char *database;
-	char *tokens_file; /* NULL: none, and then listen_address is a loopback address */
+	char *tokens_file;                  /* NULL: none, and then listen_address is a loopback address */
+	char *tls_cert_file, *tls_key_file; /* NULL: plain HTTP */
 	enum log_level log_level;
 	bool logs_json;
 	uint32_t drain_s;

@@ -170,18 +170,35 @@ static void on_stop(void *arg)
 	loop_wake(s->loop);
 }
 
+static void tell_reloaded(const char *what, const char *file, enum err err, char *reason)
+{
+	if (err == ERR_OK)
+		log_info("file read again", LS("setting", what), LS("file", file));
+	else
+		log_error("file not taken, all stays as it was", LS("setting", what), LS("reason", reason));
+	free(reason);
+}
+
 static void on_reload(void *arg)
 {
 	struct service *s = arg;
+	const struct config *c = &s->config;
 	char *reason = NULL;
+	enum err err;
 
-	if (s->api == NULL || s->config.tokens_file == NULL)
-		log_info("told to read the tokens file again, but there is none");
-	else if (api_reload_tokens(s->api, &reason) == ERR_OK)
-		log_info("tokens file read again", LS("tokensFile", s->config.tokens_file));
-	else
-		log_error("tokens file not taken, the tokens stay what they were", LS("reason", reason));
-	free(reason);
+	if (s->api == NULL || (c->tokens_file == NULL && c->tls_cert_file == NULL)) {
+		log_info("told to read files again, but there are none");
+		return;
+	}
+	if (c->tokens_file != NULL) {
+		err = api_reload_tokens(s->api, &reason);
+		tell_reloaded("tokensFile", c->tokens_file, err, reason);
+		reason = NULL;
+	}
+	if (c->tls_cert_file != NULL) {
+		err = api_reload_certificate(s->api, &reason);
+		tell_reloaded("tlsCertFile", c->tls_cert_file, err, reason);
+	}
 }
 
 static void on_broken(void *arg, enum err err)
@@ -306,6 +323,8 @@ static enum status start_api(struct service *s)
 	        .address = s->config.listen_address,
 	        .port = s->config.listen_port,
 	        .tokens_file = s->config.tokens_file,
+	        .tls_cert_file = s->config.tls_cert_file,
+	        .tls_key_file = s->config.tls_key_file,
 	        .conductor = s->conductor,
 	        .store = s->store,
 	        .loop_lag = loop_lag(s->loop),
@@ -332,8 +351,8 @@ static void tell_started(const struct service *s)
 		         LI("units", c->hubs[i].units));
 	buf_printf(&listen, is_v6 ? "[%s]:%u" : "%s:%u", c->listen_address, (unsigned)api_port(s->api));
 	log_info("started", LS("version", ROLLCALL_VERSION), LS("listen", listen.data),
-	         LS("database", c->database), LS("tokensFile", c->tokens_file), LI("hubs", c->hubs_n),
-	         LI("pid", getpid()));
+	         LS("database", c->database), LS("tokensFile", c->tokens_file),
+	         LS("tlsCertFile", c->tls_cert_file), LI("hubs", c->hubs_n), LI("pid", getpid()));
 	buf_done(&listen);
 }
 

@@ -48,8 +48,11 @@ static const struct setting globals[GLOBALS_N] = {
                           "text or json, a line each, on standard error"},
         [G_DRAIN_SECONDS] = {"drainSeconds", NUMBER, 1, 3600, "10", "N",
                              "how long a graceful stop may take, calls that are out included"},
-        [G_TLS_CERT_FILE] = {"tlsCertFile", LATER, 0, 0, NULL, "FILE", "put a TLS proxy before the service"},
-        [G_TLS_KEY_FILE] = {"tlsKeyFile", LATER, 0, 0, NULL, "FILE", "put a TLS proxy before the service"},
+        [G_TLS_CERT_FILE] =
+                {"tlsCertFile", TEXT, 0, 0, NULL, "FILE",
+                 "certificate that the HTTP API shows (PEM, with its chain): then it speaks TLS 1.2\n"
+                 "and later; read again on SIGHUP"},
+        [G_TLS_KEY_FILE] = {"tlsKeyFile", TEXT, 0, 0, NULL, "FILE", "its private key (PEM)"},
         [G_RETENTION_DAYS] = {"retentionDays", LATER, 0, 0, NULL, "N", "everything is kept"},
 };
 

@@ -55,3 +55,39 @@ it "with the hub's certificate as caFile the campaign runs to its end" wait_for 
 it "every device is proven" is "$(body_of .counts.succeeded)" 50
 record "$id" main
 it "no device acted twice" nothing truth main acted_twice
+
+# --- the service's own door behind TLS ---
+
+must kill "$service"
+must ended "$service" 12
+make_cert() { # NAME: for localhost
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$1" \
+		-addext subjectAltName=DNS:localhost -keyout "$folder/api.key" -out "$folder/api.pem" 2>>"$folder/openssl.log"
+	chmod 600 "$folder/api.key"
+	cp "$folder/api.pem" "$folder/$1.pem"
+}
+shows() { # NAME: the certificate of that name is shown
+	openssl s_client -connect "localhost:$port" -CAfile "$folder/$1.pem" -verify_return_error </dev/null 2>&1 |
+		grep -q "Verify return code: 0"
+}
+must make_cert first
+over "{\"endpoint\": \"$endpoint\", \"caFile\": \"$folder/cert.pem\"}"
+start_service --tls-cert-file "$folder/api.pem" --tls-key-file "$folder/api.key"
+port=${api##*:}
+api=https://localhost:$port
+export CURL_CA_BUNDLE=$folder/first.pem
+it "over TLS the API answers" campaign_is "$id" completed
+must create "$(jq --arg pad "$(head -c 100000 /dev/zero | tr '\0' a)" '.action.payload = $pad' <<<"$spec")"
+it "over TLS a large body comes in whole" wait_for 60 campaign_is "$id" completed
+pages "/v1/campaigns/$id/targets?limit=7" >"$folder/listed"
+it "over TLS lists come page by page" is "$(wc -l <"$folder/listed")" 50
+it "who speaks no TLS is not answered" is "$(curl -s -o "$folder/plain" -w '%{http_code}' "http://localhost:$port/livez")" 000
+old_tls() { ! openssl s_client -connect "localhost:$port" -tls1_1 -cipher ALL:@SECLEVEL=0 </dev/null >"$folder/old" 2>&1; }
+it "TLS 1.1 is refused" old_tls
+must make_cert second
+must kill -HUP "$service"
+it "after SIGHUP a new certificate is shown" wait_for 10 shows second
+echo "broken" >"$folder/api.pem"
+must kill -HUP "$service"
+it "one that cannot be read is not taken" wait_for 10 grep -q 'file not taken.*api.pem' "$folder/service.log"
+it "then the one before is still shown" shows second

@@ -44,6 +44,7 @@ LIBRARIES = [
     ("curl/", ["server/hub/http.c", "tests/hubsim/test_*.c"]),
     ("uv.h", ["server/hub/http.c", "server/loop.c", "store/store.c", "api/httpd.c", "tests/**"]),
     ("microhttpd.h", ["api/httpd.c"]),
+    ("gnutls/", ["api/tls.c"]),
     ("sqlite3.h", ["store/sqlite/*", "tests/store/*"]),
     ("openssl/", ["server/hub/sas.c", "api/auth.c", "tests/{bench,hubsim,unit}/**"]),
     ("jansson.h", ["server/hub/*", "server/campaign/{member,spec,spec_*}.*", "server/settings.c", "api/json.c", "tests/**"]),

@@ -259,7 +259,7 @@ START_TEST(test_with_tokens_any_address_may_be_listened_on)
 	put_file("tokens.json", TOKENS, 0644);
 	r = read_sound(ARGS("--tokens-file", "tokens.json", "--listen", "0.0.0.0:80"), ENV(CS));
 	ck_assert_str_eq(r.config.tokens_file, "tokens.json");
-	ck_assert_uint_eq(r.config.warnings.n, 0);
+	ck_assert_uint_eq(r.config.warnings.n, 1); /* that it is better done by TLS */
 	read_done(&r);
 }
 END_TEST
@@ -295,8 +295,8 @@ START_TEST(test_each_unsound_value_is_told_with_its_place)
 	         "must be a whole number from 1 to 3600"},
 	        {"ROLLCALL_DRAIN_SECONDS=1e2", "ROLLCALL_DRAIN_SECONDS", "must be a whole number"},
 	        {"ROLLCALL_TOKENS_FILE=absent", "ROLLCALL_TOKENS_FILE", "tokens file absent: No such file"},
-	        {"ROLLCALL_TLS_CERT_FILE=c", "ROLLCALL_TLS_CERT_FILE", "not yet"},
-	        {"ROLLCALL_TLS_KEY_FILE=k", "ROLLCALL_TLS_KEY_FILE", "not yet"},
+	        {"ROLLCALL_TLS_CERT_FILE=c", "ROLLCALL_TLS_CERT_FILE", "tlsKeyFile is needed, too"},
+	        {"ROLLCALL_TLS_KEY_FILE=k", "ROLLCALL_TLS_KEY_FILE", "tlsCertFile is needed, too"},
 	        {"ROLLCALL_RETENTION_DAYS=7", "ROLLCALL_RETENTION_DAYS", "not yet"},
 	        {"ROLLCALL_CONFIG=absent", "ROLLCALL_CONFIG", "absent cannot be read: No such file"},
 	        {"ROLLCALL_CONFIG=.", "ROLLCALL_CONFIG", ". cannot be read: Is a directory"},
@@ -333,10 +333,35 @@ START_TEST(test_units_that_the_sku_cannot_have_are_a_fault)
 }
 END_TEST
 
+START_TEST(test_a_certificate_that_cannot_be_read_is_a_fault)
+{
+	put_file("cert.pem", "no certificate", 0600);
+	check_faults(ARGS("--tls-cert-file", "absent", "--tls-key-file", "cert.pem"), ENV(CS),
+	             EXPECTED({"--tls-cert-file", "absent: "}));
+	check_faults(ARGS("--tls-cert-file", "cert.pem", "--tls-key-file", "cert.pem"), ENV(CS),
+	             EXPECTED({"--tls-cert-file", "cert.pem: "}));
+}
+END_TEST
+
+START_TEST(test_tokens_without_tls_beyond_this_machine_are_warned_of)
+{
+	struct read r;
+
+	put_file("tokens.json", TOKENS, 0600);
+	r = read_sound(ARGS("--listen", "0.0.0.0:80", "--tokens-file", "tokens.json"), ENV(CS));
+	ck_assert_uint_eq(r.config.warnings.n, 1);
+	ck_assert_str_eq(r.config.warnings.all[0].pointer, "--listen");
+	read_done(&r);
+	r = read_sound(ARGS("--listen", "127.0.0.1:80", "--tokens-file", "tokens.json"), ENV(CS));
+	ck_assert_uint_eq(r.config.warnings.n, 0);
+	read_done(&r);
+}
+END_TEST
+
 START_TEST(test_all_faults_of_all_sources_are_told_at_once)
 {
 	put_file("c.json",
-	         "{'listen':8080,'listne':'x','tlsKeyFile':null,'hubs':["
+	         "{'listen':8080,'listne':'x','retentionDays':null,'hubs':["
 	         "{'connectionString':7,'units':'2','sku':'S9','color':'red'},"
 	         "{'name':'b','host':'h','entra':{}},"
 	         "{'name':'b','connectionString':'" HUB("b.example") "','connectionStringFile':'k'},"
@@ -351,7 +376,7 @@ START_TEST(test_all_faults_of_all_sources_are_told_at_once)
 	                 {"--database", "needs a value: FILE"},
 	                 {"ROLLCALL_BOGUS", "there is no such setting"},
 	                 {"c.json /listen", "must be a JSON string"},
-	                 {"c.json /listne", "there is no such setting"}, {"c.json /tlsKeyFile", "not yet"},
+	                 {"c.json /listne", "there is no such setting"}, {"c.json /retentionDays", "not yet"},
 	                 {"c.json /hubs/0/connectionString", "must be a JSON string"},
 	                 {"c.json /hubs/0/units", "must be a whole number from 1 to 200"},
 	                 {"c.json /hubs/0/color", "there is no such setting"},
@@ -622,6 +647,8 @@ int main(void)
 	      test_addresses_of_all_shapes_are_read, test_with_tokens_any_address_may_be_listened_on);
 	TESTS(s, "faults", test_no_hub_is_a_fault_that_says_what_to_set,
 	      test_each_unsound_value_is_told_with_its_place, test_units_that_the_sku_cannot_have_are_a_fault,
+	      test_a_certificate_that_cannot_be_read_is_a_fault,
+	      test_tokens_without_tls_beyond_this_machine_are_warned_of,
 	      test_all_faults_of_all_sources_are_told_at_once,
 	      test_a_file_that_is_not_json_is_told_by_line_and_column_without_its_words,
 	      test_a_hub_may_not_be_named_or_configured_twice,
