@@ -313,6 +313,19 @@ void json_group(struct buf *out, const struct group_view *group)
 	           n[TARGET_WAITING]);
 }
 
+void json_bucket(struct buf *out, int64_t from_ms, int64_t until_ms, const struct progress_row *row)
+{
+	buf_puts(out, "{\"from\":");
+	put_time(out, from_ms);
+	buf_puts(out, ",\"until\":");
+	put_time(out, until_ms);
+	buf_puts(out, ",\"at\":");
+	put_time(out, row->at_ms);
+	buf_printf(out, ",\"revision\":%llu,\"counts\":", (unsigned long long)row->revision);
+	put_counts(out, row->total, row->state);
+	buf_putc(out, '}');
+}
+
 void json_attempt(struct buf *out, const char *campaign_id, const struct attempt_row *row)
 {
 	char id[ATTEMPT_ID_SIZE];

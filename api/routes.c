@@ -41,6 +41,7 @@ static const struct route routes[] = {
         {"POST", TARGET "/skip", ROLE_OPERATOR, "hub ", BODY_NOTHING, JSON, targets_skip},
         {"POST", TARGET "/retry", ROLE_OPERATOR, "hub ", BODY_NOTHING, JSON, targets_retry},
         {"GET", CAMPAIGN "/groups", ROLE_VIEWER, "limit cursor ", BODY_IGNORED, JSON, groups_list},
+        {"GET", CAMPAIGN "/progress", ROLE_VIEWER, "bucketSeconds ", BODY_IGNORED, JSON, progress_get},
         {"GET", CAMPAIGN "/events", ROLE_VIEWER, "after limit ", BODY_IGNORED, JSON, events_of_campaign},
         {"GET", "/v1/events", ROLE_VIEWER, "after limit ", BODY_IGNORED, JSON, events_list},
         {"GET", "/v1/devices/{deviceId}/history", ROLE_VIEWER, "limit cursor ", BODY_IGNORED, JSON,

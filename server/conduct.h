@@ -1,4 +1,4 @@
-/* conduct: what conductor.c, conduct_hub.c and conduct_select.c share; nobody else includes it. */
+/* conduct: what the conductor's files share; nobody else includes it. */
 #ifndef ROLLCALL_SERVER_CONDUCT_H
 #define ROLLCALL_SERVER_CONDUCT_H
 
@@ -49,6 +49,12 @@ struct watched {
 
 enum select_state { SELECT_NONE, SELECT_ASK, SELECT_ASKING, SELECT_STORE };
 
+/* How a live campaign goes. */
+struct course {
+	uint32_t slot_s;                               /* the length of its progress's slots */
+	uint32_t slots_n, begins_s[PROGRESS_ROWS_MAX]; /* those on record, or on the way there */
+};
+
 /* One live campaign, as far as the engine does not know it. */
 struct live {
 	UT_hash_handle hh;
@@ -73,6 +79,7 @@ struct live {
 	char *continuation;
 	int64_t ask_at_ms;
 	uint32_t tries, restarts;
+	struct course course;
 };
 
 struct waiter {
@@ -140,6 +147,13 @@ void port_state(const struct port *p, int64_t now_ms, struct hub_state *ret);
 void port_act(struct conductor *c, const struct step *s);
 /* Takes back what is unsent, of one campaign or (0) of all. */
 void port_withdraw(struct port *p, uint32_t campaign);
+
+/* conduct_course.c: counts over time */
+void course_begin(struct course *course);
+/* Takes up a slot on record. */
+void course_slot(struct course *course, uint32_t begins_s);
+/* Puts row's counts on record, with the commit that puts row there. */
+void course_write(struct conductor *c, struct live *live, const struct campaign_row *row, int64_t now_ms);
 
 /* conduct_orders.c */
 void conduct_forget_making(struct conductor *c);

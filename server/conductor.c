@@ -122,6 +122,7 @@ struct live *conduct_live_new(struct conductor *c, const struct campaign_row *ro
 	live->watch = watch_for(c, spec);
 	for (size_t i = 0; i < spec->hubs.n; i++)
 		live->hubs[live->hubs_n++] = (uint8_t)conduct_find_hub(c, spec->hubs.all[i]);
+	course_begin(&live->course);
 	HASH_ADD(hh, c->lives, no, sizeof live->no, live);
 	engine_campaign_add(c->engine, row, spec, live->hubs, live->hubs_n);
 	return live;
@@ -228,6 +229,15 @@ static void on_page(void *arg, uint32_t campaign, const struct selection_page *p
 		select_page(live, page);
 }
 
+static void on_progress(void *arg, uint32_t campaign, uint32_t slot_s)
+{
+	struct loading *loading = arg;
+	struct live *live = conduct_live(loading->c, campaign);
+
+	if (live != NULL)
+		course_slot(&live->course, slot_s);
+}
+
 static enum err load(struct conductor *c)
 {
 	struct loading loading = {c, ERR_OK};
@@ -236,6 +246,7 @@ static enum err load(struct conductor *c)
 	                              .on_target = on_target,
 	                              .on_hold = on_hold,
 	                              .on_page = on_page,
+	                              .on_progress = on_progress,
 	                              .arg = &loading};
 	enum err err = store_load(c->store, conduct_now(c), &loader);
 	struct campaign_row row;
@@ -435,7 +446,7 @@ static void write_wave_event(struct conductor *c, const struct step *s, int64_t 
 	buf_done(&detail);
 }
 
-static void write_campaigns(struct conductor *c)
+static void write_campaigns(struct conductor *c, int64_t now_ms)
 {
 	struct buf text = BUF_INIT;
 	uint32_t no;
@@ -456,6 +467,7 @@ static void write_campaigns(struct conductor *c)
 		live->must_write_spec = false;
 		row.selected = live->found != NULL ? selection_n(live->found) : row.counts.total;
 		batch_campaign_put(c->batch, &row);
+		course_write(c, live, &row, now_ms);
 		buf_reset(&text);
 	}
 	buf_done(&text);
@@ -487,7 +499,7 @@ static void write_steps(struct conductor *c, int64_t now_ms)
 		else if (c->steps[i].kind == STEP_WAVE)
 			write_wave_event(c, &c->steps[i], now_ms);
 	}
-	write_campaigns(c);
+	write_campaigns(c, now_ms);
 	/* All that was fed so far has been handed out: who waits for it is told after this commit. */
 	if (c->steps_n < STEPS_MAX)
 		STAILQ_CONCAT(&c->committing, &c->waiters);

@@ -48,6 +48,10 @@ struct answer {
 	bool has_idempotency;
 	struct group_view *groups;
 	size_t groups_n;
+	struct progress_row *progress;
+	size_t progress_n;
+	struct plan_row plan;
+	bool has_plan;
 	struct {
 		const char **ids, *by;
 		size_t ids_n;

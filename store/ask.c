@@ -90,6 +90,43 @@ void store_read_idempotency(struct store *s, const char *key, int64_t kept_since
 	store_ask(s, ask);
 }
 
+void store_read_progress(struct store *s, const char *campaign_id, store_progress_cb *cb, void *arg)
+{
+	struct ask *ask = ask_new(ASK_PROGRESS, campaign_id, arg);
+
+	ask->cb.progress = cb;
+	store_ask(s, ask);
+}
+
+void store_read_plan(struct store *s, const char *campaign_id, store_plan_cb *cb, void *arg)
+{
+	struct ask *ask = ask_new(ASK_PLAN, campaign_id, arg);
+
+	ask->cb.plan = cb;
+	store_ask(s, ask);
+}
+
+/* Slots were widened only when there were PROGRESS_ROWS_MAX of them, which leaves at least half. */
+uint32_t progress_slot_s(const uint32_t *begins_s, size_t n)
+{
+	uint32_t bits = 0;
+
+	for (size_t i = 0; i < n; i++)
+		bits |= begins_s[i];
+	return n < PROGRESS_ROWS_MAX / 2 || bits == 0 ? 1 : bits & -bits;
+}
+
+static uint32_t slot_of(const struct answer *a)
+{
+	uint32_t *begins = xmalloc((a->progress_n + 1) * sizeof *begins), slot_s;
+
+	for (size_t i = 0; i < a->progress_n; i++)
+		begins[i] = a->progress[i].slot_s;
+	slot_s = progress_slot_s(begins, a->progress_n);
+	free(begins);
+	return slot_s;
+}
+
 static void set_rows(struct ask *ask, uint32_t campaign, uint32_t from, uint32_t limit)
 {
 	assert(limit > 0 && limit <= STORE_PAGE_MAX);
@@ -166,6 +203,12 @@ void ask_run(struct ask *ask, struct backend *b)
 		ask->err = backend_read_history(b, ask->text, ask->about.rows.campaign, ask->about.rows.limit,
 		                                answer);
 		break;
+	case ASK_PROGRESS:
+		ask->err = backend_read_progress(b, ask->text, answer);
+		break;
+	case ASK_PLAN:
+		ask->err = backend_read_plan(b, ask->text, answer);
+		break;
 	}
 }
 
@@ -204,6 +247,12 @@ void ask_tell(struct ask *ask)
 	case ASK_HISTORY:
 		ask->cb.history(arg, err, a->revision, a->targets, a->campaign_ids, a->targets_n,
 		                a->has_more);
+		break;
+	case ASK_PROGRESS:
+		ask->cb.progress(arg, err, a->revision, a->progress, a->progress_n, slot_of(a), campaign);
+		break;
+	case ASK_PLAN:
+		ask->cb.plan(arg, err, a->revision, a->has_plan ? &a->plan : NULL, campaign);
 		break;
 	}
 	ask_free(ask);

@@ -18,7 +18,9 @@ enum ask_kind {
 	ASK_IDEMPOTENCY,
 	ASK_GROUPS,
 	ASK_LIST,
-	ASK_HISTORY
+	ASK_HISTORY,
+	ASK_PROGRESS,
+	ASK_PLAN
 };
 
 struct ask {
@@ -47,6 +49,8 @@ struct ask {
 		store_groups_cb *groups;
 		store_list_cb *list;
 		store_history_cb *history;
+		store_progress_cb *progress;
+		store_plan_cb *plan;
 	} cb;
 	void *arg;
 	enum err err;

@@ -52,6 +52,9 @@ MUST_CHECK enum err backend_read_idempotency(struct backend *b, const char *key,
 /* campaigns_n as with targets. */
 MUST_CHECK enum err backend_read_groups(struct backend *b, uint32_t campaign, uint32_t from_group,
                                         uint32_t limit, struct answer *ret);
+/* campaigns_n as with targets. */
+MUST_CHECK enum err backend_read_progress(struct backend *b, const char *campaign_id, struct answer *ret);
+MUST_CHECK enum err backend_read_plan(struct backend *b, const char *campaign_id, struct answer *ret);
 MUST_CHECK enum err backend_read_list(struct backend *b, const char *name, uint32_t from, uint32_t limit,
                                       struct answer *ret);
 MUST_CHECK enum err backend_read_history(struct backend *b, const char *device_id, uint32_t before_campaign,

@@ -225,6 +225,30 @@ void batch_idempotency_add(struct batch *b, const struct idempotency_row *row)
 	close_op(b);
 }
 
+static void put_progress(struct batch *b, enum op_kind kind, const struct progress_row *row)
+{
+	open_op(b, kind, row, sizeof *row);
+	close_op(b);
+}
+
+void batch_progress_put(struct batch *b, const struct progress_row *row)
+{
+	put_progress(b, OP_PROGRESS_PUT, row);
+}
+
+void batch_progress_widen(struct batch *b, uint32_t campaign, uint32_t slot_s)
+{
+	assert(slot_s > 0);
+	put_progress(b, OP_PROGRESS_WIDEN, &(struct progress_row){.campaign = campaign, .slot_s = slot_s});
+}
+
+void batch_plan_put(struct batch *b, const struct plan_row *row)
+{
+	open_op(b, OP_PLAN_PUT, row, sizeof *row);
+	put_string(b, row->text);
+	close_op(b);
+}
+
 static void open_list(struct batch *b, enum op_kind kind, const struct list_part *part)
 {
 	open_op(b, kind, part, sizeof *part);
@@ -386,6 +410,14 @@ static void read_group(const char *part_at, struct op *ret)
 	ret->group.name = part.name;
 }
 
+static void read_plan(const char *part_at, struct op *ret)
+{
+	const char *at = part_at + sizeof ret->plan;
+
+	memcpy(&ret->plan, part_at, sizeof ret->plan);
+	take_string(&ret->plan.text, &at);
+}
+
 static void read_list(const char *part_at, const char *end, struct op *ret)
 {
 	struct list_part part;
@@ -451,6 +483,13 @@ bool batch_read(const struct batch *b, size_t *at, struct op *ret)
 		break;
 	case OP_IDEMPOTENCY_ADD:
 		read_idempotency(part, ret);
+		break;
+	case OP_PROGRESS_PUT:
+	case OP_PROGRESS_WIDEN:
+		memcpy(&ret->progress, part, sizeof ret->progress);
+		break;
+	case OP_PLAN_PUT:
+		read_plan(part, ret);
 		break;
 	case OP_LIST_BEGIN:
 	case OP_LIST_IDS:

@@ -28,6 +28,13 @@ void batch_campaign_add(struct batch *b, const struct campaign_row *row, const c
                         size_t hubs_n);
 /* Writes all but no, id, name, created_by, created_at_ms and retry_of; spec only where it is not NULL. */
 void batch_campaign_put(struct batch *b, const struct campaign_row *row);
+/* Puts the campaign's counts in the slot's place, with the revision of this commit whatever row says. */
+void batch_progress_put(struct batch *b, const struct progress_row *row);
+/* From now on slots of this campaign are slot_s seconds long, twice as long as they were: of each two, the
+ * later one's row stays. */
+void batch_progress_widen(struct batch *b, uint32_t campaign, uint32_t slot_s);
+/* Puts a campaign's plan; text NULL: only when its waves ended, the plan is there. */
+void batch_plan_put(struct batch *b, const struct plan_row *row);
 void batch_page_add(struct batch *b, uint32_t campaign, const struct selection_page *page);
 /* Forgets all pages of a campaign. */
 void batch_pages_drop(struct batch *b, uint32_t campaign);

@@ -25,7 +25,10 @@ enum op_kind {
 	OP_LIST_BEGIN,
 	OP_LIST_IDS,
 	OP_LIST_END,
-	OP_LIST_DROP
+	OP_LIST_DROP,
+	OP_PROGRESS_PUT,
+	OP_PROGRESS_WIDEN,
+	OP_PLAN_PUT
 };
 
 /* All pointers lead into the batch. */
@@ -65,6 +68,8 @@ struct op {
 			size_t packed_bytes;
 		} event;
 		struct idempotency_row idempotency;
+		struct progress_row progress; /* OP_PROGRESS_WIDEN: campaign and slot_s only */
+		struct plan_row plan;
 		struct {
 			const char *name, *by; /* by: OP_LIST_END */
 			int64_t at_ms;         /* OP_LIST_END */

@@ -244,6 +244,41 @@ bool unpack_waves(const void *in, size_t bytes, struct campaign_row *ret)
 	return true;
 }
 
+void pack_states(uint32_t total, const uint32_t state[TARGET_STATES_N],
+                 unsigned char out[PACKED_STATES_BYTES])
+{
+	unsigned char *at = put_32(out, total);
+
+	for (unsigned i = 0; i < TARGET_STATES_N; i++)
+		at = put_32(at, state[i]);
+}
+
+void unpack_states(const unsigned char in[PACKED_STATES_BYTES], uint32_t *ret_total,
+                   uint32_t ret_state[TARGET_STATES_N])
+{
+	const unsigned char *at = in;
+
+	*ret_total = get_32(&at);
+	for (unsigned i = 0; i < TARGET_STATES_N; i++)
+		ret_state[i] = get_32(&at);
+}
+
+void pack_ends(const int64_t ended_at_ms[WAVES_MAX], unsigned char out[PACKED_ENDS_BYTES])
+{
+	unsigned char *at = out;
+
+	for (unsigned i = 0; i < WAVES_MAX; i++)
+		at = put_64(at, (uint64_t)ended_at_ms[i]);
+}
+
+void unpack_ends(const unsigned char in[PACKED_ENDS_BYTES], int64_t ret_ended_at_ms[WAVES_MAX])
+{
+	const unsigned char *at = in;
+
+	for (unsigned i = 0; i < WAVES_MAX; i++)
+		ret_ended_at_ms[i] = (int64_t)get_64(&at);
+}
+
 /* Seven bits a byte, lowest first; the high bit says that more follow. */
 static void put_varint(struct buf *out, uint64_t v)
 {

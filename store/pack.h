@@ -35,6 +35,18 @@ size_t pack_waves(const struct campaign_row *row, unsigned char out[PACKED_WAVES
 /* False where in is none. */
 bool unpack_waves(const void *in, size_t bytes, struct campaign_row *ret);
 
+/* A campaign's total and its targets by state. */
+#define PACKED_STATES_BYTES (4 * (1 + TARGET_STATES_N))
+void pack_states(uint32_t total, const uint32_t state[TARGET_STATES_N],
+                 unsigned char out[PACKED_STATES_BYTES]);
+void unpack_states(const unsigned char in[PACKED_STATES_BYTES], uint32_t *ret_total,
+                   uint32_t ret_state[TARGET_STATES_N]);
+
+/* When each of its waves ended. */
+#define PACKED_ENDS_BYTES (8 * WAVES_MAX)
+void pack_ends(const int64_t ended_at_ms[WAVES_MAX], unsigned char out[PACKED_ENDS_BYTES]);
+void unpack_ends(const unsigned char in[PACKED_ENDS_BYTES], int64_t ret_ended_at_ms[WAVES_MAX]);
+
 /* Appends a text, which may be NULL. */
 void pack_text(struct buf *out, const char *text);
 /* Gives the next text, put in strings; NULL where NULL was put, where strings is NULL (then it is only

@@ -59,6 +59,10 @@ struct store_loader {
 	/* Targets of final campaigns, and final ones of live campaigns, whose hold_until_ms is later than
 	 * now_ms. hub_name: the campaign's hub by that index. */
 	void (*on_hold)(void *arg, const struct target_row *row, const char *hub_name, const char *device_id);
+	/* Where slots of their progress begin, by campaign and time; may be NULL. */
+	void (*on_progress)(void *arg, uint32_t campaign, uint32_t slot_s);
+	/* Their plans, by campaign; may be NULL. */
+	void (*on_plan)(void *arg, const struct plan_row *plan);
 	/* What selection has found so far, of campaigns that are scheduled or select: pages in order. */
 	void (*on_page)(void *arg, uint32_t campaign, const struct selection_page *page);
 	void *arg;
@@ -140,6 +144,21 @@ typedef void store_groups_cb(void *arg, enum err err, uint64_t revision, const s
 /* By number, from from_group on; campaign NULL: it is gone. */
 void store_read_groups(struct store *s, uint32_t campaign, uint32_t from_group, uint32_t limit,
                        store_groups_cb *cb, void *arg);
+
+/* A campaign's progress by time, in the order of slots; its slots are slot_s long. What happened within one
+ * is not kept but for its end. campaign NULL: there is none. */
+#define PROGRESS_ROWS_MAX 1024
+typedef void store_progress_cb(void *arg, enum err err, uint64_t revision, const struct progress_row *rows,
+                               size_t n, uint32_t slot_s, const struct campaign_row *campaign);
+void store_read_progress(struct store *s, const char *campaign_id, store_progress_cb *cb, void *arg);
+/* How long the slots are of which these n begin so: at most twice as long as was told to the store, where
+ * that cannot be seen any more. */
+uint32_t progress_slot_s(const uint32_t *begins_s, size_t n);
+
+/* A campaign's plan, NULL: it has none yet. */
+typedef void store_plan_cb(void *arg, enum err err, uint64_t revision, const struct plan_row *plan,
+                           const struct campaign_row *campaign);
+void store_read_plan(struct store *s, const char *campaign_id, store_plan_cb *cb, void *arg);
 
 /* A device list: ids from the from-th on (0: the first), up to limit; n_all is how many it has. n_all 0: no
  * such list. */

@@ -245,6 +245,23 @@ struct campaign_row {
 	struct abort_base aborts[ABORTS_MAX];
 };
 
+/* A campaign's counts as of the last commit of a slot of time. Slots begin every so many seconds (a power of
+ * two, the campaign's own; it grows) after the second in which the campaign was made. */
+struct progress_row {
+	uint32_t campaign;
+	uint32_t slot_s;   /* when the slot begins, in seconds after the campaign was made */
+	int64_t at_ms;     /* of that commit, our clock */
+	uint64_t revision; /* of that commit */
+	uint32_t total, state[TARGET_STATES_N];
+};
+
+/* What was foretold of a campaign when its targets were known, and what became of its waves. */
+struct plan_row {
+	uint32_t campaign;
+	const char *text;               /* JSON */
+	int64_t ended_at_ms[WAVES_MAX]; /* all targets of the wave were final; TIME_NONE: not yet */
+};
+
 /* What happened, as told to people; numbered +1 each, in the order of commits. */
 #define EVENT_TYPES(X) \
 	X(CAMPAIGN, 0, "campaign") \

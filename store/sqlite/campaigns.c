@@ -307,7 +307,7 @@ enum err backend_read_campaigns(struct backend *b, const struct campaign_filter 
 	return sq_snapshot_end(b, err);
 }
 
-static enum err read_by_id(struct backend *b, const char *id, struct answer *ret)
+enum err sq_campaign_find(struct backend *b, const char *id, struct answer *ret)
 {
 	sqlite3_stmt *st;
 	enum err err = sq_use(b, SQ_CAMPAIGN_BY_ID, CAMPAIGN_COLUMNS "c.id = ?", &st);
@@ -323,7 +323,7 @@ enum err backend_read_campaign(struct backend *b, const char *id, struct answer 
 	enum err err = sq_snapshot(b, ret);
 
 	if (err == ERR_OK)
-		err = read_by_id(b, id, ret);
+		err = sq_campaign_find(b, id, ret);
 	return sq_snapshot_end(b, err);
 }
 

@@ -395,6 +395,12 @@ static enum err apply_op(struct backend *b, const struct op *op)
 		return sq_list_end(b, op);
 	case OP_LIST_DROP:
 		return sq_list_drop(b, op);
+	case OP_PROGRESS_PUT:
+		return sq_progress_put(b, op);
+	case OP_PROGRESS_WIDEN:
+		return sq_progress_widen(b, op);
+	case OP_PLAN_PUT:
+		return sq_plan_put(b, op);
 	}
 	abort();
 }
@@ -508,5 +514,7 @@ enum err backend_load(struct backend *b, int64_t now_ms, const struct store_load
 		err = sq_load_holds(b, now_ms, loader);
 	if (err == ERR_OK)
 		err = sq_load_pages(b, loader);
+	if (err == ERR_OK)
+		err = sq_load_progress(b, loader);
 	return sq_snapshot_end(b, err);
 }

@@ -60,6 +60,12 @@ enum sq_slot {
 	SQ_LIST_DROP,
 	SQ_LIST_PAGE_ADD,
 	SQ_LIST_PAGES,
+	SQ_PROGRESS_PUT,
+	SQ_PROGRESS_WIDEN,
+	SQ_PROGRESS_LIST,
+	SQ_PLAN_PUT,
+	SQ_PLAN_ENDS,
+	SQ_PLAN_FIND,
 	SQ_SWEEP_LIST,
 	SQ_SWEEP_LIST_PAGES,
 	SQ_SWEEP_LIST_END,
@@ -70,6 +76,8 @@ enum sq_slot {
 	SQ_SWEEP_EVIDENCE,
 	SQ_SWEEP_GROUPS,
 	SQ_SWEEP_PAGES,
+	SQ_SWEEP_PROGRESS,
+	SQ_SWEEP_PLAN,
 	SQ_SWEEP_HUBS,
 	SQ_SWEEP_END,
 	SQ_LOAD_CAMPAIGNS,
@@ -78,6 +86,8 @@ enum sq_slot {
 	SQ_LOAD_HOLDING,
 	SQ_LOAD_TARGETS,
 	SQ_LOAD_PAGES,
+	SQ_LOAD_PROGRESS,
+	SQ_LOAD_PLANS,
 	SQ_SLOTS_N
 };
 
@@ -165,6 +175,8 @@ MUST_CHECK enum err sq_pages_drop(struct backend *b, const struct op *op);
 MUST_CHECK enum err sq_idempotency_add(struct backend *b, const struct op *op);
 /* Adds the campaign to ret->campaigns, if it is there. */
 MUST_CHECK enum err sq_campaign_read(struct backend *b, uint32_t no, struct answer *ret);
+/* The same by its id. */
+MUST_CHECK enum err sq_campaign_find(struct backend *b, const char *id, struct answer *ret);
 /* Gives its id, "" where it is not there. */
 MUST_CHECK enum err sq_campaign_id(struct backend *b, uint32_t no, struct arena *arena, const char **ret);
 /* Gives names[0 … *ret_n-1]. */
@@ -176,6 +188,13 @@ MUST_CHECK enum err sq_load_pages(struct backend *b, const struct store_loader *
 /* ---- groups.c ---- */
 MUST_CHECK enum err sq_group_add(struct backend *b, const struct op *op);
 MUST_CHECK enum err sq_load_groups(struct backend *b, const struct store_loader *loader);
+
+/* ---- progress.c ---- */
+MUST_CHECK enum err sq_progress_put(struct backend *b, const struct op *op);
+MUST_CHECK enum err sq_progress_widen(struct backend *b, const struct op *op);
+MUST_CHECK enum err sq_plan_put(struct backend *b, const struct op *op);
+/* Slots and plans. */
+MUST_CHECK enum err sq_load_progress(struct backend *b, const struct store_loader *loader);
 
 /* ---- lists.c ---- */
 MUST_CHECK enum err sq_list_begin(struct backend *b, const struct op *op);

@@ -27,6 +27,7 @@ static const struct sliced parts[] = {
         {SQ_SWEEP_EVIDENCE, DELETE_SLICE("evidence"), 36, 5000},
         {SQ_SWEEP_GROUPS, DELETE_SLICE("target_groups"), 32, 5000},
         {SQ_SWEEP_PAGES, DELETE_SLICE("pages"), 32, 20},
+        {SQ_SWEEP_PROGRESS, DELETE_SLICE("progress"), 32, 5000},
 };
 static const struct sliced list_pages = {SQ_SWEEP_LIST_PAGES, DELETE_SLICE("list_pages"), 32, 50};
 
@@ -66,6 +67,8 @@ static enum err sweep_campaign(struct backend *b, uint32_t no)
 	if (err != ERR_OK || deleted > 0)
 		return err;
 	err = run_with(b, SQ_SWEEP_HUBS, "DELETE FROM hubs WHERE campaign = ?", no);
+	if (err == ERR_OK)
+		err = run_with(b, SQ_SWEEP_PLAN, "DELETE FROM plans WHERE campaign = ?", no);
 	return err == ERR_OK ? run_with(b, SQ_SWEEP_END, "UPDATE campaigns SET dropped = 2 WHERE no = ?", no)
 	                     : err;
 }

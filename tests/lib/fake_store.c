@@ -48,6 +48,9 @@ struct store {
 	struct key *keys;
 	struct group *groups;
 	struct list *lists;
+	struct progress_row *progress;
+	struct plan_row plan; /* of one campaign; 0: none */
+	size_t progress_n;
 	size_t campaigns_n, targets_n, attempts_n, evidence_n, events_n, keys_n, groups_n, lists_n;
 };
 
@@ -85,6 +88,7 @@ void fake_store_free(struct store *s)
 		free(s->lists[i].by);
 	}
 	free(s->groups);
+	free(s->progress);
 	free(s->lists);
 	free(s->campaigns);
 	free(s->targets);
@@ -181,6 +185,16 @@ void fake_store_add_group(struct store *s, uint32_t campaign, const char *name, 
 	ADD(s->groups, s->groups_n, g);
 }
 
+void fake_store_add_progress(struct store *s, const struct progress_row *row)
+{
+	ADD(s->progress, s->progress_n, *row);
+}
+
+void fake_store_set_plan(struct store *s, const struct plan_row *row)
+{
+	s->plan = *row;
+}
+
 void fake_store_add_list(struct store *s, const char *name, const char *const *ids, uint32_t n, int64_t at_ms,
                          const char *by)
 {
@@ -238,6 +252,8 @@ struct ask {
 	store_groups_cb *on_groups;
 	store_list_cb *on_list;
 	store_history_cb *on_history;
+	store_progress_cb *on_progress;
+	store_plan_cb *on_plan;
 	void *arg;
 };
 
@@ -583,4 +599,64 @@ void store_read_history(struct store *s, const char *device_id, uint32_t before_
 	a->limit = limit;
 	a->on_history = cb;
 	later(answer_history, a);
+}
+
+static const struct campaign_row *find_row(const struct store *s, const char *id)
+{
+	for (size_t i = 0; i < s->campaigns_n && s->err == ERR_OK; i++)
+		if (strcmp(s->campaigns[i].row.id, id) == 0)
+			return &s->campaigns[i].row;
+	return NULL;
+}
+
+static void answer_progress(void *arg)
+{
+	struct ask *a = arg;
+	const struct store *s = a->store;
+	const struct campaign_row *campaign = find_row(s, a->id);
+	struct progress_row *rows = xcalloc(s->progress_n + 1, sizeof *rows);
+	uint32_t *begins = xcalloc(s->progress_n + 1, sizeof *begins);
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->progress_n && campaign != NULL; i++)
+		if (s->progress[i].campaign == campaign->no) {
+			begins[n] = s->progress[i].slot_s;
+			rows[n++] = s->progress[i];
+		}
+	a->on_progress(a->arg, s->err, s->revision, rows, n, progress_slot_s(begins, n), campaign);
+	free(begins);
+	free(rows);
+	ask_free(a);
+}
+
+uint32_t progress_slot_s(const uint32_t *begins_s, size_t n)
+{
+	return n > 1 ? begins_s[1] - begins_s[0] : 1;
+}
+
+void store_read_progress(struct store *s, const char *campaign_id, store_progress_cb *cb, void *arg)
+{
+	struct ask *a = ask_new(s, campaign_id, arg);
+
+	a->on_progress = cb;
+	later(answer_progress, a);
+}
+
+static void answer_plan(void *arg)
+{
+	struct ask *a = arg;
+	const struct store *s = a->store;
+	const struct campaign_row *campaign = find_row(s, a->id);
+	bool has_plan = campaign != NULL && s->plan.campaign == campaign->no;
+
+	a->on_plan(a->arg, s->err, s->revision, has_plan ? &s->plan : NULL, campaign);
+	ask_free(a);
+}
+
+void store_read_plan(struct store *s, const char *campaign_id, store_plan_cb *cb, void *arg)
+{
+	struct ask *a = ask_new(s, campaign_id, arg);
+
+	a->on_plan = cb;
+	later(answer_plan, a);
 }

@@ -21,6 +21,9 @@ void fake_store_set_baseline(struct store *s, uint32_t campaign, uint32_t no,
                              const struct baseline *baseline);
 /* The campaign's next group, for target_row.group. */
 void fake_store_add_group(struct store *s, uint32_t campaign, const char *name, uint32_t size);
+/* What store_read_progress() and store_read_plan() find. */
+void fake_store_add_progress(struct store *s, const struct progress_row *row);
+void fake_store_set_plan(struct store *s, const struct plan_row *row);
 /* A device list; of one name the newest counts. */
 void fake_store_add_list(struct store *s, const char *name, const char *const *ids, uint32_t n, int64_t at_ms,
                          const char *by);

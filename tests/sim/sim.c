@@ -172,6 +172,29 @@ static void check_targets(struct sim *s, struct known *k, const struct answer *p
 	}
 }
 
+/* P8: the progress ends with the counts that the campaign has now, and begins no later than it. */
+static void check_progress(struct sim *s, const struct known *k, const struct campaign_row *campaign)
+{
+	struct answer page;
+	const struct progress_row *last;
+
+	answer_init(&page);
+	SIM_CHECK(s, backend_read_progress(s->record, k->id, &page) == ERR_OK, "the record cannot be read");
+	SIM_CHECK(s, page.progress_n <= PROGRESS_ROWS_MAX, "%zu slots of %s", page.progress_n, k->id);
+	last = page.progress_n > 0 ? &page.progress[page.progress_n - 1] : NULL;
+	SIM_CHECK(s,
+	          last == NULL ? campaign->counts.total == 0
+	                       : last->total == campaign->counts.total &&
+	                                 memcmp(last->state, campaign->counts.state, sizeof last->state) == 0,
+	          "P8: the progress of %s does not end with its counts", k->id);
+	for (size_t i = 1; i < page.progress_n; i++)
+		SIM_CHECK(s,
+		          page.progress[i - 1].slot_s < page.progress[i].slot_s &&
+		                  page.progress[i - 1].revision < page.progress[i].revision,
+		          "the progress of %s is out of order", k->id);
+	answer_done(&page);
+}
+
 static void check_campaign(struct sim *s, struct known *k)
 {
 	struct target_filter f = {
@@ -188,6 +211,7 @@ static void check_campaign(struct sim *s, struct known *k)
 	check_targets(s, k, &page, &seen);
 	SIM_CHECK(s, memcmp(&seen, &row->counts, sizeof seen) == 0,
 	          "P8: counts of %s are not those of its targets", k->id);
+	check_progress(s, k, row);
 	SIM_CHECK(s, !k->is_final || k->state == row->state, "P10: campaign %s was final and moved", k->id);
 	SIM_CHECK(s,
 	          !k->was_cancelled || row->state == CAMPAIGN_CANCELLING || row->state == CAMPAIGN_CANCELLED,

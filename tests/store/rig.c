@@ -221,6 +221,33 @@ static void on_groups(void *arg, enum err err, uint64_t revision, const struct g
 	s->campaign = campaign != NULL ? keep_campaigns(s, campaign, 1) : NULL;
 }
 
+static void on_progress(void *arg, enum err err, uint64_t revision, const struct progress_row *rows, size_t n,
+                        uint32_t slot_s, const struct campaign_row *campaign)
+{
+	struct seen *s = arg;
+
+	finish(s, err, revision, n, false);
+	s->progress = copy(s, rows, n * sizeof *rows);
+	s->slot_s = slot_s;
+	s->campaign = campaign != NULL ? keep_campaigns(s, campaign, 1) : NULL;
+}
+
+static void on_plan(void *arg, enum err err, uint64_t revision, const struct plan_row *plan,
+                    const struct campaign_row *campaign)
+{
+	struct seen *s = arg;
+
+	finish(s, err, revision, plan != NULL, false);
+	s->campaign = campaign != NULL ? keep_campaigns(s, campaign, 1) : NULL;
+	s->plan = NULL;
+	if (plan != NULL) {
+		struct plan_row kept = *plan;
+
+		keep(s, &kept.text);
+		s->plan = copy(s, &kept, sizeof kept);
+	}
+}
+
 static void on_list(void *arg, enum err err, const char *const *ids, size_t n, uint32_t n_all, int64_t at_ms,
                     const char *by)
 {
@@ -323,6 +350,20 @@ void rig_history(struct rig *r, const char *device_id, uint32_t before_campaign,
 {
 	begin(r, ret);
 	store_read_history(r->store, device_id, before_campaign, limit, on_history, ret);
+	wait_for(r, ret);
+}
+
+void rig_progress(struct rig *r, const char *campaign_id, struct seen *ret)
+{
+	begin(r, ret);
+	store_read_progress(r->store, campaign_id, on_progress, ret);
+	wait_for(r, ret);
+}
+
+void rig_plan(struct rig *r, const char *campaign_id, struct seen *ret)
+{
+	begin(r, ret);
+	store_read_plan(r->store, campaign_id, on_plan, ret);
 	wait_for(r, ret);
 }
 

@@ -52,6 +52,9 @@ struct seen {
 	const struct idempotency_row *idempotency;
 	const struct campaign_row *campaign;
 	const struct group_view *groups;
+	const struct progress_row *progress;
+	uint32_t slot_s;
+	const struct plan_row *plan;
 	const char *ids[STORE_PAGE_MAX], *by;
 	uint32_t n_all;
 	int64_t at_ms;
@@ -67,6 +70,9 @@ void rig_groups(struct rig *r, uint32_t campaign, uint32_t from_group, uint32_t 
 void rig_list(struct rig *r, const char *name, uint32_t from, uint32_t limit, struct seen *ret);
 void rig_history(struct rig *r, const char *device_id, uint32_t before_campaign, uint32_t limit,
                  struct seen *ret);
+
+void rig_progress(struct rig *r, const char *campaign_id, struct seen *ret);
+void rig_plan(struct rig *r, const char *campaign_id, struct seen *ret);
 
 /* A filter for all targets of a campaign. */
 struct target_filter rig_all(uint32_t campaign);

@@ -137,7 +137,7 @@ START_TEST(test_new_store_is_empty_and_says_so)
 	ck_assert_uint_eq(rig.head.revision, 0);
 	ck_assert_uint_eq(rig.head.last_event_id, 0);
 	ck_assert_uint_eq(rig.head.last_campaign, 0);
-	ck_assert_int_eq(rig.head.schema_version, 1);
+	ck_assert_int_eq(rig.head.schema_version, 2);
 	rig_campaigns(&rig, &f, &seen);
 	ck_assert_int_eq(seen.err, ERR_OK);
 	ck_assert_uint_eq(seen.n, 0);
@@ -607,6 +607,132 @@ START_TEST(test_target_keeps_its_group_and_is_listed_by_it)
 }
 END_TEST
 
+/* ---- progress and plans ---- */
+
+/* A slot with so many waiting targets, committed at its begin. */
+static void put_progress(struct batch *b, uint32_t campaign, uint32_t slot_s, uint32_t waiting)
+{
+	struct progress_row row = {.campaign = campaign,
+	                           .slot_s = slot_s,
+	                           .at_ms = NOW_MS + slot_s * INT64_C(1000),
+	                           .total = 9,
+	                           .state = {[TARGET_WAITING] = waiting, [TARGET_CANCELLED] = 9 - waiting}};
+
+	batch_progress_put(b, &row);
+}
+
+/* text NULL: the end of the first wave only */
+static void put_plan(struct batch *b, uint32_t campaign, const char *text, int64_t ended_at_ms)
+{
+	struct plan_row row = {.campaign = campaign, .text = text};
+
+	for (unsigned i = 0; i < WAVES_MAX; i++)
+		row.ended_at_ms[i] = TIME_NONE;
+	row.ended_at_ms[0] = ended_at_ms;
+	batch_plan_put(b, &row);
+}
+
+START_TEST(test_a_slot_of_progress_has_the_counts_and_revision_of_its_last_commit)
+{
+	struct batch *b = rig_campaign_batch(1, 0);
+
+	put_progress(b, 1, 0, 9);
+	rig_commit(&rig, b);
+	b = rig_campaign_batch(2, 0);
+	put_progress(b, 2, 3, 1);
+	rig_commit(&rig, b);
+	b = batch_new();
+	put_progress(b, 1, 4, 8);
+	rig_commit(&rig, b);
+	b = batch_new();
+	put_progress(b, 1, 4, 7);
+	rig_commit(&rig, b);
+	rig_reopen(&rig);
+	rig_progress(&rig, "c1", &seen);
+	ck_assert_uint_eq(seen.n, 2);
+	ck_assert_uint_eq(seen.slot_s, 1);
+	ck_assert_uint_eq(seen.campaign->no, 1);
+	ck_assert_uint_eq(seen.progress[0].slot_s, 0);
+	ck_assert_uint_eq(seen.progress[0].revision, 1);
+	ck_assert_int_eq(seen.progress[0].at_ms, NOW_MS);
+	ck_assert_uint_eq(seen.progress[1].slot_s, 4);
+	ck_assert_uint_eq(seen.progress[1].revision, 4);
+	ck_assert_uint_eq(seen.progress[1].total, 9);
+	ck_assert_uint_eq(seen.progress[1].state[TARGET_WAITING], 7);
+	ck_assert_uint_eq(seen.progress[1].state[TARGET_CANCELLED], 2);
+	rig_progress(&rig, "c3", &seen);
+	ck_assert_int_eq(seen.err, ERR_OK);
+	ck_assert_uint_eq(seen.n, 0);
+	ck_assert_ptr_null(seen.campaign);
+}
+END_TEST
+
+START_TEST(test_wider_slots_keep_the_later_of_each_two)
+{
+	static const uint32_t slots[] = {0, 1, 2, 3, 6, 9, 12}, left[] = {0, 2, 6, 8, 12},
+	                      shown[] = {8, 6, 5, 4, 3};
+	struct batch *b = rig_campaign_batch(1, 0);
+
+	batch_campaign_add(
+	        b,
+	        &(struct campaign_row){
+	                .no = 2, .id = "c2", .name = "", .spec = "{}", .state_reason = "", .created_by = ""},
+	        NULL, 0);
+	for (uint32_t i = 0; i < sizeof slots / sizeof *slots; i++)
+		put_progress(b, 1, slots[i], 9 - i);
+	put_progress(b, 2, 1, 1);
+	batch_progress_widen(b, 1, 2);
+	rig_commit(&rig, b);
+	rig_progress(&rig, "c1", &seen);
+	ck_assert_uint_eq(seen.n, 5);
+	for (size_t i = 0; i < seen.n; i++) {
+		ck_assert_uint_eq(seen.progress[i].slot_s, left[i]);
+		ck_assert_uint_eq(seen.progress[i].state[TARGET_WAITING], shown[i]);
+	}
+	rig_progress(&rig, "c2", &seen);
+	ck_assert_uint_eq(seen.progress[0].slot_s, 1);
+}
+END_TEST
+
+START_TEST(test_the_length_of_slots_is_seen_from_what_is_left_of_them)
+{
+	static uint32_t begins[PROGRESS_ROWS_MAX];
+
+	ck_assert_uint_eq(progress_slot_s(NULL, 0), 1);
+	for (uint32_t slot_s = 1; slot_s <= 4096; slot_s *= 2) {
+		for (uint32_t i = 0; i < PROGRESS_ROWS_MAX; i++)
+			begins[i] = i * slot_s;
+		ck_assert_uint_eq(progress_slot_s(begins, PROGRESS_ROWS_MAX), slot_s);
+		ck_assert_uint_eq(progress_slot_s(begins, PROGRESS_ROWS_MAX / 2), slot_s);
+		ck_assert_uint_eq(progress_slot_s(begins, PROGRESS_ROWS_MAX / 2 - 1), 1);
+	}
+}
+END_TEST
+
+START_TEST(test_a_plan_is_found_with_when_its_waves_ended)
+{
+	struct batch *b = rig_campaign_batch(1, 0);
+
+	rig_commit(&rig, b);
+	rig_plan(&rig, "c1", &seen);
+	ck_assert_ptr_null(seen.plan);
+	ck_assert_uint_eq(seen.campaign->no, 1);
+	b = batch_new();
+	put_plan(b, 1, "{\"waves\":[]}", TIME_NONE);
+	rig_commit(&rig, b);
+	b = batch_new();
+	put_plan(b, 1, NULL, NOW_MS + 4);
+	rig_commit(&rig, b);
+	rig_reopen(&rig);
+	rig_plan(&rig, "c1", &seen);
+	ck_assert_str_eq(seen.plan->text, "{\"waves\":[]}");
+	ck_assert_int_eq(seen.plan->ended_at_ms[0], NOW_MS + 4);
+	ck_assert_int_eq(seen.plan->ended_at_ms[WAVES_MAX - 1], TIME_NONE);
+	rig_plan(&rig, "c2", &seen);
+	ck_assert_ptr_null(seen.campaign);
+}
+END_TEST
+
 START_TEST(test_groups_come_in_pages_with_their_targets_counted_by_state)
 {
 	rig_commit(&rig, grouped_batch(5, 100)); /* 17 of site-0 to site-3, 16 of site-4, 16 of none */
@@ -1060,13 +1186,28 @@ static void tell_page(void *arg, uint32_t campaign, const struct selection_page 
 	buf_putc(&told, ' ');
 }
 
+static void tell_slot(void *arg, uint32_t campaign, uint32_t slot_s)
+{
+	(void)arg;
+	buf_printf(&told, "slot:%u/%u ", campaign, slot_s);
+}
+
+static void tell_plan(void *arg, const struct plan_row *plan)
+{
+	(void)arg;
+	buf_printf(&told, "plan:%u:%s:%lld ", plan->campaign, plan->text,
+	           (long long)(plan->ended_at_ms[0] == TIME_NONE ? -1 : plan->ended_at_ms[0] - NOW_MS));
+}
+
 static const char *load(int64_t now_ms)
 {
 	const struct store_loader loader = {.on_campaign = tell_campaign,
 	                                    .on_group = tell_group,
 	                                    .on_target = tell_target,
 	                                    .on_hold = tell_hold,
-	                                    .on_page = tell_page};
+	                                    .on_page = tell_page,
+	                                    .on_progress = tell_slot,
+	                                    .on_plan = tell_plan};
 
 	buf_done(&told);
 	buf_puts(&told, "");
@@ -1120,6 +1261,30 @@ START_TEST(test_start_loads_groups_of_live_campaigns_before_targets)
 	rig_commit(&rig, grouped_batch(1, 1));
 	ck_assert_str_eq(load(NOW_MS), "campaign:c1:{} campaign:c3:{} group:1/0:site-0:10 group:3/0:site-0:4 "
 	                               "group:3/1:site-1:5 target:1/0:d-0:0 target:3/0:d-0:0 ");
+}
+END_TEST
+
+START_TEST(test_start_loads_slots_and_plans_of_live_campaigns)
+{
+	struct campaign_row done = rig_campaign_row(2);
+	struct batch *b = rig_campaign_batch(1, 0);
+
+	put_progress(b, 1, 0, 0);
+	put_progress(b, 1, 7, 0);
+	put_plan(b, 1, "{}", TIME_NONE);
+	rig_commit(&rig, b);
+	b = rig_campaign_batch(2, 0);
+	put_progress(b, 2, 1, 0);
+	put_plan(b, 2, "{}", TIME_NONE);
+	done.state = CAMPAIGN_COMPLETED;
+	batch_campaign_put(b, &done);
+	rig_commit(&rig, b);
+	b = rig_campaign_batch(3, 0);
+	put_plan(b, 3, "{\"a\":1}", NOW_MS + 5);
+	rig_commit(&rig, b);
+	rig_reopen(&rig);
+	load(NOW_MS);
+	ck_assert_str_eq(strstr(told.data, "slot:"), "slot:1/0 slot:1/7 plan:1:{}:-1 plan:3:{\"a\":1}:5 ");
 }
 END_TEST
 
@@ -1218,6 +1383,12 @@ static void assert_gone(void)
 	rig_groups(&rig, 1, 0, 10, &seen);
 	ck_assert_uint_eq(seen.n, 0);
 	ck_assert_ptr_null(seen.campaign);
+	rig_progress(&rig, "c1", &seen);
+	ck_assert_uint_eq(seen.n, 0);
+	ck_assert_ptr_null(seen.campaign);
+	rig_plan(&rig, "c1", &seen);
+	ck_assert_uint_eq(seen.n, 0);
+	ck_assert_ptr_null(seen.campaign);
 	rig_history(&rig, "d-0", 0, 10, &seen);
 	ck_assert_uint_eq(seen.n, 1);
 	ck_assert_str_eq(seen.campaign_ids[0], "c2");
@@ -1231,6 +1402,8 @@ START_TEST(test_dropped_campaign_is_gone_for_every_read_at_once_but_its_events_s
 	struct batch *b = grouped_batch(2, 6000);
 
 	add_event(b, 1, 1);
+	put_progress(b, 1, 0, 1);
+	put_plan(b, 1, "{}", TIME_NONE);
 	rig_commit(&rig, b);
 	rig_commit(&rig, rig_campaign_batch(2, 2));
 	end_and_drop(1);
@@ -1435,6 +1608,10 @@ int main(void)
 	tcase_add_test(tc, test_target_comes_with_its_attempts_and_evidence_in_order);
 	tcase_add_test(tc, test_device_of_two_hubs_needs_its_hub_named);
 	tcase_add_test(tc, test_target_keeps_its_group_and_is_listed_by_it);
+	tcase_add_test(tc, test_a_slot_of_progress_has_the_counts_and_revision_of_its_last_commit);
+	tcase_add_test(tc, test_wider_slots_keep_the_later_of_each_two);
+	tcase_add_test(tc, test_the_length_of_slots_is_seen_from_what_is_left_of_them);
+	tcase_add_test(tc, test_a_plan_is_found_with_when_its_waves_ended);
 	tcase_add_test(tc, test_groups_come_in_pages_with_their_targets_counted_by_state);
 	tcase_add_test(tc, test_history_of_a_device_is_told_newest_campaign_first_in_pages);
 	tcase_add_test(tc,
@@ -1448,6 +1625,7 @@ int main(void)
 	tcase_add_test(tc, test_expired_idempotency_key_can_be_used_again);
 	tcase_add_test(tc, test_start_loads_live_campaigns_with_their_targets_in_order);
 	tcase_add_test(tc, test_start_loads_groups_of_live_campaigns_before_targets);
+	tcase_add_test(tc, test_start_loads_slots_and_plans_of_live_campaigns);
 	tcase_add_test(tc, test_start_loads_holds_of_what_is_final_until_they_end);
 	tcase_add_test(tc, test_start_loads_pages_of_campaigns_that_still_select);
 	tcase_add_test(tc, test_dropped_campaign_is_gone_for_every_read_at_once_but_its_events_stay);

@@ -20,6 +20,7 @@
 #include "server/base/log.h"
 #include "server/base/rng.h"
 #include "store/backend.h"
+#include "store/sqlite/sqlite.h"
 #include "tests/store/rig.h"
 
 static struct rig rig;
@@ -244,6 +245,31 @@ START_TEST(test_empty_file_is_a_new_database)
 }
 END_TEST
 
+START_TEST(test_database_of_the_first_version_is_brought_up_to_date)
+{
+	struct campaign_filter all = {.state = -1, .limit = 10};
+
+	run_sql(sq_migrations[0], false);
+	run_sql("INSERT INTO campaigns VALUES (1, 'c1', 'n', 6, 6, 1, '', 'eva', '', 0, 0, 0, 0, 0, 1, 0,"
+	        " zeroblob(7), zeroblob(3), NULL, 0);"
+	        "INSERT INTO specs VALUES (1, '{}');"
+	        "UPDATE meta SET revision = 4, last_campaign = 1;"
+	        "PRAGMA application_id = 0x726f6c6c; PRAGMA user_version = 1",
+	        false);
+	rig_open_store(&rig);
+	ck_assert_int_eq(rig.head.schema_version, sq_migrations_n);
+	ck_assert_uint_eq(rig.head.revision, 4);
+	rig_campaigns(&rig, &all, &seen);
+	ck_assert_uint_eq(seen.n, 1);
+	rig_progress(&rig, "c1", &seen);
+	ck_assert_uint_eq(seen.n, 0);
+	ck_assert_ptr_nonnull(seen.campaign);
+	rig_plan(&rig, "c1", &seen);
+	ck_assert_ptr_null(seen.plan);
+	rig_close_store(&rig);
+}
+END_TEST
+
 /* ---- files that are not for us ---- */
 
 START_TEST(test_database_of_a_newer_version_is_left_alone)
@@ -346,8 +372,12 @@ static enum err read_nth(struct backend *b, unsigned n, struct answer *ret)
 		return backend_read_groups(b, 1, 0, 1000, ret);
 	case 5:
 		return backend_read_list(b, "tills", 3, 1000, ret);
-	default:
+	case 6:
 		return backend_read_history(b, "d-4", 0, 1000, ret);
+	case 7:
+		return backend_read_progress(b, "c1", ret);
+	default:
+		return backend_read_plan(b, "c1", ret);
 	}
 }
 
@@ -364,7 +394,7 @@ static enum err read_everything(void)
 		free(reason);
 		return err;
 	}
-	for (unsigned n = 0; err == ERR_OK && n <= 6; n++) {
+	for (unsigned n = 0; err == ERR_OK && n <= 8; n++) {
 		struct answer answer;
 
 		answer_init(&answer);
@@ -431,7 +461,7 @@ END_TEST
 	"SELECT (SELECT count(*) FROM targets) + (SELECT count(*) FROM prints) + (SELECT count(*) FROM attempts)" \
 	" + (SELECT count(*) FROM evidence) + (SELECT count(*) FROM target_groups) + (SELECT count(*) FROM pages)" \
 	" + (SELECT count(*) FROM hubs) + (SELECT count(*) FROM specs) + (SELECT count(*) FROM lists)" \
-	" + (SELECT count(*) FROM list_pages)"
+	" + (SELECT count(*) FROM list_pages) + (SELECT count(*) FROM progress) + (SELECT count(*) FROM plans)"
 
 static int64_t rows_left(void)
 {
@@ -489,6 +519,8 @@ START_TEST(test_rows_of_what_was_dropped_go_while_the_store_is_idle_also_after_r
 	batch_page_add(b, 1, &page);
 	batch_attempt_add(b, &attempt);
 	batch_evidence_add(b, &evidence);
+	batch_progress_put(b, &(struct progress_row){.campaign = 1});
+	batch_plan_put(b, &(struct plan_row){.campaign = 1, .text = "{}"});
 	rig_open_store(&rig);
 	rig_commit(&rig, b);
 	b = batch_new();
@@ -848,6 +880,7 @@ int main(void)
 	tcase_add_test(tc, test_what_was_acknowledged_survives_kill_9_and_nothing_is_torn);
 	tcase_add_test(tc, test_database_that_was_killed_while_being_made_is_made_anew);
 	tcase_add_test(tc, test_empty_file_is_a_new_database);
+	tcase_add_test(tc, test_database_of_the_first_version_is_brought_up_to_date);
 	tcase_add_test(tc, test_database_of_a_newer_version_is_left_alone);
 	tcase_add_test(tc, test_file_that_is_no_database_of_ours_is_left_alone);
 	tcase_add_test(tc, test_file_that_was_cut_short_is_refused);

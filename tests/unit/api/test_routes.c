@@ -406,6 +406,7 @@ START_TEST(test_a_failing_store_is_500_and_a_busy_one_503)
 	                                    "/v1/campaigns/c1/targets",
 	                                    "/v1/campaigns/c1/targets/d1",
 	                                    "/v1/campaigns/c1/groups",
+	                                    "/v1/campaigns/c1/progress",
 	                                    "/v1/devices/d1/history",
 	                                    "/v1/events",
 	                                    "/v1/campaigns/c1/events"};
