@@ -235,6 +235,22 @@ bool request_accepts(const struct request *r, const char *type)
 	return is_accepted;
 }
 
+bool request_takes_gzip(const struct request *r)
+{
+	const char *at = httpd_header(r->exchange, "Accept-Encoding");
+	bool takes_any = false;
+
+	while (at != NULL && *at != '\0') {
+		struct media_range range = next_range(&at);
+
+		if (range.len == 4 && strncasecmp(range.text, "gzip", 4) == 0)
+			return !range.is_refused;
+		if (range.len == 1 && range.text[0] == '*')
+			takes_any = !range.is_refused;
+	}
+	return takes_any;
+}
+
 /* ---- parameters ---- */
 
 const char *request_param(const struct request *r, const char *name)
@@ -402,21 +418,37 @@ bool request_has_if_match(struct request *r)
 	return false;
 }
 
-/* A weak tag never is what it looks like here, and a tag of ours has no comma. */
-bool request_is_current(struct request *r, const char *etag)
+/* Whether a list of tags names etag, or any; no tag of ours has a comma. A weak tag is one of ours that was
+ * weakened on the way. */
+static bool names_etag(const char *at, const char *etag, bool takes_weak)
 {
 	static const char between[] = ", \t";
-	const char *at = httpd_header(r->exchange, "If-Match");
 
 	for (at += strspn(at, between); *at != '\0'; at += strspn(at, between)) {
-		size_t len = strcspn(at, between);
+		size_t len;
 
+		at += takes_weak && strncmp(at, "W/", 2) == 0 ? 2 : 0;
+		len = strcspn(at, between);
 		if ((len == 1 && *at == '*') || (len == strlen(etag) && memcmp(at, etag, len) == 0))
 			return true;
 		at += len;
 	}
+	return false;
+}
+
+bool request_is_current(struct request *r, const char *etag)
+{
+	if (names_etag(httpd_header(r->exchange, "If-Match"), etag, false))
+		return true;
 	reply_problem(r, PROBLEM_STALE, "the ETag is now %s", etag);
 	return false;
+}
+
+bool request_has_already(const struct request *r, const char *etag)
+{
+	const char *tags = httpd_header(r->exchange, "If-None-Match");
+
+	return tags != NULL && names_etag(tags, etag, true);
 }
 
 /* ---- replies ---- */
@@ -428,13 +460,21 @@ void reply_header(struct request *r, const char *name, const char *value)
 	r->headers[r->headers_n++] = (struct httpd_header){name, xstrdup(value)};
 }
 
+static void header_unless_given(struct request *r, const char *name, const char *value)
+{
+	for (size_t i = 0; i < r->headers_n; i++)
+		if (strcmp(r->headers[i].name, name) == 0)
+			return;
+	reply_header(r, name, value);
+}
+
 static void send_reply(struct request *r, unsigned status, struct buf *body)
 {
 	r->status = status;
 	reply_header(r, "X-Request-Id", r->id);
 	reply_header(r, "X-Content-Type-Options", "nosniff");
-	reply_header(r, "Cache-Control", "no-store");
-	reply_header(r, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+	header_unless_given(r, "Cache-Control", "no-store");
+	header_unless_given(r, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
 	httpd_reply(r->exchange, status, r->headers, r->headers_n, body);
 }
 

@@ -77,6 +77,8 @@ MUST_CHECK bool request_read_target(struct request *r);
 bool request_matches(struct request *r, const char *pattern);
 /* Whether the client takes type ("application/json") as an answer (RFC 9110 12.5.1). */
 bool request_accepts(const struct request *r, const char *type);
+/* Whether it takes a body that is compressed by gzip; only where it says so (RFC 9110 12.5.3). */
+bool request_takes_gzip(const struct request *r);
 
 /* ---- parameters: what is wrong with a value is added to faults, under the parameter's name ---- */
 
@@ -101,10 +103,13 @@ void request_put_next_cursor(const struct request *r, uint64_t position, struct 
 MUST_CHECK bool request_has_if_match(struct request *r);
 /* Whether If-Match names the ETag that is current, or any. */
 MUST_CHECK bool request_is_current(struct request *r, const char *etag);
+/* Whether If-None-Match says that the client has what has this ETag, so that 304 is answer enough. */
+bool request_has_already(const struct request *r, const char *etag);
 
 /* ---- replies ---- */
 
-/* Adds a header to the reply to come; copies value. */
+/* Adds a header to the reply to come; copies value. Cache-Control and Content-Security-Policy, where given,
+ * stand in place of what all answers have: nothing is kept, and nothing in it is run. */
 void reply_header(struct request *r, const char *name, const char *value);
 /* Takes body. */
 void reply(struct request *r, unsigned status, const char *type, struct buf *body);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/assets.h"
 #include "api/handlers.h"
 #include "api/json.h"
 #include "api/request.h"
@@ -54,6 +55,8 @@ static const struct route routes[] = {
         {"GET", "/livez", ROLE_NONE, "", BODY_IGNORED, JSON, system_live},
         {"GET", "/readyz", ROLE_NONE, "", BODY_IGNORED, JSON, system_ready},
         {"GET", "/openapi.yaml", ROLE_NONE, "", BODY_IGNORED, "application/yaml", system_openapi},
+        {"GET", "/", ROLE_NONE, "", BODY_IGNORED, "text/html", assets_page},
+        {"GET", "/dashboard/{version}/{file}", ROLE_NONE, "", BODY_IGNORED, NULL, assets_file},
 };
 #define ROUTES_N (sizeof routes / sizeof *routes)
 
@@ -167,7 +170,7 @@ static bool may(struct request *r)
 
 static bool is_acceptable(struct request *r)
 {
-	if (request_accepts(r, r->route->type))
+	if (r->route->type == NULL || request_accepts(r, r->route->type))
 		return true;
 	reply_problem(r, PROBLEM_NOT_ACCEPTABLE, "only %s is served here%s", r->route->type,
 	              request_accepts(r, "text/event-stream") || request_accepts(r, "text/csv") ? " yet"

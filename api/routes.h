@@ -20,7 +20,7 @@ struct route {
 	enum role role;     /* the least that may */
 	const char *params; /* names with a space after each */
 	enum body_rule body;
-	const char *type; /* of the answer */
+	const char *type; /* of the answer; NULL: as the file, whatever is accepted */
 	void (*handler)(struct request *r);
 };
 

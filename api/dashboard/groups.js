@@ -1,0 +1,49 @@
+// The group map: one cell a group, which are busy, blocked, done. One stop for the tab key; arrows move inside.
+import { h } from './dom.js';
+import { devices, number, plural } from './format.js';
+import { link } from './parts.js';
+
+const kinds = {
+  blocked: ['Blocked', (g) => g.counts.failed > 0 && g.waiting > 0],
+  busy: ['Busy', (g) => g.unavailable - g.counts.failed > 0],
+  failed: ['Ended with failures', (g) => g.counts.failed > 0],
+  done: ['Done', (g) => g.waiting === 0],
+  waiting: ['Waiting', () => true],
+};
+const kindOf = (group) => Object.keys(kinds).find((kind) => kinds[kind][1](group));
+
+function words(group, kind) {
+  const parts = [devices(group.size), `${number(group.counts.succeeded)} proven`];
+  if (group.waiting > 0) parts.push(`${number(group.waiting)} waiting`);
+  if (group.unavailable - group.counts.failed > 0) parts.push(`${number(group.unavailable - group.counts.failed)} acting`);
+  if (group.counts.failed > 0) parts.push(`${number(group.counts.failed)} failed`);
+  return `${group.group ?? '(no tag)'}: ${kinds[kind][0].toLowerCase()}; ${parts.join(', ')}`;
+}
+
+function move(event) {
+  const cells = [...event.currentTarget.querySelectorAll('a')];
+  const at = cells.indexOf(document.activeElement);
+  if (at < 0) return;
+  const across = cells.findIndex((c) => c.offsetTop > cells[0].offsetTop);
+  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: across, ArrowUp: -across, Home: -at, End: cells.length - 1 - at }[event.key];
+  if (step === undefined) return;
+  event.preventDefault();
+  const next = cells[Math.min(cells.length - 1, Math.max(0, at + step))];
+  document.activeElement.tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
+}
+
+export function groupMap(campaign, groups, isMore, onMore) {
+  const named = groups.map((group) => [group, kindOf(group)]);
+  const count = (kind) => named.filter(([, k]) => k === kind).length;
+  return [
+    h('p', { class: 'note' }, `${plural(groups.length, 'group')}${isMore ? ' so far' : ''} by ${campaign.rollout.group.by}; at most ${campaign.rollout.group.maxUnavailable} down at once.`),
+    h('ul', { class: 'legend' }, Object.entries(kinds).filter(([kind]) => count(kind) > 0).map(([kind, [text]]) =>
+      h('li', { 'data-key': kind }, h('span', { class: `cell cell-${kind}`, 'aria-hidden': 'true' }), text, ' ', h('b', {}, number(count(kind)))))),
+    h('ul', { class: 'map', on: { keydown: move } }, named.map(([group, kind], i) => h('li', { 'data-key': `g-${group.group}` },
+      h('a', { class: `cell cell-${kind}`, href: link(['campaigns', campaign.id, 'targets'], { group: group.group ?? '' }), tabindex: i === 0 ? 0 : -1,
+        title: words(group, kind), 'aria-label': words(group, kind) })))),
+    isMore && h('p', {}, h('button', { type: 'button', on: { click: onMore } }, 'Show more groups')),
+  ];
+}

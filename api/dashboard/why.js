@@ -1,0 +1,92 @@
+// Why the rest waits, and until when, in sentences.
+import { campaignPath, get, path } from './api.js';
+import { h } from './dom.js';
+import { devices, listed, number, percent, plural, since, span, timeUntil, until } from './format.js';
+import { icon } from './icons.js';
+import { link } from './parts.js';
+import { gateWave, nextWave } from './orders.js';
+import { hubState, meaningOf, nameOf, waitingFor } from './words.js';
+
+const BLOCKED_SHOWN = 5;
+const hasClock = ['window', 'blackout', 'backoff', 'offline', 'health', 'hub'];
+
+const groupName = (group) => group ?? '(no tag)';
+const outOf = (t) => ({ failed: 'has failed', doubtful: 'is in doubt', invoking: 'is being called', awaitingProof: 'has not come back' })[t.state];
+
+/** Which groups hold devices back, the fullest first. */
+const isBlocked = (g) => g.waiting > 0 && (g.blockedBy ? g.blockedBy.length > 0 : g.unavailable > 0);
+
+/** What the sentences need beside the campaign: hubs, one sample for each reason that has a clock, who blocks the groups. */
+export async function readWhy(campaign, groups, signal) {
+  const reasons = Object.keys(campaign.waitingBy);
+  const sample = (params) => get(campaignPath(campaign.id, 'targets') + '?' + new URLSearchParams({ limit: 3, ...params }), signal)
+    .then((page) => page.value);
+  const blocked = reasons.includes('group') ? groups.filter(isBlocked).sort((a, b) => b.waiting - a.waiting).slice(0, BLOCKED_SHOWN) : [];
+  const [hubs, samples, blockers] = await Promise.all([
+    reasons.includes('hub') ? get(path(['hubs']), signal).then((page) => page.value) : [],
+    Promise.all(reasons.filter((r) => hasClock.includes(r)).map(async (r) => [r, await sample({ waitingFor: r })])),
+    Promise.all(blocked.map(async (g) => [g, (await Promise.all(['awaitingProof', 'doubtful', 'invoking', 'failed'].map((state) =>
+      sample({ group: g.group ?? '', state })))).flat()])),
+  ]);
+  return { hubs, samples: new Map(samples), blockers };
+}
+
+function gateSentence(c, n) {
+  const wave = gateWave(c), next = nextWave(c);
+  if (!wave || !next) return 'for their wave to open.';
+  const g = wave.gate, left = wave.size - (wave.counts.succeeded + wave.counts.failed + wave.counts.skipped + wave.counts.cancelled);
+  const judged = wave.counts.succeeded + wave.counts.failed;
+  const name = `wave ${wave.index + 1}${wave.name ? ` “${wave.name}”` : ''}`;
+  if (wave.state === 'failed') return `for wave ${next.index + 1}, but the gate of ${name} has failed: ${percent(wave.counts.succeeded, judged)} are proven and ${g.minSuccessPercent} % are asked for.`;
+  if (wave.state === 'soaking' && g.soaksUntil) return [`for ${name} to soak until `, timeUntil(g.soaksUntil), '.'];
+  const more = [left > 0 && `its last ${devices(left)} to end`, g.minSuccessPercent > 0 && `${g.minSuccessPercent} % of it to be proven`,
+    g.soakSeconds > 0 && `${span(g.soakSeconds * 1000)} of soak`].filter(Boolean);
+  return [`for wave ${next.index + 1} to open: ${name} still needs `, listed(more.length > 0 ? more : ['its gate']), '.'];
+}
+
+function nextOf(why, kind) {
+  const times = (why.samples.get(kind) ?? []).map((t) => t.nextAt).filter(Boolean).sort();
+  return times.length > 0 ? [' The next can go on ', until(times[0]), '.'] : null;
+}
+
+function hubSentence(why) {
+  const shut = why.hubs.filter((hub) => hub.state !== 'open');
+  if (shut.length === 0) return ['for the hub.', nextOf(why, 'hub')];
+  return ['for ', listed(shut.map((hub) => [`hub ${hub.name}, which ${meaningOf(hubState, hub.state)}`, hub.stateUntil && [' until ', timeUntil(hub.stateUntil)]])), '.'];
+}
+
+function sentence(c, why, kind, n) {
+  switch (kind) {
+    case 'paused': return ['because the campaign is paused', c.stateReason && ` (${c.stateReason})`, '. They go on when somebody resumes it.'];
+    case 'selection': return `while the devices are being found: ${number(c.selected ?? c.counts.total)} so far.`;
+    case 'start': return c.schedule?.startAt ? ['for the start at ', timeUntil(c.schedule.startAt), '.'] : 'for the start.';
+    case 'approval': return ['for a person to approve', nextWave(c) && ` wave ${nextWave(c).index + 1}`, '.'];
+    case 'wave': return gateSentence(c, n);
+    case 'hub': return hubSentence(why);
+    case 'device': return 'because another campaign is busy with them, or has left them in doubt.';
+    case 'offline': return ['because they are not connected.', nextOf(why, kind)];
+    case 'capacity': return `because ${c.rollout?.maxUnavailable ?? 100} may be down at once, and that many are.`;
+    case 'rate': return c.rollout?.ratePerMinute ? `their turn: ${plural(c.rollout.ratePerMinute, 'call')} a minute go out.` : 'their turn: calls go out one after the other.';
+    default: return [`because ${waitingFor[kind] ?? kind}.`, nextOf(why, kind)];
+  }
+}
+
+function blockerSentence(c, group, by) {
+  const named = by.slice(0, 2).map((t) => [h('a', { href: link(['campaigns', c.id, 'targets', t.deviceId], { hub: t.hub }) }, t.deviceId), ` ${outOf(t)} (`, since(t.changedAt), ')']);
+  const more = group.unavailable - named.length;
+  return h('li', { 'data-key': `g-${group.group}` }, icon('lock'), h('span', {},
+    h('a', { href: link(['campaigns', c.id, 'targets'], { group: group.group ?? '', state: 'waiting' }) }, devices(group.waiting)),
+    ` at ${groupName(group.group)} ${group.waiting === 1 ? 'waits' : 'wait'} because `,
+    named.length > 0 ? listed([...named, ...(more > 0 ? [`${number(more)} more are down`] : [])]) : `${devices(group.unavailable)} of it are down`, '.'));
+}
+
+/** A list of sentences; each count leads to the devices. */
+export function whyList(c, why) {
+  return Object.entries(c.waitingBy).filter(([, n]) => n > 0).sort((a, b) => b[1] - a[1]).flatMap(([kind, n]) => {
+    const head = h('li', { 'data-key': kind, 'data-wait': kind }, icon('waiting'), h('span', {},
+      h('a', { href: link(['campaigns', c.id, 'targets'], { waitingFor: kind }), 'aria-label': `${devices(n)}: ${nameOf(waitingFor, kind)}` }, h('b', {}, devices(n))),
+      n === 1 ? ' waits ' : ' wait ',
+      kind === 'group' && why.blockers.length > 0 ? 'because too many of their group are down:' : sentence(c, why, kind, n)));
+    return kind === 'group' ? [head, ...why.blockers.map(([g, by]) => blockerSentence(c, g, by))] : [head];
+  });
+}
