@@ -8,6 +8,7 @@
 #include "api/httpd.h"
 #include "api/request.h"
 #include "api/routes.h"
+#include "api/sse.h"
 #include "api/tls.h"
 #include "server/base/buf.h"
 #include "server/base/rng.h"
@@ -16,7 +17,6 @@
 #define LISTS_MAX_BYTES ((size_t)160 << 20)
 
 struct api {
-	struct httpd *httpd;
 	struct tls *tls; /* NULL: plain HTTP */
 	struct context context;
 	void (*on_stopped)(void *arg);
@@ -36,7 +36,7 @@ enum err api_start(const struct api_options *options, struct api **ret, char **r
 	        .address = options->address,
 	        .port = options->port,
 	        .loopback_only = options->tokens_file == NULL,
-	        .connections_max = or_default(options->connections_max, 512),
+	        .connections_max = or_default(options->connections_max, 1536),
 	        .body_max_bytes = BODY_MAX_BYTES,
 	        .bodies_max_bytes =
 	                options->bodies_max_bytes > 0 ? options->bodies_max_bytes : 8 * BODY_MAX_BYTES,
@@ -54,6 +54,7 @@ enum err api_start(const struct api_options *options, struct api **ret, char **r
 	api->context.conductor = options->conductor;
 	api->context.store = options->store;
 	api->context.loop_lag = options->loop_lag;
+	api->context.feed = options->feed;
 	api->context.lists_max_bytes =
 	        options->lists_max_bytes > 0 ? options->lists_max_bytes : LISTS_MAX_BYTES;
 	LIST_INIT(&api->context.creating);
@@ -62,25 +63,31 @@ enum err api_start(const struct api_options *options, struct api **ret, char **r
 		err = tls_load(options->tls_cert_file, options->tls_key_file, &api->tls, ret_reason);
 	o.tls = api->tls;
 	if (err == ERR_OK)
-		err = httpd_start(&o, &api->httpd, ret_reason);
+		err = httpd_start(&o, &api->context.httpd, ret_reason);
 	if (err != ERR_OK) {
 		tls_free(api->tls);
 		auth_free(api->context.auth);
 		free(api);
 		return err;
 	}
+	api->context.sse = sse_new(&api->context, or_default(options->streams_max, 1024),
+	                           or_default(options->heartbeat_ms, 15 * 1000));
 	*ret = api;
 	return ERR_OK;
 }
 
 uint16_t api_port(const struct api *api)
 {
-	return httpd_port(api->httpd);
+	return httpd_port(api->context.httpd);
 }
 
 enum err api_reload_tokens(struct api *api, char **ret_reason)
 {
-	return auth_reload(api->context.auth, ret_reason);
+	enum err err = auth_reload(api->context.auth, ret_reason);
+
+	if (err == ERR_OK)
+		sse_recheck(api->context.sse);
+	return err;
 }
 
 enum err api_reload_certificate(struct api *api, char **ret_reason)
@@ -94,6 +101,7 @@ static void on_httpd_stopped(void *arg)
 	struct api *api = arg;
 
 	assert(LIST_EMPTY(&api->context.creating));
+	sse_free(api->context.sse);
 	auth_free(api->context.auth);
 	tls_free(api->tls);
 	api->on_stopped(api->stopped_arg);
@@ -104,5 +112,6 @@ void api_stop(struct api *api, void (*on_stopped)(void *arg), void *arg)
 {
 	api->on_stopped = on_stopped;
 	api->stopped_arg = arg;
-	httpd_stop(api->httpd, on_httpd_stopped, api);
+	sse_stop(api->context.sse);
+	httpd_stop(api->context.httpd, on_httpd_stopped, api);
 }

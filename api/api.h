@@ -11,6 +11,7 @@
 
 struct api;
 struct conductor;
+struct feed;
 struct histogram;
 struct store;
 struct uv_loop_s;
@@ -25,8 +26,11 @@ struct api_options {
 	struct conductor *conductor;              /* keeps */
 	struct store *store;                      /* keeps */
 	const struct histogram *loop_lag;         /* keeps */
+	struct feed *feed;                        /* keeps */
 	/* 0: the default */
-	uint32_t connections_max; /* 512; beyond 7/8 of it, idle ones are cut for new ones */
+	uint32_t connections_max; /* 1536; beyond 7/8 of it, idle ones are cut for new ones */
+	uint32_t streams_max;     /* 1024 of them: event streams at once */
+	uint32_t heartbeat_ms;    /* 15 s: how long a stream is silent at most */
 	size_t bodies_max_bytes;  /* 64 MiB: request bodies in memory at once */
 	size_t lists_max_bytes;   /* 160 MiB: device lists being received, at once; the largest takes 144 */
 	uint32_t head_timeout_ms; /* 30 s: from the last answer to the end of the next head */

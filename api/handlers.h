@@ -65,6 +65,10 @@ void events_of_campaign(struct request *r);
 /* metrics.c */
 void metrics_get(struct request *r);
 
+/* sse.c */
+void sse_of_all(struct request *r);
+void sse_of_campaign(struct request *r);
+
 /* system.c */
 void system_hubs(struct request *r);
 void system_live(struct request *r);

@@ -7,7 +7,8 @@
  * A reply that is known before all of the body is in waits in BODY: the rest is read and dropped, since a
  * client that still sends would lose an answer that is followed by a close. Only what is far too long, or has
  * not been sent yet (Expect), is not waited for. libmicrohttpd does not watch a suspended connection, so
- * PARKED needs no deadline and ends by the handler alone. */
+ * PARKED needs no deadline and ends by the handler alone. The same holds for a stream in SENDING that is
+ * starved: all that was put has been sent. */
 #include "api/httpd.h"
 
 #include <assert.h>
@@ -15,6 +16,7 @@
 #include <microhttpd.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +38,11 @@
 /* Of one connection: request head, answer head and a slice of body. */
 #define CONNECTION_MEMORY_BYTES ((size_t)24 << 10)
 #define BACKLOG 511
+/* Of a stream: how much the kernel keeps for a slow client, which it doubles, and how long a client that is
+ * gone without a word goes unnoticed after something was sent to it. */
+#define STREAM_KERNEL_BYTES (128 << 10)
+#define STREAM_GONE_MS 60000
+#define STREAM_BLOCK_BYTES 4096 /* for HTTP/1.0; else libmicrohttpd takes what its buffer holds */
 #define NO_DEADLINE UINT64_MAX
 
 struct client {
@@ -44,8 +51,11 @@ struct client {
 	struct exchange *exchange; /* NULL: between requests, or the head is not in yet */
 	int fd;
 	uint64_t deadline_ms; /* by the loop's clock; after it the connection is cut */
+	bool was_cut;
 };
 
+/* Of an answer that comes piece by piece. */
+enum stream { STREAM_GOES_ON, STREAM_ENDS, STREAM_BREAKS };
 enum exchange_state { X_HEAD, X_BODY, X_WORKING, X_PARKED, X_SENDING };
 
 struct exchange {
@@ -64,6 +74,11 @@ struct exchange {
 	bool is_unwanted;        /* the rest of the body is dropped */
 	unsigned status;
 	struct MHD_Response *response; /* NULL: no reply yet */
+	/* of a stream */
+	struct buf out;
+	size_t out_at; /* what is before it has been taken */
+	enum stream stream;
+	bool is_starved; /* and suspended */
 };
 
 struct httpd {
@@ -72,6 +87,7 @@ struct httpd {
 	uv_poll_t poll;
 	uv_timer_t turn_timer;  /* when libmicrohttpd wants to run without news */
 	uv_timer_t sweep_timer; /* when the first deadline passes */
+	uv_timer_t call_timer;  /* of httpd_call_in() */
 	uint64_t sweep_at_ms;
 	TAILQ_HEAD(, client) clients;
 	uint32_t clients_n;
@@ -96,6 +112,7 @@ static void on_sweep(uv_timer_t *timer)
 			/* libmicrohttpd sees the end of the stream and closes. */
 			shutdown(c->fd, SHUT_RDWR);
 			c->deadline_ms = NO_DEADLINE;
+			c->was_cut = true;
 		} else if (c->deadline_ms < h->sweep_at_ms) {
 			h->sweep_at_ms = c->deadline_ms;
 		}
@@ -156,6 +173,7 @@ static void close_handles(struct httpd *h)
 	uv_close((uv_handle_t *)&h->poll, on_handle_closed);
 	uv_close((uv_handle_t *)&h->turn_timer, on_handle_closed);
 	uv_close((uv_handle_t *)&h->sweep_timer, on_handle_closed);
+	uv_close((uv_handle_t *)&h->call_timer, on_handle_closed);
 	MHD_stop_daemon(h->daemon);
 }
 
@@ -200,14 +218,17 @@ static void drop_body(struct exchange *x)
 	buf_done(&x->body);
 }
 
+static uint32_t send_ms(const struct httpd *h)
+{
+	return h->on_stopped != NULL ? STOP_TIMEOUT_MS : h->o.send_timeout_ms;
+}
+
 static enum MHD_Result send_reply(struct exchange *x)
 {
-	bool is_stopping = x->httpd->on_stopped != NULL;
-
-	if (is_stopping)
+	if (x->httpd->on_stopped != NULL)
 		MHD_add_response_header(x->response, MHD_HTTP_HEADER_CONNECTION, "close");
 	x->state = X_SENDING;
-	set_deadline(x->client, is_stopping ? STOP_TIMEOUT_MS : x->httpd->o.send_timeout_ms);
+	set_deadline(x->client, send_ms(x->httpd));
 	return MHD_queue_response(x->connection, x->status, x->response);
 }
 
@@ -345,6 +366,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
 	if (x->response != NULL)
 		MHD_destroy_response(x->response);
 	drop_body(x);
+	buf_done(&x->out);
 	x->client->exchange = NULL;
 	set_deadline(x->client, h->on_stopped != NULL ? 0 : h->o.head_timeout_ms);
 	free(x->target);
@@ -437,16 +459,14 @@ void httpd_body_drop(struct exchange *x)
 	drop_body(x);
 }
 
-void httpd_reply(struct exchange *x, unsigned status, const struct httpd_header *headers, size_t headers_n,
-                 struct buf *body)
+static void answer(struct exchange *x, unsigned status, const struct httpd_header *headers, size_t headers_n,
+                   struct MHD_Response *response)
 {
-	size_t len = body->len;
-
 	assert(x->response == NULL);
-	x->status = status;
-	x->response = MHD_create_response_from_buffer(len, buf_take(body), MHD_RESPMEM_MUST_FREE);
-	if (x->response == NULL)
+	if (response == NULL)
 		abort(); /* out of memory */
+	x->status = status;
+	x->response = response;
 	for (size_t i = 0; i < headers_n; i++)
 		if (MHD_add_response_header(x->response, headers[i].name, headers[i].value) != MHD_YES)
 			abort(); /* out of memory too: our values are plain text */
@@ -455,6 +475,111 @@ void httpd_reply(struct exchange *x, unsigned status, const struct httpd_header 
 		MHD_resume_connection(x->connection);
 		turn_soon(x->httpd);
 	}
+}
+
+void httpd_reply(struct exchange *x, unsigned status, const struct httpd_header *headers, size_t headers_n,
+                 struct buf *body)
+{
+	size_t len = body->len;
+
+	answer(x, status, headers, headers_n,
+	       MHD_create_response_from_buffer(len, buf_take(body), MHD_RESPMEM_MUST_FREE));
+}
+
+/* ---- streams ---- */
+
+static void wake(struct exchange *x)
+{
+	if (!x->is_starved)
+		return;
+	x->is_starved = false;
+	set_deadline(x->client, send_ms(x->httpd));
+	MHD_resume_connection(x->connection);
+	turn_soon(x->httpd);
+}
+
+/* libmicrohttpd has sent all that it was given, and asks for more. */
+static ssize_t on_more(void *cls, uint64_t position, char *out, size_t max)
+{
+	struct exchange *x = cls;
+	size_t n;
+
+	(void)position;
+	if (x->out_at == x->out.len) {
+		buf_done(&x->out); /* most streams are quiet most of the time */
+		x->out_at = 0;
+		if (x->stream == STREAM_GOES_ON)
+			x->httpd->o.events->on_room(x->request);
+	}
+	n = x->out.len - x->out_at;
+	if (n > 0 && x->stream != STREAM_BREAKS) {
+		n = n < max ? n : max;
+		memcpy(out, x->out.data + x->out_at, n);
+		x->out_at += n;
+		if (x->httpd->on_stopped == NULL)
+			set_deadline(x->client, x->httpd->o.send_timeout_ms);
+		return (ssize_t)n;
+	}
+	if (x->stream != STREAM_GOES_ON)
+		return x->stream == STREAM_ENDS ? MHD_CONTENT_READER_END_OF_STREAM
+		                                : MHD_CONTENT_READER_END_WITH_ERROR;
+	x->is_starved = true;
+	if (x->httpd->on_stopped == NULL)
+		x->client->deadline_ms = NO_DEADLINE;
+	MHD_suspend_connection(x->connection);
+	return 0; /* woken by wake() */
+}
+
+void httpd_stream(struct exchange *x, unsigned status, const struct httpd_header *headers, size_t headers_n)
+{
+	unsigned gone_ms = STREAM_GONE_MS;
+	int kernel_bytes = STREAM_KERNEL_BYTES;
+
+	/* Where the kernel does not take these, a slow or lost client only costs more. */
+	(void)setsockopt(x->client->fd, SOL_SOCKET, SO_SNDBUF, &kernel_bytes, sizeof kernel_bytes);
+	(void)setsockopt(x->client->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &gone_ms, sizeof gone_ms);
+	answer(x, status, headers, headers_n,
+	       MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES, on_more, x, NULL));
+}
+
+void httpd_stream_put(struct exchange *x, const char *data, size_t n)
+{
+	buf_put(&x->out, data, n);
+	wake(x);
+}
+
+static void end_stream(struct exchange *x, enum stream how)
+{
+	if (x->stream == STREAM_GOES_ON)
+		x->stream = how;
+	wake(x);
+}
+
+void httpd_stream_end(struct exchange *x)
+{
+	end_stream(x, STREAM_ENDS);
+}
+
+void httpd_stream_break(struct exchange *x)
+{
+	end_stream(x, STREAM_BREAKS);
+}
+
+bool httpd_was_cut(const struct exchange *x)
+{
+	return x->client->was_cut;
+}
+
+static void on_call_timer(uv_timer_t *timer)
+{
+	struct httpd *h = timer->data;
+
+	h->o.events->on_time(h->o.arg);
+}
+
+void httpd_call_in(struct httpd *h, uint32_t ms)
+{
+	uv_timer_start(&h->call_timer, on_call_timer, ms, 0);
 }
 
 /* ---- start and stop ---- */
@@ -591,9 +716,11 @@ enum err httpd_start(const struct httpd_options *options, struct httpd **ret, ch
 	}
 	uv_timer_init(h->o.loop, &h->turn_timer);
 	uv_timer_init(h->o.loop, &h->sweep_timer);
+	uv_timer_init(h->o.loop, &h->call_timer);
 	handle_up(h, (uv_handle_t *)&h->poll);
 	handle_up(h, (uv_handle_t *)&h->turn_timer);
 	handle_up(h, (uv_handle_t *)&h->sweep_timer);
+	handle_up(h, (uv_handle_t *)&h->call_timer);
 	uv_poll_start(&h->poll, UV_READABLE, on_readable);
 	*ret = h;
 	return ERR_OK;
@@ -614,8 +741,11 @@ void httpd_stop(struct httpd *h, void (*on_stopped)(void *arg), void *arg)
 	h->stopped_arg = arg;
 	if (fd >= 0)
 		close(fd);
-	TAILQ_FOREACH (c, &h->clients, entry)
-		if (c->deadline_ms != NO_DEADLINE) /* else the handler works, or it has been cut */
+	TAILQ_FOREACH (c, &h->clients, entry) {
+		if (c->exchange != NULL && c->exchange->state == X_SENDING)
+			httpd_stream_break(c->exchange); /* what has not ended by now */
+		if (c->deadline_ms != NO_DEADLINE)       /* else the handler works, or it has been cut */
 			set_deadline(c, is_idle(c) ? 0 : STOP_TIMEOUT_MS);
+	}
 	turn_soon(h);
 }

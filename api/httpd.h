@@ -31,8 +31,14 @@ struct httpd_events {
 	/* Nothing more will come of a request that has no reply yet. WHOLE: leads to exactly one
 	 * httpd_reply(), now or later; else replies at once. */
 	void (*on_body)(void *request, enum httpd_body how);
+	/* Of an answer by httpd_stream(): all that was put is on its way. May put more or end it, now or
+	 * later.
+	 */
+	void (*on_room)(void *request);
 	/* The exchange is over, answered or not; nothing of it may be touched any more. */
 	void (*on_end)(void *request);
+	/* What httpd_call_in() asked for. */
+	void (*on_time)(void *arg);
 };
 
 struct httpd_options {
@@ -45,9 +51,9 @@ struct httpd_options {
 	size_t body_max_bytes, bodies_max_bytes;
 	uint32_t head_timeout_ms;          /* from the connection or the last answer to the end of the head */
 	uint32_t body_timeout_ms;          /* from there to the end of the body */
-	uint32_t send_timeout_ms;          /* for taking the answer */
+	uint32_t send_timeout_ms;          /* for taking the answer; of a stream, some KiB of it */
 	const struct httpd_events *events; /* keeps */
-	void *arg;                         /* of on_head */
+	void *arg;                         /* of on_head and on_time */
 };
 
 /* Listens. ERR_LOCKED (address in use), ERR_DENIED, ERR_INVALID or ERR_IO with a plain English *ret_reason,
@@ -78,5 +84,20 @@ struct httpd_header {
 /* Answers. Takes body, borrows headers. Once per exchange, inside an event or later. */
 void httpd_reply(struct exchange *x, unsigned status, const struct httpd_header *headers, size_t headers_n,
                  struct buf *body);
+
+/* ---- answers that come piece by piece, of no known length ---- */
+
+/* Begins one; as httpd_reply(). on_room() asks for the first piece. The client is told the end by
+ * httpd_stream_end(), and by httpd_stream_break() that it is not whole. A client that takes nothing for
+ * send_timeout_ms is cut off; one that is gone is noticed when something is put. */
+void httpd_stream(struct exchange *x, unsigned status, const struct httpd_header *headers, size_t headers_n);
+/* Inside on_room() or later, but not in an event of another exchange. Copies. */
+void httpd_stream_put(struct exchange *x, const char *data, size_t n);
+void httpd_stream_end(struct exchange *x);
+void httpd_stream_break(struct exchange *x);
+/* In on_end(): the connection was cut by a deadline. */
+bool httpd_was_cut(const struct exchange *x);
+/* Calls on_time() once in so many ms, instead of when it was last asked for. */
+void httpd_call_in(struct httpd *h, uint32_t ms);
 
 #endif

@@ -13,6 +13,7 @@
 
 #define RETRY_BUSY_S "1"
 #define RETRY_DRAINING_S "10"
+#define RETRY_STREAM_S "30"
 
 /* ---- life ---- */
 
@@ -183,12 +184,19 @@ bool request_matches(struct request *r, const char *pattern)
 struct media_range {
 	const char *text;
 	size_t len;
-	bool is_refused; /* q=0 */
+	unsigned weight; /* 0 … 1000 */
 };
+
+static unsigned weight_of(const char *text)
+{
+	double weight = strtod(text, NULL);
+
+	return weight <= 0 ? 0 : weight >= 1 ? 1000 : (unsigned)(weight * 1000 + 0.5);
+}
 
 static struct media_range next_range(const char **at)
 {
-	struct media_range range = {*at + strspn(*at, " \t"), 0, false};
+	struct media_range range = {*at + strspn(*at, " \t"), 0, 1000};
 	size_t all = strcspn(range.text, ",");
 	const char *param = range.text, *end = range.text + all;
 
@@ -196,14 +204,14 @@ static struct media_range next_range(const char **at)
 	while ((param = memchr(param, ';', (size_t)(end - param))) != NULL) {
 		param += 1 + strspn(param + 1, " \t");
 		if (strncasecmp(param, "q=", 2) == 0)
-			range.is_refused = strtod(param + 2, NULL) <= 0;
+			range.weight = weight_of(param + 2);
 	}
 	*at = end + (*end == ',');
 	return range;
 }
 
 /* How exactly range names type: 3 itself, 2 its family, 1 everything, 0 not at all. */
-static int exactness(const struct media_range *range, const char *type)
+static unsigned exactness(const struct media_range *range, const char *type)
 {
 	size_t family = strcspn(type, "/") + 1;
 
@@ -215,24 +223,23 @@ static int exactness(const struct media_range *range, const char *type)
 	return range->len == 3 && memcmp(range->text, "*/*", 3) == 0 ? 1 : 0;
 }
 
-bool request_accepts(const struct request *r, const char *type)
+unsigned request_likes(const struct request *r, const char *type)
 {
 	const char *at = httpd_header(r->exchange, "Accept");
-	bool is_accepted = false;
-	int best = 0;
+	unsigned best = 0, weight = 0;
 
 	if (at == NULL || at[0] == '\0')
-		return true;
+		return 1;
 	while (*at != '\0') {
 		struct media_range range = next_range(&at);
-		int exact = exactness(&range, type);
+		unsigned exact = exactness(&range, type);
 
 		if (exact > best) {
 			best = exact;
-			is_accepted = !range.is_refused;
+			weight = range.weight;
 		}
 	}
-	return is_accepted;
+	return weight > 0 ? weight * 4 + best : 0;
 }
 
 bool request_takes_gzip(const struct request *r)
@@ -244,9 +251,9 @@ bool request_takes_gzip(const struct request *r)
 		struct media_range range = next_range(&at);
 
 		if (range.len == 4 && strncasecmp(range.text, "gzip", 4) == 0)
-			return !range.is_refused;
+			return range.weight > 0;
 		if (range.len == 1 && range.text[0] == '*')
-			takes_any = !range.is_refused;
+			takes_any = range.weight > 0;
 	}
 	return takes_any;
 }
@@ -468,13 +475,18 @@ static void header_unless_given(struct request *r, const char *name, const char 
 	reply_header(r, name, value);
 }
 
-static void send_reply(struct request *r, unsigned status, struct buf *body)
+static void set_headers(struct request *r, unsigned status)
 {
 	r->status = status;
 	reply_header(r, "X-Request-Id", r->id);
 	reply_header(r, "X-Content-Type-Options", "nosniff");
 	header_unless_given(r, "Cache-Control", "no-store");
 	header_unless_given(r, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+}
+
+static void send_reply(struct request *r, unsigned status, struct buf *body)
+{
+	set_headers(r, status);
 	httpd_reply(r->exchange, status, r->headers, r->headers_n, body);
 }
 
@@ -482,6 +494,15 @@ void reply(struct request *r, unsigned status, const char *type, struct buf *bod
 {
 	reply_header(r, "Content-Type", type);
 	send_reply(r, status, body);
+}
+
+void reply_stream(struct request *r, const char *type, const struct streamer *streamer, void *stream)
+{
+	r->streamer = streamer;
+	r->stream = stream;
+	reply_header(r, "Content-Type", type);
+	set_headers(r, 200);
+	httpd_stream(r->exchange, 200, r->headers, r->headers_n);
 }
 
 void reply_empty(struct request *r, unsigned status)
@@ -498,6 +519,8 @@ void reply_json(struct request *r, unsigned status, struct buf *body)
 
 static void reply_document(struct request *r, enum problem p, struct buf *body)
 {
+	if (p == PROBLEM_TOO_MANY_STREAMS)
+		reply_header(r, "Retry-After", RETRY_STREAM_S);
 	if (p == PROBLEM_BUSY || p == PROBLEM_IN_FLIGHT)
 		reply_header(r, "Retry-After", RETRY_BUSY_S);
 	if (p == PROBLEM_DRAINING)

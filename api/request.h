@@ -18,9 +18,12 @@
 #include "server/campaign/fault.h"
 
 struct conductor;
+struct feed;
 struct histogram;
 struct ids;
+struct request;
 struct route;
+struct sse;
 struct store;
 
 #define PATH_PARTS_MAX 2 /* of a path, those that a pattern leaves open */
@@ -35,8 +38,11 @@ struct store;
 struct context {
 	struct conductor *conductor;
 	struct store *store;
+	struct feed *feed;
 	struct auth *auth;
 	const struct histogram *loop_lag;
+	struct httpd *httpd;
+	struct sse *sse;
 	struct rng luck;              /* of request ids */
 	LIST_HEAD(, create) creating; /* create.c: those under way that have an Idempotency-Key */
 	size_t lists_max_bytes;       /* for all device lists that are being received */
@@ -45,6 +51,12 @@ struct context {
 
 struct param {
 	const char *name, *value; /* decoded */
+};
+
+/* An answer that comes piece by piece (httpd.h). */
+struct streamer {
+	void (*on_room)(struct request *r); /* all that was put is on its way */
+	void (*on_end)(struct request *r);  /* it is over, r is about to go */
 };
 
 struct request {
@@ -58,7 +70,9 @@ struct request {
 	struct param params[PARAMS_MAX];
 	size_t params_n;
 	struct identity who;
-	struct ids *ids; /* lists.c: a device list that is being received, NULL: none */
+	const struct streamer *streamer; /* NULL: a plain answer */
+	void *stream;                    /* the streamer's own */
+	struct ids *ids;                 /* lists.c: a device list that is being received, NULL: none */
 	/* for request.c and routes.c */
 	char *path;    /* as sent */
 	char *decoded; /* memory of parts and params */
@@ -75,8 +89,9 @@ MUST_CHECK bool request_read_target(struct request *r);
 /* Whether the path is pattern ("/v1/campaigns/{id}"); then the parts are set. A part is never empty, "." or
  * ".."; an escaped slash or NUL in one is refused by request_read_target(). */
 bool request_matches(struct request *r, const char *pattern);
-/* Whether the client takes type ("application/json") as an answer (RFC 9110 12.5.1). */
-bool request_accepts(const struct request *r, const char *type);
+/* How well the client likes type ("application/json") as an answer, 0: not at all (RFC 9110 12.5.1). A type
+ * that it names is liked better than one of equal weight that it only allows. */
+unsigned request_likes(const struct request *r, const char *type);
 /* Whether it takes a body that is compressed by gzip; only where it says so (RFC 9110 12.5.3). */
 bool request_takes_gzip(const struct request *r);
 
@@ -113,6 +128,8 @@ bool request_has_already(const struct request *r, const char *etag);
 void reply_header(struct request *r, const char *name, const char *value);
 /* Takes body. */
 void reply(struct request *r, unsigned status, const char *type, struct buf *body);
+/* 200, then what the streamer puts; keeps both. */
+void reply_stream(struct request *r, const char *type, const struct streamer *streamer, void *stream);
 /* A status that has no body. */
 void reply_empty(struct request *r, unsigned status);
 void reply_json(struct request *r, unsigned status, struct buf *body);

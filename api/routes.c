@@ -12,6 +12,7 @@
 #include "api/handlers.h"
 #include "api/json.h"
 #include "api/request.h"
+#include "api/sse.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
 
@@ -23,8 +24,11 @@
 #define TARGETS CAMPAIGN "/targets"
 #define TARGET TARGETS "/{deviceId}"
 #define DEVICE_LIST "/v1/device-lists/{name}"
+#define EVENT_STREAM "text/event-stream"
 #define TARGET_FILTERS "state reason waitingFor wave group hub deviceId limit cursor "
 
+/* Of rows with the same method and pattern the one counts whose type the client likes best, else the first.
+ */
 static const struct route routes[] = {
         {"POST", CAMPAIGNS, ROLE_OPERATOR, "", BODY_JSON, JSON, campaigns_create},
         {"GET", CAMPAIGNS, ROLE_VIEWER, "state name schedule limit cursor ", BODY_IGNORED, JSON,
@@ -44,7 +48,9 @@ static const struct route routes[] = {
         {"GET", CAMPAIGN "/groups", ROLE_VIEWER, "limit cursor ", BODY_IGNORED, JSON, groups_list},
         {"GET", CAMPAIGN "/progress", ROLE_VIEWER, "bucketSeconds ", BODY_IGNORED, JSON, progress_get},
         {"GET", CAMPAIGN "/events", ROLE_VIEWER, "after limit ", BODY_IGNORED, JSON, events_of_campaign},
+        {"GET", CAMPAIGN "/events", ROLE_VIEWER, "after ", BODY_IGNORED, EVENT_STREAM, sse_of_campaign},
         {"GET", "/v1/events", ROLE_VIEWER, "after limit ", BODY_IGNORED, JSON, events_list},
+        {"GET", "/v1/events", ROLE_VIEWER, "after ", BODY_IGNORED, EVENT_STREAM, sse_of_all},
         {"GET", "/v1/devices/{deviceId}/history", ROLE_VIEWER, "limit cursor ", BODY_IGNORED, JSON,
          devices_history},
         {"PUT", DEVICE_LIST, ROLE_OPERATOR, "", BODY_IDS, JSON, lists_put},
@@ -119,6 +125,8 @@ static bool is_from_here(struct request *r)
 
 static void put_allow(struct buf *allow, const char *method)
 {
+	if (allow->len > 0 && strstr(allow->data, method) != NULL)
+		return; /* another of its representations; no method is part of another's name */
 	buf_printf(allow, "%s%s%s", allow->len > 0 ? ", " : "", method,
 	           strcmp(method, "GET") == 0 ? ", HEAD" : "");
 }
@@ -126,16 +134,22 @@ static void put_allow(struct buf *allow, const char *method)
 static bool find_route(struct request *r)
 {
 	struct buf allow = BUF_INIT;
+	unsigned likes, most = 0;
 
 	for (size_t i = 0; i < ROUTES_N; i++) {
 		if (!request_matches(r, routes[i].pattern))
 			continue;
 		if (strcmp(routes[i].method, r->method) == 0) {
-			buf_done(&allow);
-			r->route = &routes[i];
-			return true;
+			likes = routes[i].type != NULL ? request_likes(r, routes[i].type) : 1;
+			if (r->route == NULL || likes > most)
+				r->route = &routes[i];
+			most = likes > most ? likes : most;
 		}
 		put_allow(&allow, routes[i].method);
+	}
+	if (r->route != NULL) {
+		buf_done(&allow);
+		return request_matches(r, r->route->pattern); /* sets the parts, again */
 	}
 	if (allow.len > 0) {
 		reply_header(r, "Allow", allow.data);
@@ -170,11 +184,16 @@ static bool may(struct request *r)
 
 static bool is_acceptable(struct request *r)
 {
-	if (r->route->type == NULL || request_accepts(r, r->route->type))
+	struct buf types = BUF_INIT;
+
+	if (r->route->type == NULL || request_likes(r, r->route->type) > 0)
 		return true;
-	reply_problem(r, PROBLEM_NOT_ACCEPTABLE, "only %s is served here%s", r->route->type,
-	              request_accepts(r, "text/event-stream") || request_accepts(r, "text/csv") ? " yet"
-	                                                                                        : "");
+	for (const struct route *other = routes; other < routes + ROUTES_N; other++)
+		if (strcmp(other->pattern, r->route->pattern) == 0 &&
+		    strcmp(other->method, r->route->method) == 0)
+			buf_printf(&types, "%s%s", types.len > 0 ? " or " : "", other->type);
+	reply_problem(r, PROBLEM_NOT_ACCEPTABLE, "only %s is served here", types.data);
+	buf_done(&types);
 	return false;
 }
 
@@ -324,10 +343,19 @@ static void on_body(void *request, enum httpd_body how)
 	r->route->handler(r);
 }
 
+static void on_room(void *request)
+{
+	struct request *r = request;
+
+	r->streamer->on_room(r);
+}
+
 static void on_end(void *request)
 {
 	struct request *r = request;
 
+	if (r->streamer != NULL)
+		r->streamer->on_end(r);
 	log_debug("request", LS("request", r->id), LS("method", httpd_method(r->exchange)),
 	          LS("path", r->path), LI("status", r->status), LS("by", r->who.name),
 	          LI("took_ms", clock_now_ms() - r->now_ms));
@@ -335,4 +363,11 @@ static void on_end(void *request)
 	request_free(r);
 }
 
-const struct httpd_events routes_events = {on_head, on_part, on_body, on_end};
+static void on_time(void *arg)
+{
+	const struct context *context = arg;
+
+	sse_run(context->sse);
+}
+
+const struct httpd_events routes_events = {on_head, on_part, on_body, on_room, on_end, on_time};

@@ -99,7 +99,7 @@ struct conductor {
 	uint32_t ports_n;
 	struct live *lives;
 	struct watched *watches;
-	uint64_t last_event_id;
+	uint64_t last_event_id, committing_event_id;
 	uint32_t last_campaign;
 	uint64_t luck;         /* state of a splitmix64, for ids and seeds */
 	struct making *making; /* device lists that are being made */

@@ -154,13 +154,13 @@ void conductor_create(struct conductor *c, struct campaign_spec *given,
 	spec_render(spec, &text);
 	row.spec = text.data;
 	batch_campaign_add(c->batch, &row, (const char *const *)(uintptr_t)spec->hubs.all, spec->hubs.n);
-	tell_created(c, &row);
 	if (request->idempotency_key != NULL) {
 		struct idempotency_row kept = {request->idempotency_key, request->body_hash, now_ms, row.id};
 
 		batch_idempotency_add(c->batch, &kept);
 	}
 	live = conduct_live_new(c, &row, spec);
+	tell_created(c, &row);
 	if (spec->targets.by == TARGETS_IDS)
 		select_ids(c, live, &spec->targets.ids, request->groups);
 	if (row.state == CAMPAIGN_SELECTING)

@@ -10,6 +10,7 @@
 #include "server/base/log.h"
 #include "server/base/rng.h"
 #include "server/conduct.h"
+#include "server/feed.h"
 
 /* ---- small things ---- */
 
@@ -48,8 +49,12 @@ enum err conduct_feed(struct conductor *c, const struct fact *f)
 
 void conduct_tell(struct conductor *c, struct event *event)
 {
+	const struct live *live = conduct_live(c, event->campaign);
+
 	event->id = ++c->last_event_id;
 	batch_event_add(c->batch, event);
+	if (c->options.feed != NULL)
+		feed_add(c->options.feed, event, live != NULL ? live->id : "");
 }
 
 /* Gives what to watch for; the same for all that watch the same, and for as long as the conductor lives, so
@@ -484,6 +489,8 @@ static void on_committed(void *arg, enum err err, uint64_t revision)
 		return; /* still committing: nothing is done any more */
 	}
 	c->is_committing = false;
+	if (c->options.feed != NULL)
+		feed_tell(c->options.feed, c->committing_event_id);
 	act(c);
 	conduct_wake(c);
 }
@@ -542,6 +549,7 @@ static int64_t turn(struct conductor *c, int64_t now_ms)
 			batch = c->batch;
 			c->batch = batch_new();
 			c->is_committing = true;
+			c->committing_event_id = c->last_event_id;
 			store_commit(c->store, batch, on_committed, c);
 		} else if (c->steps_n == 0 && STAILQ_EMPTY(&c->committing)) {
 			break;

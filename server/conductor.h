@@ -12,6 +12,7 @@
 #include "server/campaign/spec.h"
 
 struct conductor;
+struct feed;
 struct histogram;
 struct store;
 struct store_head;
@@ -30,6 +31,7 @@ struct conductor_hub {
 struct conductor_options {
 	struct store *store;              /* keeps */
 	const struct store_head *head;    /* borrows */
+	struct feed *feed;                /* keeps: is told what is committed; NULL: nobody is */
 	const struct conductor_hub *hubs; /* borrows */
 	uint32_t hubs_n;
 	uint64_t seed;                /* of campaign ids and shuffles that name no seed */

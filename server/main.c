@@ -15,6 +15,7 @@
 #include "server/base/secret.h"
 #include "server/conductor.h"
 #include "server/config.h"
+#include "server/feed.h"
 #include "server/hub/hub.h"
 #include "server/loop.h"
 #include "store/store.h"
@@ -36,7 +37,8 @@ enum state { SERVING, DRAINING, STOPPING_API, FREEING_HUBS, CLOSING_STORE, OVER 
 
 #define DRAIN_LOOK_MS 50     /* how soon it is seen that all is settled */
 #define STOP_AT_ONCE_MS 1000 /* for what remains after a second signal */
-#define CONNECTIONS_MAX 512  /* of the API */
+#define CONNECTIONS_MAX 1536 /* of the API */
+#define STREAMS_MAX 1024     /* among them, of events */
 #define FILES_OF_OUR_OWN 64
 
 struct service {
@@ -47,6 +49,7 @@ struct service {
 	struct store *store;
 	struct hub *hubs[HUBS_MAX];
 	uint32_t hubs_n; /* not yet freed */
+	struct feed *feed;
 	struct conductor *conductor;
 	struct api *api;
 	unsigned stops_n;         /* signals that ask for it */
@@ -120,6 +123,8 @@ static void step(struct service *s)
 				return;
 			conductor_free(s->conductor);
 			s->conductor = NULL;
+			feed_free(s->feed);
+			s->feed = NULL;
 			free_hubs(s);
 			s->state = FREEING_HUBS;
 			break;
@@ -284,6 +289,7 @@ static enum status start_conductor(struct service *s, const struct store_head *h
 	struct conductor_options o = {
 	        .store = s->store,
 	        .head = head,
+	        .feed = s->feed = feed_new(head->last_event_id),
 	        .hubs = hubs,
 	        .hubs_n = s->config.hubs_n,
 	        .now_ms = now_ms,
@@ -327,8 +333,10 @@ static enum status start_api(struct service *s)
 	        .tls_key_file = s->config.tls_key_file,
 	        .conductor = s->conductor,
 	        .store = s->store,
+	        .feed = s->feed,
 	        .loop_lag = loop_lag(s->loop),
 	        .connections_max = CONNECTIONS_MAX,
+	        .streams_max = STREAMS_MAX,
 	};
 	char *reason = NULL;
 

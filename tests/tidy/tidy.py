@@ -25,11 +25,12 @@ INCLUDES = [
                                "server/dispatch/{bucket,backoff}.h"]),
     ("store/sqlite/*", BASE + ["server/campaign/model.h", "store/*"]),
     ("store/*", BASE + ["server/campaign/model.h"]),
+    ("server/feed.*", BASE + ["server/campaign/model.h", "-server/{conduct,conductor,config,loop,settings}.h"]),
     ("server/conductor.h", BASE + CAMPAIGN + ["-server/*"]),
     ("server/{conduct.h,conduct_*.c,conductor.c}", BASE + CAMPAIGN + [
         "server/campaign/{engine,policy,selection}.h", "server/hub/{hub,where}.h", "server/dispatch/{dispatch,gate}.h",
-        "server/track/{evidence,track}.h", "store/store.h", "-server/{config,loop,settings}.h"]),
-    ("api/*", BASE + CAMPAIGN + ["server/campaign/fault.h", "server/conductor.h", "store/store.h"]),
+        "server/track/{evidence,track}.h", "server/feed.h", "store/store.h", "-server/{config,loop,settings}.h"]),
+    ("api/*", BASE + CAMPAIGN + ["server/campaign/fault.h", "server/{conductor,feed}.h", "store/store.h"]),
     ("server/*", ["server/**", "api/*", "store/*", "-server/conduct.h"]),
     ("deploy/**", []),  # what is put on other machines knows nothing of ours
     ("tests/world/{test_*,fixture.*}", BASE + ["tests/lib/suite.h"]),

@@ -18,6 +18,7 @@
 struct store *store;
 struct conductor conductor;
 struct api *api;
+struct feed *feed;
 static uv_loop_t loop;
 static uint16_t port;
 static bool is_stopped;
@@ -54,11 +55,13 @@ void server_start(struct api_options options)
 	ck_assert_int_eq(uv_loop_init(&loop), 0);
 	store = fake_store_new();
 	fake_conductor_init(&conductor, store);
+	feed = feed_new(0);
 	options.loop = &loop;
 	options.address = options.address != NULL ? options.address : "127.0.0.1";
 	options.conductor = &conductor;
 	options.store = store;
 	options.loop_lag = &no_lag;
+	options.feed = feed;
 	err = api_start(&options, &api, &reason);
 	ck_assert_msg(err == ERR_OK, "%s", reason);
 	port = api_port(api);
@@ -98,6 +101,7 @@ void server_stop(void)
 	ck_assert_int_eq(uv_loop_close(&loop), 0);
 	ck_assert_uint_eq(later_n(), 0);
 	fake_conductor_done(&conductor);
+	feed_free(feed);
 	fake_store_free(store);
 	answer_done(&last);
 }

@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "server/base/buf.h"
+#include "server/feed.h"
 #include "store/store.h"
 #include "tests/lib/fake_conductor.h"
 #include "tests/lib/fake_store.h"
@@ -18,6 +19,7 @@
 extern struct store *store;
 extern struct conductor conductor;
 extern struct api *api;
+extern struct feed *feed; /* has told nothing yet */
 
 /* Starts the api; loop, address, port, conductor and store are filled in. */
 void server_start(struct api_options options);
