@@ -37,6 +37,7 @@ enum problem problem_of(enum err err)
 	case ERR_LOCKED:
 	case ERR_DENIED:
 	case ERR_NOT_SENT:
+	case ERR_NO_TOKEN:
 	case ERR_AMBIGUOUS:
 		break;
 	}

@@ -70,9 +70,11 @@ static void hear(struct port *p, const struct hub_answer *a, int64_t now_ms)
 		p->throttled_at_ms = now_ms;
 	}
 	if (a->outcome != HUB_ANSWERED && a->outcome != HUB_OFFLINE && a->outcome != HUB_GONE) {
+		const char *why = a->http_status == 0 ? hub_credential_error(p->options.hub) : "";
+
 		p->last_error_at_ms = now_ms;
-		snprintf(p->last_error, sizeof p->last_error, "%s%s%s", hub_outcome_text(a->outcome),
-		         a->detail[0] != '\0' ? ": " : "", a->detail);
+		snprintf(p->last_error, sizeof p->last_error, "%s%s%s%s%s", hub_outcome_text(a->outcome),
+		         a->detail[0] != '\0' ? ": " : "", a->detail, why[0] != '\0' ? ": " : "", why);
 	}
 }
 

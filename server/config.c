@@ -15,6 +15,7 @@
 #include "server/base/secret.h"
 #include "server/campaign/model.h"
 #include "server/dispatch/dispatch.h"
+#include "server/hub/entra.h"
 #include "server/hub/hub.h"
 #include "server/settings.h"
 
@@ -153,10 +154,6 @@ static void read_connection_string(struct settings *s, const struct hub_slots *h
 	const char *reason = "";
 	struct buf text = BUF_INIT;
 
-	if (!settings_has_credential(h))
-		faults_add(s->faults, h->place,
-		           "has no credential: set its connectionStringFile or connectionString, "
-		           "ROLLCALL_HUB_CONNECTION_STRING or --hub-connection-string-file");
 	if (given->text != NULL)
 		hub->connection_string = trimmed(given->text);
 	else if (file->text != NULL &&
@@ -174,6 +171,111 @@ static void read_connection_string(struct settings *s, const struct hub_slots *h
 		faults_add(s->faults, from->place, "is not a sound connection string: %s", reason);
 	else
 		hub->host = host_of(hub->connection_string);
+}
+
+static const char *variable(char *const *environment, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (; *environment != NULL; environment++)
+		if (strncmp(*environment, name, n) == 0 && (*environment)[n] == '=' &&
+		    (*environment)[n + 1] != '\0')
+			return *environment + n + 1;
+	return NULL;
+}
+
+/* What a slot says, or the variable of the platform where it says nothing. */
+static char *said_or(const struct slot *slot, char *const *environment, const char *name)
+{
+	const char *text = slot->text != NULL ? slot->text : variable(environment, name);
+
+	return text != NULL ? xstrdup(text) : NULL;
+}
+
+/* Gives which of the three was said; a fault unless it is one. */
+static enum entra_flow flow_of(struct settings *s, const struct hub_slots *h)
+{
+	const struct slot *secret = &h->slots[H_ENTRA_CLIENT_SECRET_FILE];
+	bool is_workload = h->slots[H_ENTRA_WORKLOAD_IDENTITY].number != 0,
+	     is_managed = h->slots[H_ENTRA_MANAGED_IDENTITY].number != 0;
+
+	if ((secret->text != NULL) + is_workload + is_managed != 1)
+		faults_add(
+		        s->faults, h->place,
+		        "needs one of clientSecretFile, workloadIdentity and managedIdentity in entra, next to "
+		        "host");
+	return is_workload  ? ENTRA_WORKLOAD_IDENTITY
+	       : is_managed ? ENTRA_MANAGED_IDENTITY
+	                    : ENTRA_CLIENT_SECRET;
+}
+
+static void check_authority(struct settings *s, const struct hub_slots *h, const struct entra *e)
+{
+	const struct slot *slot = &h->slots[H_ENTRA_AUTHORITY];
+	const char *place = slot->text != NULL ? slot->place : "AZURE_AUTHORITY_HOST", *reason = "";
+
+	/* IMDS has no TLS, and a link-local address that nobody routes */
+	if (strcmp(e->authority, ENTRA_IMDS) != 0 && hub_check_endpoint(e->authority, &reason) != ERR_OK)
+		faults_add(s->faults, place, "is not a sound authority: %s", reason);
+}
+
+static void read_entra(struct settings *s, const struct hub_slots *h, char *const *environment,
+                       struct config_hub *hub)
+{
+	const struct slot *slots = h->slots;
+	struct buf url = BUF_INIT;
+	const char *reason = "";
+	struct entra *e = xcalloc(1, sizeof *e);
+	bool is_workload;
+
+	hub->entra = e;
+	e->flow = flow_of(s, h);
+	is_workload = e->flow == ENTRA_WORKLOAD_IDENTITY;
+	e->authority = said_or(&slots[H_ENTRA_AUTHORITY], environment,
+	                       e->flow == ENTRA_MANAGED_IDENTITY ? "AZURE_POD_IDENTITY_AUTHORITY_HOST"
+	                                                         : "AZURE_AUTHORITY_HOST");
+	if (e->authority == NULL)
+		e->authority = xstrdup(e->flow == ENTRA_MANAGED_IDENTITY ? ENTRA_IMDS : ENTRA_AUTHORITY);
+	e->tenant_id = said_or(&slots[H_ENTRA_TENANT_ID], environment, is_workload ? "AZURE_TENANT_ID" : "");
+	e->client_id = said_or(&slots[H_ENTRA_CLIENT_ID], environment, is_workload ? "AZURE_CLIENT_ID" : "");
+	e->file = is_workload ? said_or(&slots[H_ENTRA_CLIENT_SECRET_FILE], environment,
+	                                "AZURE_FEDERATED_TOKEN_FILE")
+	                      : copy_of(&slots[H_ENTRA_CLIENT_SECRET_FILE]);
+	check_authority(s, h, e);
+	if (e->flow != ENTRA_MANAGED_IDENTITY && (e->tenant_id == NULL || e->client_id == NULL))
+		faults_add(s->faults, h->place, "needs tenantId and clientId in entra");
+	if (is_workload && e->file == NULL)
+		faults_add(s->faults, h->place, "needs AZURE_FEDERATED_TOKEN_FILE for workloadIdentity");
+	if (e->flow == ENTRA_CLIENT_SECRET && e->file != NULL && access(e->file, R_OK) != 0)
+		faults_add(s->faults, slots[H_ENTRA_CLIENT_SECRET_FILE].place, "%s cannot be read: %s",
+		           e->file, strerror(errno));
+	else if (e->flow == ENTRA_CLIENT_SECRET && e->file != NULL)
+		settings_check_mode(s, slots[H_ENTRA_CLIENT_SECRET_FILE].place, e->file, S_IROTH | S_IWOTH);
+	if (slots[H_HOST].text == NULL) {
+		faults_add(s->faults, h->place, "needs host, the hub's host name, next to entra");
+		return;
+	}
+	hub->host = xstrdup(slots[H_HOST].text);
+	buf_printf(&url, "https://%s", hub->host);
+	if (hub_check_endpoint(url.data, &reason) != ERR_OK || strchr(hub->host, '/') != NULL)
+		faults_add(s->faults, slots[H_HOST].place, "is not a host name");
+	buf_done(&url);
+}
+
+static void read_credential(struct settings *s, const struct hub_slots *h, char *const *environment,
+                            struct config_hub *hub)
+{
+	const struct slot *slots = h->slots;
+
+	if (slots[H_CONNECTION_STRING].text != NULL || slots[H_CONNECTION_STRING_FILE].text != NULL)
+		read_connection_string(s, h, hub);
+	else if (settings_has_credential(h))
+		read_entra(s, h, environment, hub);
+	else
+		faults_add(
+		        s->faults, h->place,
+		        "has no credential: set its connectionStringFile or connectionString, "
+		        "ROLLCALL_HUB_CONNECTION_STRING or --hub-connection-string-file, or host and entra");
 }
 
 static void check_rates(struct settings *s, const struct slot *slots, const struct config_hub *hub)
@@ -195,7 +297,8 @@ static bool is_hub_name(const char *name)
 	return n > 0 && n <= HUB_NAME_MAX && strspn(name, allowed) == n;
 }
 
-static void read_hub(struct settings *s, const struct hub_slots *h, struct config_hub *hub)
+static void read_hub(struct settings *s, const struct hub_slots *h, char *const *environment,
+                     struct config_hub *hub)
 {
 	const struct slot *slots = h->slots;
 	const char *reason = "";
@@ -209,7 +312,7 @@ static void read_hub(struct settings *s, const struct hub_slots *h, struct confi
 	hub->inflight_max = slots[H_INFLIGHT_MAX].number;
 	hub->ambiguous_max = slots[H_AMBIGUOUS_MAX].number;
 	hub->track_interval_ms = slots[H_TRACK_INTERVAL_MS].number;
-	read_connection_string(s, h, hub);
+	read_credential(s, h, environment, hub);
 	check_rates(s, slots, hub);
 	if (!is_hub_name(hub->name))
 		faults_add(s->faults, slots[H_NAME].place, "must be 1 to %d letters, digits, _ or -",
@@ -243,7 +346,7 @@ static void check_distinct(struct settings *s, const struct config *c, uint32_t 
 	}
 }
 
-static void read_hubs(struct settings *s, struct config *c)
+static void read_hubs(struct settings *s, char *const *environment, struct config *c)
 {
 	if (s->hubs_n == 0)
 		faults_add(s->faults, "hubs",
@@ -252,7 +355,7 @@ static void read_hubs(struct settings *s, struct config *c)
 	c->hubs = xcalloc(s->hubs_n + 1, sizeof *c->hubs);
 	for (uint32_t i = 0; i < s->hubs_n; i++) {
 		c->hubs_n++;
-		read_hub(s, &s->hubs[i], &c->hubs[i]);
+		read_hub(s, &s->hubs[i], environment, &c->hubs[i]);
 		check_distinct(s, c, i);
 	}
 }
@@ -335,7 +438,7 @@ static void read_settings(struct settings *s, int argc, char *const *argv, char 
 		return;
 	}
 	read_globals(s, c);
-	read_hubs(s, c);
+	read_hubs(s, environment, c);
 	if (s->wants_check)
 		c->text = xstrdup("rollcalld: the configuration is sound\n");
 }
@@ -367,6 +470,9 @@ void config_done(struct config *c)
 		if (hub->connection_string != NULL)
 			explicit_bzero(hub->connection_string, strlen(hub->connection_string));
 		free(hub->connection_string);
+		if (hub->entra != NULL)
+			entra_done(hub->entra);
+		free(hub->entra);
 		free(hub->name);
 		free(hub->host);
 		free(hub->endpoint);

@@ -12,9 +12,12 @@
 #include "server/base/log.h"
 #include "server/campaign/fault.h"
 
+struct entra;
+
 struct config_hub {
 	char *name;
-	char *connection_string;  /* secret */
+	char *connection_string;  /* secret; NULL: by entra */
+	struct entra *entra;      /* NULL: by connection_string */
 	char *host;               /* its HostName, may be logged */
 	char *endpoint, *ca_file; /* NULL: not said */
 	char *sku;

@@ -267,6 +267,8 @@ static enum status start_hubs(struct service *s)
 		        .loop = loop_uv(s->loop),
 		        .name = hub->name,
 		        .connection_string = hub->connection_string,
+		        .host = hub->host,
+		        .entra = hub->entra,
 		        .endpoint = hub->endpoint,
 		        .ca_file = hub->ca_file,
 		        .inflight_max = hub->inflight_max,

@@ -24,6 +24,7 @@
 enum kind {
 	TEXT,
 	NUMBER,
+	SWITCH, /* true or false */
 	SECRET, /* a text that no flag takes: every user of a machine can read every command line */
 	LATER,  /* nothing obeys it yet: refused, never ignored */
 };
@@ -56,6 +57,9 @@ static const struct setting globals[GLOBALS_N] = {
         [G_RETENTION_DAYS] = {"retentionDays", LATER, 0, 0, NULL, "N", "everything is kept"},
 };
 
+/* In the file these are members of an object of that name. */
+#define ENTRA "entra"
+
 static const struct setting hub_settings[HUB_SETTINGS_N] = {
         [H_NAME] = {"name", TEXT, 0, 0, "main", "NAME",
                     "what the API calls the hub: 1 to 64 letters, digits, _ or -"},
@@ -79,8 +83,26 @@ static const struct setting hub_settings[HUB_SETTINGS_N] = {
                             "calls out at once; each takes a connection"},
         [H_AMBIGUOUS_MAX] = {"ambiguousMax", NUMBER, 1, 1000, "5", "N",
                              "ambiguous answers in a row that close the hub to calls"},
-        [H_HOST] = {"host", LATER, 0, 0, NULL, "NAME", "a connection string names its host"},
-        [H_ENTRA] = {"entra", LATER, 0, 0, NULL, "OBJECT", "use a connection string"},
+        [H_HOST] = {"host", TEXT, 0, 0, NULL, "NAME",
+                    "the hub's host name, where access tokens of Entra ID take the place of a\n"
+                    "connection string; in the file the members below are those of an object \"entra\"\n"
+                    "(\"tenantId\", …)"},
+        [H_ENTRA_TENANT_ID] = {ENTRA "TenantId", TEXT, 0, 0, NULL, "ID",
+                               "with workload identity also from AZURE_TENANT_ID"},
+        [H_ENTRA_CLIENT_ID] = {ENTRA "ClientId", TEXT, 0, 0, NULL, "ID",
+                               "of the application; with workload identity also from AZURE_CLIENT_ID; with\n"
+                               "managed identity only where it is not the system's own"},
+        [H_ENTRA_CLIENT_SECRET_FILE] = {ENTRA "ClientSecretFile", TEXT, 0, 0, NULL, "FILE",
+                                        "holds the application's secret; read anew for each token"},
+        [H_ENTRA_WORKLOAD_IDENTITY] =
+                {ENTRA "WorkloadIdentity", SWITCH, 0, 1, "false", "true|false",
+                 "the token in the file AZURE_FEDERATED_TOKEN_FILE instead of a secret"},
+        [H_ENTRA_MANAGED_IDENTITY] = {ENTRA "ManagedIdentity", SWITCH, 0, 1, "false", "true|false",
+                                      "the machine's metadata service instead of a secret"},
+        [H_ENTRA_AUTHORITY] =
+                {ENTRA "Authority", TEXT, 0, 0, NULL, "URL",
+                 "instead of AZURE_AUTHORITY_HOST, else https://login.microsoftonline.com; with\n"
+                 "managed identity: of the metadata service"},
 };
 
 /* Writes prefix and name ("tokensFile") as a flag ("--tokens-file") or a variable ("ROLLCALL_TOKENS_FILE").
@@ -329,6 +351,11 @@ static void say_member(struct settings *all, struct slot *slot, const struct set
 
 	if (s->kind == LATER) {
 		say(all, slot, s, place, "");
+	} else if (s->kind == SWITCH) {
+		if (json_is_boolean(json))
+			say(all, slot, s, place, json_is_true(json) ? "true" : "false");
+		else
+			faults_add(all->faults, place, "must be true or false");
 	} else if (s->kind == NUMBER) {
 		snprintf(number, sizeof number, "%" JSON_INTEGER_FORMAT, json_integer_value(json));
 		if (json_is_integer(json))
@@ -343,9 +370,22 @@ static void say_member(struct settings *all, struct slot *slot, const struct set
 	}
 }
 
-/* above: the place of the object. */
+/* Whether name is s, as a member of the object that within names ("entra"), or of none (""). */
+static bool is_member(const struct setting *s, const char *within, const char *name)
+{
+	size_t n = strlen(within);
+
+	if (n == 0)
+		return strcmp(s->name, name) == 0 && strncmp(s->name, ENTRA, strlen(ENTRA)) != 0;
+	return strncmp(s->name, within, n) == 0 && s->name[n] == toupper((unsigned char)name[0]) &&
+	       !isupper((unsigned char)name[0]) && strcmp(s->name + n + 1, name + 1) == 0;
+}
+
+/* above: the place of the object. within: what the object is to the one around it, "" for the outermost.
+ * except: a member that is not looked at, NULL: none. */
 static void say_members(struct settings *all, const char *above, json_t *object,
-                        const struct setting *settings, size_t n, struct slot *slots, const char *except)
+                        const struct setting *settings, size_t n, struct slot *slots, const char *within,
+                        const char *except)
 {
 	char place[PLACE_SIZE];
 	const char *name;
@@ -356,13 +396,28 @@ static void say_members(struct settings *all, const char *above, json_t *object,
 		if (except != NULL && strcmp(name, except) == 0)
 			continue;
 		snprintf(place, sizeof place, "%.300s/%.128s", above, name);
-		for (i = 0; i < n && strcmp(settings[i].name, name) != 0;)
+		for (i = 0; i < n && !is_member(&settings[i], within, name);)
 			i++;
 		if (i < n)
 			say_member(all, &slots[i], &settings[i], place, json);
 		else
 			faults_add(all->faults, place, "there is no such setting; see --help");
 	}
+}
+
+static void say_hub(struct settings *all, const char *above, json_t *hub, struct slot *slots)
+{
+	json_t *entra = json_object_get(hub, ENTRA);
+	char place[PLACE_SIZE];
+
+	say_members(all, above, hub, hub_settings, HUB_SETTINGS_N, slots, "", ENTRA);
+	if (entra == NULL)
+		return;
+	snprintf(place, sizeof place, "%.300s/" ENTRA, above);
+	if (json_is_object(entra))
+		say_members(all, place, entra, hub_settings, HUB_SETTINGS_N, slots, ENTRA, NULL);
+	else
+		faults_add(all->faults, place, "must be an object");
 }
 
 static void say_hubs(struct settings *all, const char *above, json_t *hubs)
@@ -384,8 +439,7 @@ static void say_hubs(struct settings *all, const char *above, json_t *hubs)
 			continue;
 		}
 		all->hubs[all->hubs_n].place = xstrdup(place);
-		say_members(all, place, hub, hub_settings, HUB_SETTINGS_N, all->hubs[all->hubs_n++].slots,
-		            NULL);
+		say_hub(all, place, hub, all->hubs[all->hubs_n++].slots);
 		if (json_object_get(hub, "name") == NULL)
 			faults_add(all->faults, place, "name is required");
 	}
@@ -424,7 +478,7 @@ static void read_config_file(struct settings *all)
 	else if (!json_is_object(root))
 		faults_add(all->faults, path, "must be a JSON object");
 	else {
-		say_members(all, above, root, globals, GLOBALS_N, all->globals, "hubs");
+		say_members(all, above, root, globals, GLOBALS_N, all->globals, "", "hubs");
 		if (json_object_get(root, "hubs") != NULL)
 			say_hubs(all, above, json_object_get(root, "hubs"));
 		settings_check_mode(all, all->config_file.place, path,
@@ -438,14 +492,16 @@ out:
 /* --- which of it has won --- */
 
 /* The members of which one names the credential: who says one, overrides all of them. */
-static const enum hub_setting credentials[] = {H_CONNECTION_STRING, H_CONNECTION_STRING_FILE, H_HOST,
-                                               H_ENTRA};
+static const enum hub_setting credentials[] = {
+        H_CONNECTION_STRING,       H_CONNECTION_STRING_FILE, H_HOST,
+        H_ENTRA_TENANT_ID,         H_ENTRA_CLIENT_ID,        H_ENTRA_CLIENT_SECRET_FILE,
+        H_ENTRA_WORKLOAD_IDENTITY, H_ENTRA_MANAGED_IDENTITY, H_ENTRA_AUTHORITY};
 #define CREDENTIALS_N (sizeof credentials / sizeof *credentials)
 
 bool settings_has_credential(const struct hub_slots *h)
 {
 	for (size_t i = 0; i < CREDENTIALS_N; i++)
-		if (h->slots[credentials[i]].text != NULL)
+		if (h->slots[credentials[i]].text != NULL && h->slots[credentials[i]].place != NULL)
 			return true;
 	return false;
 }
@@ -457,6 +513,11 @@ static void check_one_credential(struct settings *all, const struct hub_slots *h
 	if (s[H_CONNECTION_STRING].text != NULL && s[H_CONNECTION_STRING_FILE].text != NULL)
 		faults_add(all->faults, s[H_CONNECTION_STRING_FILE].place,
 		           "is one too many: the connection string is given itself already");
+	for (size_t i = 2; i < CREDENTIALS_N; i++)
+		if (s[credentials[i]].text != NULL &&
+		    (s[H_CONNECTION_STRING].text != NULL || s[H_CONNECTION_STRING_FILE].text != NULL))
+			faults_add(all->faults, s[credentials[i]].place,
+			           "is one too many: there is a connection string already");
 }
 
 /* What below says and above does not, becomes above's. */
@@ -579,6 +640,11 @@ static void settle(struct settings *all, const struct setting *settings, size_t 
 			faults_add(all->faults, slots[i].place, "must be a whole number from %u to %u",
 			           s->min, s->max);
 			slots[i].number = s->min;
+		}
+		if (s->kind == SWITCH) {
+			slots[i].number = strcmp(slots[i].text, "true") == 0;
+			if (slots[i].number == 0 && strcmp(slots[i].text, "false") != 0)
+				faults_add(all->faults, slots[i].place, "must be true or false");
 		}
 	}
 }

@@ -37,13 +37,18 @@ enum hub_setting {
 	H_INFLIGHT_MAX,
 	H_AMBIGUOUS_MAX,
 	H_HOST,
-	H_ENTRA,
+	H_ENTRA_TENANT_ID,
+	H_ENTRA_CLIENT_ID,
+	H_ENTRA_CLIENT_SECRET_FILE,
+	H_ENTRA_WORKLOAD_IDENTITY,
+	H_ENTRA_MANAGED_IDENTITY,
+	H_ENTRA_AUTHORITY,
 	HUB_SETTINGS_N
 };
 
 struct slot {
 	char *text;      /* NULL: nothing was said, and there is no default */
-	uint32_t number; /* of a setting that is one: within its range */
+	uint32_t number; /* of a setting that is one: within its range; of a switch: 1 if it is on */
 	char *place;     /* who said it; NULL: nobody, it is the default */
 };
 

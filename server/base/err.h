@@ -20,6 +20,7 @@
 	X(LOCKED, "in use by another process") \
 	X(DENIED, "not allowed") \
 	X(NOT_SENT, "surely not sent") \
+	X(NO_TOKEN, "no access token could be had yet") \
 	X(AMBIGUOUS, "may or may not have happened")
 
 enum err {

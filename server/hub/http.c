@@ -32,7 +32,7 @@
 #define LANE_CONNECTIONS 128
 /* Buffers larger than this are not kept for the next request. */
 #define KEPT_BYTES_MAX (64 * 1024)
-#define HEADERS_MAX 4
+#define HEADERS_MAX 5
 
 enum { DATE, RETRY_AFTER, ERROR_CODE, CONTINUATION, REQUEST_ID, CAPTURED_N };
 
@@ -448,6 +448,7 @@ static bool prepare(struct call *c, const struct http_request *r)
 	put_header(c, "Content-Type", r->content_type);
 	put_header(c, "x-ms-max-item-count", r->max_item_count);
 	put_header(c, "x-ms-continuation", r->continuation);
+	put_header(c, "Metadata", r->wants_metadata ? "true" : NULL);
 	buf_put(&c->body, r->body, r->body != NULL ? r->body_bytes : 0);
 	c->body_sent = 0;
 	c->answer_max_bytes = r->answer_max_bytes;

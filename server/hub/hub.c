@@ -6,6 +6,7 @@
 
 #include "server/base/clock.h"
 #include "server/hub/connection.h"
+#include "server/hub/entra.h"
 #include "server/hub/percent.h"
 #include "server/hub/rest.h"
 #include "server/hub/token.h"
@@ -18,6 +19,7 @@
 struct hub {
 	char *name;
 	struct http *http;
+	struct http *authority; /* NULL: no access tokens */
 	struct token *token;
 	void (*on_freed)(void *arg);
 	void *on_freed_arg;
@@ -61,9 +63,46 @@ static enum err client_new(const struct hub_options *options, const char *host, 
 	return err;
 }
 
-enum err hub_new(const struct hub_options *options, struct hub **ret)
+static enum err credential_by_key(struct hub *h, const struct hub_options *options)
 {
 	struct connection c;
+	const char *reason;
+	enum err err = connection_parse(options->connection_string, &c, &reason);
+
+	if (err != ERR_OK)
+		return err;
+	err = client_new(options, c.host, &h->http);
+	if (err == ERR_OK)
+		h->token = token_new(&c);
+	connection_done(&c);
+	return err;
+}
+
+static void on_nothing(void *arg)
+{
+	(void)arg;
+}
+
+static enum err credential_by_entra(struct hub *h, const struct hub_options *options)
+{
+	struct http_options o = {.loop = options->loop,
+	                         .base_url = options->entra->authority,
+	                         .ca_file = options->ca_file,
+	                         .connections_max = 1};
+	enum err err = http_new(&o, &h->authority);
+
+	if (err != ERR_OK)
+		return err;
+	err = client_new(options, options->host, &h->http);
+	if (err == ERR_OK)
+		h->token = token_new_entra(options->entra, h->authority, clock_now_ms());
+	else
+		http_free(h->authority, on_nothing, NULL);
+	return err;
+}
+
+enum err hub_new(const struct hub_options *options, struct hub **ret)
+{
 	struct hub *h;
 	const char *reason;
 	enum err err;
@@ -73,25 +112,25 @@ enum err hub_new(const struct hub_options *options, struct hub **ret)
 		if (err != ERR_OK)
 			return err;
 	}
-	err = connection_parse(options->connection_string, &c, &reason);
-	if (err != ERR_OK)
-		return err;
 	h = xcalloc(1, sizeof *h);
-	err = client_new(options, c.host, &h->http);
+	err = options->entra != NULL ? credential_by_entra(h, options) : credential_by_key(h, options);
 	if (err == ERR_OK) {
 		h->name = xstrdup(options->name);
-		h->token = token_new(&c);
 		*ret = h;
 	} else {
 		free(h);
 	}
-	connection_done(&c);
 	return err;
 }
 
 const char *hub_name(const struct hub *h)
 {
 	return h->name;
+}
+
+const char *hub_credential_error(const struct hub *h)
+{
+	return token_error(h->token);
 }
 
 static void on_http_freed(void *arg)
@@ -106,11 +145,21 @@ static void on_http_freed(void *arg)
 	on_freed(on_freed_arg);
 }
 
+static void on_authority_freed(void *arg)
+{
+	struct hub *h = arg;
+
+	http_free(h->http, on_http_freed, h);
+}
+
 void hub_free(struct hub *h, void (*on_freed)(void *arg), void *arg)
 {
 	h->on_freed = on_freed;
 	h->on_freed_arg = arg;
-	http_free(h->http, on_http_freed, h);
+	if (h->authority != NULL)
+		http_free(h->authority, on_authority_freed, h);
+	else
+		http_free(h->http, on_http_freed, h);
 }
 
 /* --- rest.h --- */
@@ -149,7 +198,11 @@ enum err rest_send(struct exchange *x, struct http_request *request, http_answer
 	enum err err;
 
 	request->authorization = token_value(x->hub->token, clock_now_ms());
-	err = http_send(x->hub->http, request, on_http_answer, x);
+	if (x->hub->on_freed != NULL)
+		err = ERR_CLOSED;
+	else
+		err = request->authorization != NULL ? http_send(x->hub->http, request, on_http_answer, x)
+		                                     : ERR_NO_TOKEN;
 	if (err != ERR_OK)
 		exchange_free(x);
 	return err;

@@ -12,14 +12,17 @@
 #include "server/hub/outcome.h"
 #include "server/hub/reading.h"
 
+struct entra;
 struct hub;
 
 struct hub_options {
 	struct uv_loop_s *loop;        /* keeps */
 	const char *name;              /* borrows this and all that follow */
 	const char *connection_string; /* HostName=…;SharedAccessKeyName=…;SharedAccessKey=… (contract 1.1) */
+	const char *host;              /* where there is none: the hub's name, with entra */
+	const struct entra *entra; /* how to ask for access tokens; NULL: by connection_string */
 	const char *endpoint; /* overrides https://host, NULL: does not; hub_check_endpoint() says what may */
-	const char *ca_file;  /* trusted instead of the system's, NULL: the system's */
+	const char *ca_file;  /* trusted instead of the system's, by host and authority; NULL: the system's */
 	uint32_t inflight_max; /* calls at once: as many connections are kept, and some for reads */
 };
 
@@ -30,9 +33,11 @@ MUST_CHECK enum err hub_check_connection_string(const char *text, const char **r
  */
 MUST_CHECK enum err hub_check_endpoint(const char *url, const char **ret_reason);
 
-/* ERR_INVALID: connection string or endpoint; ERR_NOT_FOUND: ca_file cannot be read. */
+/* ERR_INVALID: connection string, endpoint or authority; ERR_NOT_FOUND: ca_file cannot be read. */
 MUST_CHECK enum err hub_new(const struct hub_options *options, struct hub **ret);
 const char *hub_name(const struct hub *h);
+/* Why there is no access token, "" where there is one or none is needed; borrowed until the next call. */
+const char *hub_credential_error(const struct hub *h);
 
 struct hub_call {
 	const char *device_id;
@@ -62,8 +67,9 @@ struct hub_answer {
 };
 typedef void hub_answer_cb(void *arg, const struct hub_answer *answer);
 
-/* Below: on failure there is no callback. ERR_CLOSED: hub_free() has begun. ERR_INVALID, the same every time:
- * a device id that no path can name ("", ".", ".."); a query of more than 8192 bytes (contract 4.2). */
+/* Below: on failure there is no callback. ERR_CLOSED: hub_free() has begun. ERR_NO_TOKEN: no access token
+ * could be had yet. ERR_INVALID, the same every time: a device id that no path can name ("", ".", ".."); a
+ * query of more than 8192 bytes (contract 4.2). */
 
 /* Invokes a direct method (contract 2). The HTTP time-out is hub_call_timeout_ms(). A 200 that is no device's
  * answer is AMBIGUOUS. Borrows call. */

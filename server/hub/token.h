@@ -1,17 +1,26 @@
-/* hub/token: the one credential of a hub, as the value of the Authorization header, renewed early. Loop
- * thread only. */
+/* hub/token: the one credential of a hub, as the value of the Authorization header, renewed early: a
+ * signature of our own, or an access token that Entra ID is asked for. Loop thread only. */
 #ifndef ROLLCALL_SERVER_HUB_TOKEN_H
 #define ROLLCALL_SERVER_HUB_TOKEN_H
 
 #include <stdint.h>
 
 struct connection;
+struct entra;
+struct http;
 struct token;
 
-/* Gives a token for the whole hub. Borrows c. */
+/* Gives signatures for the whole hub. Borrows c. */
 struct token *token_new(const struct connection *c);
-/* Gives the header's value, borrowed until the next call; it is good for at least 5 minutes. now_ms: UTC. */
+/* Gives access tokens. Copies e; keeps http, a client of its authority, which must be freed before the token.
+ * Asks for the first one at once. */
+struct token *token_new_entra(const struct entra *e, struct http *http, int64_t now_ms);
+/* Gives the header's value, borrowed until the next call. now_ms: UTC. NULL: an access token is being asked
+ * for, or it cannot be had now; what was still good is given until its end. */
 const char *token_value(struct token *t, int64_t now_ms);
+/* Why the last access token that was asked for did not come, "" where it did; borrowed until the next call.
+ */
+const char *token_error(const struct token *t);
 /* The hub answered 401: the next value is a new one, since our clock may have been wrong when this one was
  * made. */
 void token_refused(struct token *t);

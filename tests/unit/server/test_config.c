@@ -10,6 +10,7 @@
 #include "api/auth.h"
 #include "server/base/secret.h"
 #include "server/config.h"
+#include "server/hub/entra.h"
 
 #define KEY "dGhpcyBpcyB2ZXJ5IHNlY3JldCBpbmRlZWQ="
 #define HUB(host) "HostName=" host ";SharedAccessKeyName=service;SharedAccessKey=" KEY
@@ -315,7 +316,10 @@ START_TEST(test_each_unsound_value_is_told_with_its_place)
 	         "absent cannot be read: No such file"},
 	        {"ROLLCALL_HUB_ENDPOINT=http://10.0.0.1", "ROLLCALL_HUB_ENDPOINT",
 	         "is not a sound endpoint: plain http"},
-	        {"ROLLCALL_HUB_ENTRA={}", "ROLLCALL_HUB_ENTRA", "not yet"},
+	        {"ROLLCALL_HUB_ENTRA={}", "ROLLCALL_HUB_ENTRA", "there is no such setting"},
+	        {"ROLLCALL_HUB_ENTRA_TENANT_ID=t", "ROLLCALL_HUB_ENTRA_TENANT_ID",
+	         "is one too many: there is a connection string"},
+	        {"ROLLCALL_HUB_HOST=h", "ROLLCALL_HUB_HOST", "is one too many"},
 	        {"ROLLCALL_HUB_CONNECTION_STRING_FILE=x", "ROLLCALL_HUB_CONNECTION_STRING_FILE",
 	         "is one too many"},
 	        {"ROLLCALL_HUB_UNIT=1", "ROLLCALL_HUB_UNIT", "there is no such setting"},
@@ -363,7 +367,7 @@ START_TEST(test_all_faults_of_all_sources_are_told_at_once)
 	put_file("c.json",
 	         "{'listen':8080,'listne':'x','retentionDays':null,'hubs':["
 	         "{'connectionString':7,'units':'2','sku':'S9','color':'red'},"
-	         "{'name':'b','host':'h','entra':{}},"
+	         "{'name':'b','host':'h','entra':{'secret':1}},"
 	         "{'name':'b','connectionString':'" HUB("b.example") "','connectionStringFile':'k'},"
 	                                                             "{'name':'c','connectionString':'" HUB(
 	                                                                     "B.example") "'},"
@@ -380,14 +384,65 @@ START_TEST(test_all_faults_of_all_sources_are_told_at_once)
 	                 {"c.json /hubs/0/connectionString", "must be a JSON string"},
 	                 {"c.json /hubs/0/units", "must be a whole number from 1 to 200"},
 	                 {"c.json /hubs/0/color", "there is no such setting"},
-	                 {"c.json /hubs/0", "name is required"}, {"c.json /hubs/1/host", "not yet"},
-	                 {"c.json /hubs/1/entra", "not yet"}, {"c.json /hubs/4", "must be an object"},
+	                 {"c.json /hubs/0", "name is required"},
+	                 {"c.json /hubs/1/entra/secret", "there is no such setting"},
+	                 {"c.json /hubs/4", "must be an object"},
 	                 {"c.json /hubs/2/connectionStringFile", "is one too many"},
 	                 {"--log-format", "must be text or json"},
 	                 {"ROLLCALL_LOG_LEVEL", "must be debug, info"},
 	                 {"c.json /hubs/0", "has no credential: set"}, {"c.json /hubs/0/sku", "must be F1"},
+	                 {"c.json /hubs/1", "needs one of clientSecretFile"},
+	                 {"c.json /hubs/1", "needs tenantId and clientId in entra"},
 	                 {"c.json /hubs/2", "has the name of c.json /hubs/1"},
 	                 {"c.json /hubs/3", "is the same IoT Hub as c.json /hubs/2"}));
+}
+END_TEST
+
+START_TEST(test_entra_takes_the_place_of_a_connection_string)
+{
+	struct read r;
+
+	put_file("secret", "s-1234", 0600);
+	put_file("c.json",
+	         "{'hubs':[{'name':'a','host':'a.example','entra':"
+	         "{'tenantId':'t','clientId':'c','clientSecretFile':'secret'}},"
+	         "{'name':'b','host':'b.example','entra':{'managedIdentity':true}},"
+	         "{'name':'c','host':'c.example','entra':{'workloadIdentity':true,'clientId':'own'}}]}",
+	         0600);
+	r = read_sound(ARGS("--config", "c.json"), ENV("AZURE_TENANT_ID=tenant", "AZURE_CLIENT_ID=client",
+	                                               "AZURE_FEDERATED_TOKEN_FILE=secret",
+	                                               "AZURE_AUTHORITY_HOST=https://login.example/"));
+	ck_assert_uint_eq(r.config.hubs_n, 3);
+	ck_assert_ptr_null(r.config.hubs[0].connection_string);
+	ck_assert_str_eq(r.config.hubs[0].host, "a.example");
+	ck_assert_int_eq(r.config.hubs[0].entra->flow, ENTRA_CLIENT_SECRET);
+	ck_assert_str_eq(r.config.hubs[0].entra->tenant_id, "t");
+	ck_assert_str_eq(r.config.hubs[0].entra->authority, "https://login.example/");
+	ck_assert_int_eq(r.config.hubs[1].entra->flow, ENTRA_MANAGED_IDENTITY);
+	ck_assert_str_eq(r.config.hubs[1].entra->authority, "http://169.254.169.254");
+	ck_assert_ptr_null(r.config.hubs[1].entra->client_id);
+	ck_assert_int_eq(r.config.hubs[2].entra->flow, ENTRA_WORKLOAD_IDENTITY);
+	ck_assert_str_eq(r.config.hubs[2].entra->tenant_id, "tenant");
+	ck_assert_str_eq(r.config.hubs[2].entra->client_id, "own");
+	ck_assert_str_eq(r.config.hubs[2].entra->file, "secret");
+	read_done(&r);
+}
+END_TEST
+
+START_TEST(test_entra_that_is_not_whole_is_a_fault)
+{
+	check_faults(ARGS("--hub-host", "a.example", "--hub-entra-workload-identity", "true"), ENV(),
+	             EXPECTED({"hub", "needs tenantId and clientId"},
+	                      {"hub", "needs AZURE_FEDERATED_TOKEN_FILE"}));
+	check_faults(ARGS("--hub-host", "a.example", "--hub-entra-managed-identity", "yes"), ENV(),
+	             EXPECTED({"--hub-entra-managed-identity", "must be true or false"},
+	                      {"hub", "needs one of clientSecretFile"},
+	                      {"hub", "needs tenantId and clientId"}));
+	check_faults(ARGS("--hub-entra-managed-identity", "true", "--hub-entra-authority", "http://10.0.0.1"),
+	             ENV(),
+	             EXPECTED({"--hub-entra-authority", "is not a sound authority"}, {"hub", "needs host"}));
+	check_faults(ARGS("--hub-host", "https://a", "--hub-entra-managed-identity", "true"), ENV(),
+	             EXPECTED({"--hub-host", "is not a host name"}));
 }
 END_TEST
 
@@ -557,7 +612,12 @@ START_TEST(test_help_covers_every_setting_and_needs_no_sound_configuration)
 	        "--hub-inflight-max N",
 	        "--hub-ambiguous-max N",
 	        "--hub-host NAME",
-	        "--hub-entra OBJECT",
+	        "--hub-entra-tenant-id ID",
+	        "--hub-entra-client-id ID",
+	        "--hub-entra-client-secret-file FILE",
+	        "--hub-entra-workload-identity true|false",
+	        "--hub-entra-managed-identity true|false",
+	        "--hub-entra-authority URL",
 	        "token new --name N --role R",
 	        "SIGHUP",
 	        "Exit status",
@@ -648,6 +708,7 @@ int main(void)
 	TESTS(s, "faults", test_no_hub_is_a_fault_that_says_what_to_set,
 	      test_each_unsound_value_is_told_with_its_place, test_units_that_the_sku_cannot_have_are_a_fault,
 	      test_a_certificate_that_cannot_be_read_is_a_fault,
+	      test_entra_takes_the_place_of_a_connection_string, test_entra_that_is_not_whole_is_a_fault,
 	      test_tokens_without_tls_beyond_this_machine_are_warned_of,
 	      test_all_faults_of_all_sources_are_told_at_once,
 	      test_a_file_that_is_not_json_is_told_by_line_and_column_without_its_words,

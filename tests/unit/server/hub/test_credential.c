@@ -1,10 +1,16 @@
-/* tests: server/hub/connection, sas, token, percent */
+/* tests: server/hub/connection, sas, token, entra, percent; http.h is a double of ours */
 #include "tests/lib/suite.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "server/base/secret.h"
+#include "server/base/clock.h"
 #include "server/hub/connection.h"
+#include "server/hub/entra.h"
+#include "server/hub/http.h"
 #include "server/hub/percent.h"
 #include "server/hub/token.h"
 
@@ -233,9 +239,232 @@ START_TEST(test_a_token_is_made_anew_when_refused_or_when_the_clock_went_back)
 }
 END_TEST
 
+/* ---- access tokens ---- */
+
+/* What was asked for last, and is not answered yet. */
+static struct {
+	unsigned asked_n;
+	http_answer_cb *on_answer; /* NULL: nothing is out */
+	void *arg;
+	char method[8], path[256], form[512];
+	bool wants_metadata;
+} asked;
+
+enum err http_send(struct http *h, const struct http_request *r, http_answer_cb *on_answer, void *arg)
+{
+	ck_assert_ptr_null(h);
+	ck_assert(asked.on_answer == NULL);
+	ck_assert_ptr_null(r->authorization);
+	asked.asked_n++;
+	asked.on_answer = on_answer;
+	asked.arg = arg;
+	snprintf(asked.method, sizeof asked.method, "%s", r->method);
+	snprintf(asked.path, sizeof asked.path, "%s", r->path);
+	snprintf(asked.form, sizeof asked.form, "%.*s", (int)r->body_bytes, r->body != NULL ? r->body : "");
+	asked.wants_metadata = r->wants_metadata;
+	return ERR_OK;
+}
+
+static void answer(enum err err, int status, const char *body)
+{
+	http_answer_cb *on_answer = asked.on_answer;
+
+	ck_assert(on_answer != NULL);
+	asked.on_answer = NULL;
+	on_answer(asked.arg, &(struct http_answer){.err = err,
+	                                           .err_detail = err != ERR_OK ? "no route" : NULL,
+	                                           .status = status,
+	                                           .body = body,
+	                                           .body_bytes = strlen(body)});
+}
+
+static char secret_file[] = "/tmp/rollcall-secret-XXXXXX";
+
+static void put_secret(const char *text)
+{
+	FILE *out = fopen(secret_file, "w");
+
+	ck_assert_ptr_nonnull(out);
+	fputs(text, out);
+	ck_assert_int_eq(fclose(out), 0);
+}
+
+static void make_secret_file(void)
+{
+	memset(secret_file + sizeof secret_file - 7, 'X', 6);
+	close(mkstemp(secret_file));
+	memset(&asked, 0, sizeof asked);
+}
+
+static void remove_secret_file(void)
+{
+	unlink(secret_file);
+	secret_forget_all();
+}
+
+static struct token *new_access_token(enum entra_flow flow, int64_t now_ms)
+{
+	struct entra e = {flow, (char[]){"https://login.example"}, (char[]){"t-1"}, (char[]){"c 1"},
+	                  secret_file};
+
+	return token_new_entra(&e, NULL, now_ms);
+}
+
+#define T0 ((int64_t)1893456000000)
+
+START_TEST(test_a_client_secret_is_sent_as_a_form_and_its_token_used)
+{
+	struct token *t;
+
+	put_secret(" s&cret+1\n");
+	t = new_access_token(ENTRA_CLIENT_SECRET, T0);
+	ck_assert_str_eq(asked.method, "POST");
+	ck_assert_str_eq(asked.path, "/t-1/oauth2/v2.0/token");
+	ck_assert_str_eq(asked.form,
+	                 "grant_type=client_credentials&client_id=c%201"
+	                 "&scope=https%3A%2F%2Fiothubs.azure.net%2F.default&client_secret=s%26cret%2B1");
+	ck_assert(!asked.wants_metadata);
+	ck_assert_ptr_null(token_value(t, T0 + 1000));
+	ck_assert_uint_eq(asked.asked_n, 1); /* many wait for one */
+	answer(ERR_OK, 200, "{\"token_type\":\"Bearer\",\"expires_in\":3600,\"access_token\":\"abc\"}");
+	ck_assert_str_eq(token_value(t, T0 + 1000), "Bearer abc");
+	token_free(t);
+}
+END_TEST
+
+START_TEST(test_a_workload_identity_shows_the_platforms_token_as_it_is_now)
+{
+	struct token *t;
+
+	put_secret("one");
+	t = new_access_token(ENTRA_WORKLOAD_IDENTITY, T0);
+	ck_assert_ptr_nonnull(strstr(asked.form,
+	                             "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-"
+	                             "assertion-type%3Ajwt-bearer&client_assertion=one"));
+	put_secret("two");
+	answer(ERR_OK, 500, "");
+	ck_assert_ptr_null(token_value(t, T0 + 1000));
+	ck_assert_ptr_nonnull(strstr(asked.form, "&client_assertion=two"));
+	answer(ERR_NOT_SENT, 0, "");
+	token_free(t);
+}
+END_TEST
+
+START_TEST(test_a_managed_identity_asks_the_metadata_service_whose_numbers_are_texts)
+{
+	struct token *t = new_access_token(ENTRA_MANAGED_IDENTITY, T0);
+
+	ck_assert_str_eq(asked.method, "GET");
+	ck_assert_str_eq(asked.path, "/metadata/identity/oauth2/token?api-version=2018-02-01"
+	                             "&resource=https%3A%2F%2Fiothubs.azure.net&client_id=c%201");
+	ck_assert(asked.wants_metadata);
+	answer(ERR_OK, 200, "{\"expires_in\":\"1000\",\"expires_on\":\"1\",\"access_token\":\"abc\"}");
+	ck_assert_str_eq(token_value(t, T0 + 499999), "Bearer abc");
+	ck_assert_uint_eq(asked.asked_n, 1);
+	ck_assert_str_eq(token_value(t, T0 + 500000), "Bearer abc"); /* renewed at half of a short life */
+	ck_assert_uint_eq(asked.asked_n, 2);
+	answer(ERR_OK, 200, "{\"expires_in\":\"1000\",\"access_token\":\"def\"}");
+	ck_assert_str_eq(token_value(t, T0 + 500000), "Bearer def");
+	token_free(t);
+}
+END_TEST
+
+START_TEST(test_an_access_token_is_kept_to_its_end_while_no_other_comes)
+{
+	struct token *t;
+	int64_t at_ms = T0 + 50 * 60000;
+
+	put_secret("s-1234");
+	t = new_access_token(ENTRA_CLIENT_SECRET, T0);
+	answer(ERR_OK, 200, "{\"expires_in\":3600,\"access_token\":\"abc\"}");
+	ck_assert_str_eq(token_value(t, at_ms - 1), "Bearer abc");
+	ck_assert_uint_eq(asked.asked_n, 1);
+	ck_assert_str_eq(token_value(t, at_ms), "Bearer abc");
+	ck_assert_uint_eq(asked.asked_n, 2);
+	answer(ERR_OK, 503, "{\"error\":\"temporarily_unavailable\"}");
+	ck_assert_str_eq(token_error(t), "status 503: temporarily_unavailable");
+	ck_assert_str_eq(token_value(t, at_ms + 999), "Bearer abc");
+	ck_assert_uint_eq(asked.asked_n, 2);
+	ck_assert_str_eq(token_value(t, at_ms + 1000), "Bearer abc");
+	ck_assert_uint_eq(asked.asked_n, 3);
+	answer(ERR_NOT_SENT, 0, "");
+	ck_assert_str_eq(token_error(t), "no route");
+	ck_assert_str_eq(token_value(t, T0 + 3600000 - 1), "Bearer abc");
+	ck_assert_uint_eq(asked.asked_n, 4);
+	ck_assert_ptr_null(token_value(t, T0 + 3600000)); /* while it is asked for: over */
+	answer(ERR_OK, 200, "{\"expires_in\":3600,\"access_token\":\"def\"}");
+	ck_assert_str_eq(token_value(t, T0 + 3600000), "Bearer def");
+	ck_assert_str_eq(token_error(t), "");
+	token_free(t);
+}
+END_TEST
+
+START_TEST(test_who_is_refused_asks_ever_more_seldom_and_tells_why)
+{
+	static const int64_t waits_ms[] = {1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000};
+	struct token *t;
+	int64_t at_ms = T0;
+
+	put_secret("s-1234");
+	t = new_access_token(ENTRA_CLIENT_SECRET, T0);
+	for (unsigned i = 0; i < sizeof waits_ms / sizeof *waits_ms; i++) {
+		answer(ERR_OK, 401,
+		       "{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000215: Invalid client "
+		       "secret.\\r\\nTrace ID: 1\"}");
+		ck_assert_str_eq(token_error(t), "status 401: AADSTS7000215: Invalid client secret.");
+		ck_assert_ptr_null(token_value(t, at_ms + waits_ms[i] - 1));
+		ck_assert(asked.on_answer == NULL);
+		at_ms += waits_ms[i];
+		ck_assert_ptr_null(token_value(t, at_ms));
+		ck_assert_uint_eq(asked.asked_n, i + 2);
+	}
+	answer(ERR_OK, 200, "{}");
+	ck_assert_str_eq(token_error(t), "status 200: no token in the answer");
+	token_free(t);
+}
+END_TEST
+
+START_TEST(test_a_secret_file_that_is_not_there_is_told_and_looked_for_again)
+{
+	struct token *t;
+
+	unlink(secret_file);
+	t = new_access_token(ENTRA_CLIENT_SECRET, T0);
+	ck_assert_uint_eq(asked.asked_n, 0);
+	ck_assert_ptr_nonnull(strstr(token_error(t), "cannot be read: No such file"));
+	put_secret(" \n");
+	ck_assert_ptr_null(token_value(t, T0 + 1000));
+	ck_assert_ptr_nonnull(strstr(token_error(t), "is empty"));
+	put_secret("s-1234");
+	ck_assert_ptr_null(token_value(t, T0 + 3000));
+	ck_assert_uint_eq(asked.asked_n, 1);
+	answer(ERR_OK, 200, "{\"expires_in\":3600,\"access_token\":\"abc\"}");
+	token_free(t);
+}
+END_TEST
+
+START_TEST(test_an_access_token_that_the_hub_refuses_is_renewed_a_minute_after_it_came)
+{
+	struct token *t;
+
+	put_secret("s-1234");
+	t = new_access_token(ENTRA_CLIENT_SECRET, T0);
+	answer(ERR_OK, 200, "{\"expires_in\":3600,\"access_token\":\"abc\"}");
+	token_refused(t);
+	ck_assert_str_eq(token_value(t, T0 + 59999), "Bearer abc");
+	ck_assert_uint_eq(asked.asked_n, 1);
+	ck_assert_str_eq(token_value(t, T0 + 60000), "Bearer abc");
+	ck_assert_uint_eq(asked.asked_n, 2);
+	answer(ERR_OK, 200, "{\"expires_in\":3600,\"access_token\":\"def\"}");
+	ck_assert_str_eq(token_value(t, T0 + 60000), "Bearer def");
+	token_free(t);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("credential");
+	TCase *access;
 
 	TESTS(s, "sas", test_signatures_are_those_of_the_contracts_vectors,
 	      test_keys_are_padded_base64_of_1_to_128_bytes,
@@ -246,5 +475,15 @@ int main(void)
 	      test_endpoints_are_https_or_plain_http_to_loopback);
 	TESTS(s, "token", test_a_token_lives_an_hour_and_is_made_anew_with_5_minutes_left,
 	      test_a_token_is_made_anew_when_refused_or_when_the_clock_went_back);
+	access = tcase_create("access token");
+	tcase_add_checked_fixture(access, make_secret_file, remove_secret_file);
+	tcase_add_test(access, test_a_client_secret_is_sent_as_a_form_and_its_token_used);
+	tcase_add_test(access, test_a_workload_identity_shows_the_platforms_token_as_it_is_now);
+	tcase_add_test(access, test_a_managed_identity_asks_the_metadata_service_whose_numbers_are_texts);
+	tcase_add_test(access, test_an_access_token_is_kept_to_its_end_while_no_other_comes);
+	tcase_add_test(access, test_who_is_refused_asks_ever_more_seldom_and_tells_why);
+	tcase_add_test(access, test_a_secret_file_that_is_not_there_is_told_and_looked_for_again);
+	tcase_add_test(access, test_an_access_token_that_the_hub_refuses_is_renewed_a_minute_after_it_came);
+	suite_add_tcase(s, access);
 	return suite_run(s);
 }

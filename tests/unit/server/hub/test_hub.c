@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <uv.h>
 
 #include "server/base/buf.h"
 #include "server/base/clock.h"
 #include "server/base/secret.h"
+#include "server/hub/entra.h"
 #include "server/hub/hub.h"
 #include "tests/unit/server/hub/stub.h"
 
@@ -467,6 +469,53 @@ START_TEST(test_the_time_out_of_a_call_covers_the_hubs_waiting_and_connecting)
 }
 END_TEST
 
+/* ---- access tokens ---- */
+
+static bool on_authority_request(struct stub_conn *c, const struct stub_request *r, void *arg)
+{
+	(void)arg;
+	ck_assert(strncmp(r->head, "POST /t-1/oauth2/v2.0/token HTTP/1.1\r\n", 38) == 0);
+	ck_assert_ptr_null(strstr(r->head, "\r\nAuthorization:"));
+	stub_answer(c, "200 OK", "Content-Type: application/json\r\n",
+	            "{\"token_type\":\"Bearer\",\"expires_in\":3599,\"access_token\":\"eyJ0\"}");
+	return true;
+}
+
+START_TEST(test_calls_carry_an_access_token_once_the_authority_has_given_it)
+{
+	struct stub *authority = stub_new(&(struct stub_options){.on_request = on_authority_request});
+	char file[] = "/tmp/rollcall-secret-XXXXXX", url[64];
+	int fd = mkstemp(file);
+	struct entra entra = {ENTRA_CLIENT_SECRET, url, (char[]){"t-1"}, (char[]){"c"}, file};
+	struct hub_options options = {.loop = &loop,
+	                              .name = "main",
+	                              .host = "myhub.azure-devices.net",
+	                              .entra = &entra,
+	                              .inflight_max = 8};
+	struct hub_call call = {
+	        .device_id = "d", .method_name = "reboot", .payload = "null", .payload_bytes = 4};
+
+	ck_assert_int_eq(write(fd, "secret", 6), 6);
+	close(fd);
+	snprintf(url, sizeof url, "%s", stub_url(authority));
+	stub = stub_new(&(struct stub_options){.on_request = on_request});
+	options.endpoint = stub_url(stub);
+	ck_assert_int_eq(watch_new(&(struct watch_options){.value_path = "a"}, &watch), ERR_OK);
+	uv_loop_init(&loop);
+	ck_assert_int_eq(hub_new(&options, &hub), ERR_OK);
+	expect("200 OK", DATE, "{\"status\":200}");
+	while (hub_invoke(hub, &call, on_answer, &got) == ERR_NO_TOKEN)
+		uv_run(&loop, UV_RUN_ONCE);
+	wait_for_answer(ERR_OK);
+	ck_assert_ptr_nonnull(strstr(script.head, "\r\nAuthorization: Bearer eyJ0\r\n"));
+	ck_assert_int_eq(got.outcome, HUB_ANSWERED);
+	ck_assert_uint_eq(stub_requests(authority), 1);
+	stop();
+	stub_free(authority);
+	unlink(file);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("hub");
@@ -480,6 +529,7 @@ int main(void)
 	TESTS(s, "twins", test_a_twin_is_read, test_a_twin_that_is_not_there_is_a_reading_of_absence,
 	      test_what_is_not_the_asked_twin_is_trouble, test_a_query_is_read_page_by_page,
 	      test_a_query_that_fails_tells_how, test_a_query_of_more_than_8192_characters_is_refused);
+	TESTS(s, "access token", test_calls_carry_an_access_token_once_the_authority_has_given_it);
 	TESTS(s, "hub", test_ids_that_no_path_can_name_are_refused,
 	      test_a_call_that_is_out_when_the_hub_ends_is_not_delivered_or_ambiguous,
 	      test_a_hub_is_reached_over_tls_that_its_ca_file_vouches_for, test_unsound_options_are_refused);
