@@ -18,14 +18,17 @@ static void on_groups(void *arg, enum err err, uint64_t revision, const struct g
 {
 	struct request *r = arg;
 	struct buf body = BUF_INIT;
+	struct campaign_spec spec;
 
 	if (!campaigns_found(r, err, campaign != NULL))
 		return;
+	campaigns_read_spec(campaign, &spec);
 	buf_puts(&body, "{\"value\":[");
 	for (size_t i = 0; i < n; i++) {
 		buf_puts(&body, i > 0 ? "," : "");
-		json_group(&body, &rows[i]);
+		json_group(&body, &rows[i], rows[i].hub < spec.hubs.n ? spec.hubs.all[rows[i].hub] : NULL);
 	}
+	spec_done(&spec);
 	buf_putc(&body, ']');
 	if (has_more && n > 0)
 		request_put_next_cursor(r, rows[n - 1].group + UINT64_C(1), &body);

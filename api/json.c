@@ -122,10 +122,12 @@ static void put_waiting_by(struct buf *out, const struct counts *c, const struct
 	bool is_first = true;
 
 	by[WAIT_WAVE] = take(&rest, waiting->closed_n);
-	for (unsigned i = WAIT_NONE + 1; i < WAITS_N && !waiting->overrides_own; i++)
-		by[i] += take(&rest, c->wait[i]);
-	if (!waiting->overrides_own)
-		by[WAIT_GROUP] += take(&rest, waiting->parked_n);
+	for (unsigned i = WAIT_NONE; i < WAITS_N && !waiting->overrides_own; i++) {
+		uint32_t own = i == WAIT_NONE ? 0 : i == WAIT_GROUP ? waiting->parked_n : c->wait[i];
+
+		by[WAIT_HUB] += take(&rest, waiting->shut_by[i]);
+		by[i] += take(&rest, own > waiting->shut_by[i] ? own - waiting->shut_by[i] : 0);
+	}
 	by[waiting->wait] += rest;
 	buf_putc(out, '{');
 	for (unsigned i = WAIT_NONE; i < WAITS_N; i++)
@@ -300,12 +302,14 @@ void json_past(struct buf *out, const struct target_view *target, const char *ca
 	buf_putc(out, '}');
 }
 
-void json_group(struct buf *out, const struct group_view *group)
+void json_group(struct buf *out, const struct group_view *group, const char *hub)
 {
 	const uint32_t *n = group->state;
 
 	buf_puts(out, "{\"group\":");
 	put_text(out, group->name);
+	buf_puts(out, ",\"hub\":");
+	put_text(out, hub);
 	buf_printf(out, ",\"size\":%u,\"counts\":", group->size);
 	put_counts(out, group->size, n);
 	buf_printf(out, ",\"unavailable\":%u,\"waiting\":%u}",

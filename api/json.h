@@ -40,7 +40,8 @@ void json_target_members(struct buf *out, const struct target_view *target,
                          const struct target_context *context);
 /* One target of a device's history. */
 void json_past(struct buf *out, const struct target_view *target, const char *campaign_id);
-void json_group(struct buf *out, const struct group_view *group);
+/* hub: its name, NULL: not known. */
+void json_group(struct buf *out, const struct group_view *group, const char *hub);
 /* A bucket of progress that ends with row's counts. */
 void json_bucket(struct buf *out, int64_t from_ms, int64_t until_ms, const struct progress_row *row);
 void json_attempt(struct buf *out, const char *campaign_id, const struct attempt_row *row);

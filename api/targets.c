@@ -76,6 +76,8 @@ static enum wait waiting_for(const struct ask *a, const struct target_row *row)
 		return WAIT_WAVE;
 	if (w->overrides_own)
 		return w->wait;
+	if (w->shut_hubs >> row->hub & 1)
+		return WAIT_HUB;
 	if (row->wait != WAIT_NONE)
 		return (enum wait)row->wait;
 	return conductor_is_parked(a->r->context->conductor, row->campaign, row->no) ? WAIT_GROUP : w->wait;
@@ -87,6 +89,8 @@ static int64_t next_at(const struct ask *a, const struct target_row *row, enum w
 		return TIME_NONE;
 	if (row->state != TARGET_WAITING || w == (enum wait)row->wait)
 		return row->next_at_ms;
+	if (w == WAIT_HUB && (a->waiting.shut_hubs >> row->hub & 1))
+		return a->waiting.shut_until_ms[row->hub];
 	return w == a->waiting.wait ? a->waiting.next_at_ms : TIME_NONE;
 }
 
@@ -126,8 +130,8 @@ static void narrow(struct ask *a, uint32_t from_no, uint32_t to_no)
 		a->to_no = to_no;
 }
 
-/* Turns ?waitingFor= into what is stored: waiting_for() backwards. Who is parked is not stored: such are
- * sifted from a larger page. False: no target can match. */
+/* Turns ?waitingFor= into what is stored: waiting_for() backwards. Who is parked, or on a hub that is shut,
+ * is not stored: such are sifted from a larger page. False: no target can match. */
 static bool filter_waiting(struct ask *a)
 {
 	const struct campaign_waiting *w = &a->waiting;
@@ -146,6 +150,10 @@ static bool filter_waiting(struct ask *a)
 	narrow(a, 0, w->closed_from);
 	if (w->overrides_own)
 		return asked == w->wait;
+	if (w->shut_hubs != 0)
+		f->limit = STORE_PAGE_MAX;
+	if (asked == WAIT_HUB)
+		return w->shut_hubs != 0;
 	if (asked != w->wait && asked != WAIT_GROUP) {
 		f->wait = a->waiting_for;
 		return true;

@@ -47,7 +47,15 @@ struct watched {
 	struct watch *watch;
 };
 
-enum select_state { SELECT_NONE, SELECT_ASK, SELECT_ASKING, SELECT_STORE };
+enum select_state { SELECT_NONE, SELECT_FIND, SELECT_LOOK, SELECT_STORE };
+
+/* How far one hub's pages, or a device list's, have come. */
+struct finding {
+	bool is_asking, is_done;
+	char *continuation; /* NULL: the first page */
+	int64_t ask_at_ms;
+	uint32_t tries;
+};
 
 /* How a live campaign goes. */
 struct course {
@@ -69,16 +77,16 @@ struct live {
 	const struct watch *watch;
 	uint8_t hubs[HUBS_MAX]; /* our index of each of its hubs */
 	uint32_t hubs_n;
-	/*  ASK ──due──▶ ASKING ──page──▶ ASK … ──last page──▶ STORE ──all stored──▶ NONE
-	 *   ▲─────── hub's trouble: not before ask_at ───────┘                            */
+	/*  FIND ──last page of every hub──▶ STORE ──all stored──▶ NONE
+	 *   └──given ids, and must_look──▶ LOOK ──every id──▶ STORE         */
 	enum select_state select;
 	struct selection *found;
+	struct finding *findings; /* hubs_n; of a list or ids only the first is used */
+	bool must_look;           /* which hub has an id, and its group, is only known from its twin */
+	struct looking *looking;
 	struct id_set *excluded;
-	uint32_t pages, stored;
-	uint8_t asked_hub;
-	char *continuation;
-	int64_t ask_at_ms;
-	uint32_t tries, restarts;
+	uint32_t pages, stored, restarts;
+	uint32_t selection; /* serial number: answers to an earlier one are dropped */
 	struct course course;
 };
 
@@ -102,6 +110,7 @@ struct conductor {
 	uint64_t last_event_id, committing_event_id;
 	uint32_t last_campaign;
 	uint64_t luck;         /* state of a splitmix64, for ids and seeds */
+	uint32_t selections;   /* serial numbers given so far */
 	struct making *making; /* device lists that are being made */
 	bool is_draining;
 	uint32_t asked; /* reads of the store that are out: they come back to us */
@@ -166,8 +175,18 @@ void select_page(struct live *live, const struct selection_page *page);
 /* Asks or stores what is due; gives when it wants to run next. */
 int64_t select_run(struct conductor *c, struct live *live, int64_t now_ms);
 void select_end(struct live *live);
-/* Puts a list of ids on record as if they had been found, with their groups where these are known (else
- * NULL); frees the spec's ids. */
-void select_ids(struct conductor *c, struct live *live, struct strings *ids, const char *const *groups);
+/* Puts a list of ids on record as if they had been found, with the hubs and groups that request knows; frees
+ * the spec's ids. */
+void select_ids(struct conductor *c, struct live *live, struct strings *ids,
+                const struct conductor_request *request);
+
+/* conduct_look.c: which hub has each given id, and in which group it is */
+/* Begins, or goes on behind the first ids on record. */
+void look_begin(struct live *live, uint32_t first);
+/* Asks what is due; true: all have been looked up, and live->found holds what was found. */
+bool look_run(struct conductor *c, struct live *live, int64_t now_ms, int64_t *wake_ms);
+/* Takes up a page on record; false: it is none of a look-up. */
+bool look_page(struct live *live, const struct selection_page *page);
+void look_end(struct live *live);
 
 #endif

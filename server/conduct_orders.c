@@ -42,8 +42,7 @@ static void check_predicate(const char *text, const char *pointer, struct faults
 	where_free(w);
 }
 
-static void check(const struct conductor *c, const struct campaign_spec *spec, bool has_groups,
-                  struct faults *faults)
+void conductor_check(const struct conductor *c, const struct campaign_spec *spec, struct faults *faults)
 {
 	int64_t now_ms = conduct_now(c);
 	char pointer[32];
@@ -53,12 +52,6 @@ static void check(const struct conductor *c, const struct campaign_spec *spec, b
 			snprintf(pointer, sizeof pointer, "/hubs/%zu", i);
 			faults_add(faults, pointer, "no hub named \"%s\" is configured", spec->hubs.all[i]);
 		}
-	if (spec->hubs.n > 1 || (spec->hubs.n == 0 && c->ports_n > 1))
-		faults_add(faults, "/hubs", "name one hub: a campaign over several is not yet supported");
-	if (!has_groups && (spec->targets.by == TARGETS_IDS || spec->targets.by == TARGETS_LIST) &&
-	    spec->rollout.group_by != NULL)
-		faults_add(faults, "/rollout/group",
-		           "is not yet supported with a list of ids, which tells no tags: use where");
 	check_predicate(spec->precheck.where, "/precheck/where", faults);
 	if (spec->targets.by == TARGETS_WHERE)
 		check_predicate(spec->targets.where, "/targets/where", faults);
@@ -68,11 +61,6 @@ static void check(const struct conductor *c, const struct campaign_spec *spec, b
 	}
 	if (spec->schedule.end_at_ms != TIME_NONE && spec->schedule.end_at_ms <= now_ms)
 		faults_add(faults, "/schedule/endAt", "is in the past");
-}
-
-void conductor_check(const struct conductor *c, const struct campaign_spec *spec, struct faults *faults)
-{
-	check(c, spec, false, faults);
 }
 
 static uint64_t luck(struct conductor *c)
@@ -162,7 +150,7 @@ void conductor_create(struct conductor *c, struct campaign_spec *given,
 	live = conduct_live_new(c, &row, spec);
 	tell_created(c, &row);
 	if (spec->targets.by == TARGETS_IDS)
-		select_ids(c, live, &spec->targets.ids, request->groups);
+		select_ids(c, live, &spec->targets.ids, request);
 	if (row.state == CAMPAIGN_SELECTING)
 		select_begin(c, live);
 	log_info("campaign created", LS("campaign", row.id), LS("name", row.name), LS("by", request->by));
@@ -394,6 +382,7 @@ struct again {
 	uint32_t reasons;
 	struct campaign_spec spec;
 	char **groups; /* of spec.targets.ids */
+	uint8_t *hubs;
 	size_t groups_n;
 	uint32_t campaign, next_no;
 	char id[ID_SIZE];
@@ -407,6 +396,7 @@ static void again_end(struct again *a, enum err err, const char *detail)
 	for (size_t i = 0; i < a->groups_n; i++)
 		free(a->groups[i]);
 	free(a->groups);
+	free(a->hubs);
 	free((char *)(uintptr_t)a->request.by);
 	free((char *)(uintptr_t)a->request.idempotency_key);
 	free(a);
@@ -431,7 +421,8 @@ static void create_again(struct again *a)
 	a->spec.targets.ids_n = (uint32_t)a->spec.targets.ids.n;
 	a->request.retry_of = a->id;
 	a->request.groups = (const char *const *)a->groups;
-	check(a->c, &a->spec, true, &faults);
+	a->request.hubs = a->hubs;
+	conductor_check(a->c, &a->spec, &faults);
 	if (faults.n > 0)
 		again_end(a, ERR_CONFLICT, faults.all[0].detail);
 	else
@@ -462,7 +453,9 @@ static void on_failed_targets(void *arg, enum err err, uint64_t revision, const 
 			a->ids_size = a->ids_size > 0 ? a->ids_size * 2 : 256;
 			ids->all = xrealloc(ids->all, a->ids_size * sizeof *ids->all);
 			a->groups = xrealloc(a->groups, a->ids_size * sizeof *a->groups);
+			a->hubs = xrealloc(a->hubs, a->ids_size * sizeof *a->hubs);
 		}
+		a->hubs[a->groups_n] = rows[i].row.hub;
 		a->groups[a->groups_n++] = rows[i].group != NULL ? xstrdup(rows[i].group) : NULL;
 		ids->all[ids->n++] = xstrdup(rows[i].device_id);
 	}

@@ -18,18 +18,46 @@
 
 struct asked {
 	struct conductor *c;
-	uint32_t campaign;
+	uint32_t campaign, selection;
+	uint8_t hub;
 };
+
+static void forget_findings(struct live *live)
+{
+	for (uint32_t h = 0; live->findings != NULL && h < live->hubs_n; h++)
+		free(live->findings[h].continuation);
+	free(live->findings);
+	live->findings = NULL;
+}
 
 void select_end(struct live *live)
 {
 	selection_free(live->found);
+	look_end(live);
 	id_set_free(live->excluded);
-	free(live->continuation);
+	forget_findings(live);
 	live->found = NULL;
 	live->excluded = NULL;
-	live->continuation = NULL;
 	live->select = SELECT_NONE;
+}
+
+/* From now on answers to what was asked before are dropped. */
+static void find_all(struct conductor *c, struct live *live)
+{
+	if (live->found == NULL)
+		live->found = selection_new();
+	if (live->findings == NULL)
+		live->findings = xcalloc(live->hubs_n, sizeof *live->findings);
+	live->selection = ++c->selections;
+	live->select = SELECT_FIND;
+}
+
+/* Ids that were given, or are in a list, are not asked for hub by hub. */
+static uint32_t findings_n(const struct live *live)
+{
+	bool is_by_query = live->spec->targets.by == TARGETS_WHERE || live->spec->targets.by == TARGETS_ALL;
+
+	return is_by_query ? live->hubs_n : 1;
 }
 
 static void begin_storing(struct live *live)
@@ -40,15 +68,19 @@ static void begin_storing(struct live *live)
 	live->select = SELECT_STORE;
 }
 
-/* One hub's pages are all there: the next hub, or on to storing. */
-static void hub_done(struct live *live)
+/* Goes on once every hub's pages are there. */
+static void find_done(struct live *live)
 {
-	free(live->continuation);
-	live->continuation = NULL;
-	if (++live->asked_hub < live->hubs_n)
-		live->select = SELECT_ASK;
-	else
+	for (uint32_t h = 0; h < findings_n(live); h++)
+		if (!live->findings[h].is_done)
+			return;
+	if (!live->must_look) {
 		begin_storing(live);
+		return;
+	}
+	if (live->looking == NULL)
+		look_begin(live, 0);
+	live->select = SELECT_LOOK;
 }
 
 static void fail(struct conductor *c, struct live *live, const char *why)
@@ -62,18 +94,19 @@ static void fail(struct conductor *c, struct live *live, const char *why)
 	(void)conduct_feed(c, &f);
 }
 
-static void take_page(struct conductor *c, struct live *live, const struct hub_answer *a)
+static void take_page(struct conductor *c, struct live *live, uint8_t hub, const struct hub_answer *a)
 {
+	struct finding *finding = &live->findings[hub];
 	struct selected *rows = xcalloc(a->rows_n, sizeof *rows);
 	struct selection_page page = {.page = live->pages++,
-	                              .hub = live->asked_hub,
+	                              .hub = hub,
 	                              .rows = rows,
 	                              .rows_n = a->rows_n,
 	                              .continuation = a->continuation};
 
 	for (size_t i = 0; i < a->rows_n; i++) {
 		rows[i].device_id = a->rows[i].device_id;
-		rows[i].hub = live->asked_hub;
+		rows[i].hub = hub;
 		rows[i].is_disabled = !a->rows[i].is_enabled;
 		rows[i].group = a->rows[i].group.text;
 		/* A row may be old: that serves as a baseline of a property, since proof also needs a later
@@ -85,48 +118,60 @@ static void take_page(struct conductor *c, struct live *live, const struct hub_a
 	batch_page_add(c->batch, live->no, &page);
 	engine_touch(c->engine, live->no); /* how many there are so far is shown */
 	free(rows);
-	free(live->continuation);
-	live->continuation = a->continuation != NULL ? xstrdup(a->continuation) : NULL;
-	live->tries = 0;
+	free(finding->continuation);
+	finding->continuation = a->continuation != NULL ? xstrdup(a->continuation) : NULL;
+	finding->tries = 0;
+	finding->is_done = a->continuation == NULL;
 	if (selection_n(live->found) > TARGETS_MAX)
 		fail(c, live, "more than 1,000,000 devices match");
-	else if (a->continuation == NULL)
-		hub_done(live);
-	else
-		live->select = SELECT_ASK;
+	else if (finding->is_done)
+		find_done(live);
+}
+
+/* The selection that was asked for; NULL: it is over. Takes asked. */
+static struct live *asked_by(struct asked *asked, struct conductor **ret_c, uint8_t *ret_hub)
+{
+	struct live *live = conduct_live(asked->c, asked->campaign);
+	bool is_same = live != NULL && live->selection == asked->selection && live->select == SELECT_FIND;
+
+	*ret_c = asked->c;
+	*ret_hub = asked->hub;
+	free(asked);
+	if (is_same)
+		live->findings[*ret_hub].is_asking = false;
+	return is_same ? live : NULL;
 }
 
 static void on_page(void *arg, const struct hub_answer *a)
 {
-	struct asked *asked = arg;
-	struct conductor *c = asked->c;
-	struct live *live = conduct_live(c, asked->campaign);
+	struct conductor *c;
+	uint8_t hub;
+	struct live *live = asked_by(arg, &c, &hub);
+	struct finding *finding;
 	char why[128];
 
-	free(asked);
 	conduct_wake(c);
-	if (live == NULL || live->select != SELECT_ASKING)
+	if (live == NULL)
 		return;
+	finding = &live->findings[hub];
 	if (a->outcome == HUB_ANSWERED) {
-		take_page(c, live, a);
-	} else if (a->outcome == HUB_OUR_FAULT && live->continuation != NULL &&
+		take_page(c, live, hub, a);
+	} else if (a->outcome == HUB_OUR_FAULT && finding->continuation != NULL &&
 	           live->restarts < RESTARTS_MAX) {
 		live->restarts++;
 		log_warn("selection starts again", LS("campaign", live->id), LS("reason", a->detail));
 		batch_pages_drop(c->batch, live->no);
 		selection_reset(live->found);
-		free(live->continuation);
-		live->continuation = NULL;
+		forget_findings(live);
 		live->pages = 0;
-		live->asked_hub = 0;
-		live->select = SELECT_ASK;
+		find_all(c, live);
 	} else if (a->outcome == HUB_OUR_FAULT) {
-		snprintf(why, sizeof why, "the hub refused the query: %.90s",
+		snprintf(why, sizeof why, "hub %.20s refused the query: %.80s",
+		         c->ports[live->hubs[hub]].name,
 		         a->error.message[0] != '\0' ? a->error.message : a->detail);
 		fail(c, live, why);
 	} else {
-		live->ask_at_ms = conduct_now(c) + policy_reread_ms(++live->tries);
-		live->select = SELECT_ASK;
+		finding->ask_at_ms = conduct_now(c) + policy_reread_ms(++finding->tries);
 	}
 }
 
@@ -134,18 +179,17 @@ static void on_page(void *arg, const struct hub_answer *a)
 static void on_list(void *arg, enum err err, const char *const *ids, size_t n, uint32_t n_all, int64_t at_ms,
                     const char *by)
 {
-	struct asked *asked = arg;
-	struct conductor *c = asked->c;
-	struct live *live = conduct_live(c, asked->campaign);
+	struct conductor *c;
+	uint8_t hub;
+	struct live *live = asked_by(arg, &c, &hub);
 	struct hub_answer page = {.outcome = HUB_ANSWERED, .rows_n = n};
 	char next[16];
 
 	(void)at_ms;
 	(void)by;
-	free(asked);
 	c->asked--;
 	conduct_wake(c);
-	if (live == NULL || live->select != SELECT_ASKING)
+	if (live == NULL)
 		return;
 	if (err != ERR_OK || n_all == 0) {
 		fail(c, live, err != ERR_OK ? err_text(err) : "there is no device list of that name");
@@ -159,37 +203,56 @@ static void on_list(void *arg, enum err err, const char *const *ids, size_t n, u
 		reading_of_absence(ids[i], &page.rows[i]);
 		page.rows[i].is_enabled = false; /* nobody has looked yet: its twin is read before the call */
 	}
-	take_page(c, live, &page);
+	take_page(c, live, hub, &page);
 	free(page.rows);
 }
 
-static void ask(struct conductor *c, struct live *live)
+static void ask(struct conductor *c, struct live *live, uint8_t hub)
 {
 	struct asked *asked = xmalloc(sizeof *asked);
 	const struct campaign_spec *spec = live->spec;
 
 	assert(spec->targets.by != TARGETS_IDS); /* these are on record since the campaign was made */
-	*asked = (struct asked){c, live->no};
-	live->select = SELECT_ASKING;
+	*asked = (struct asked){c, live->no, live->selection, hub};
+	live->findings[hub].is_asking = true;
 	if (spec->targets.by == TARGETS_LIST) {
 		c->asked++;
 		store_read_list(c->store, spec->targets.list, selection_n(live->found), STORE_PAGE_MAX,
 		                on_list, asked);
 		return;
 	}
-	track_select(c->ports[live->hubs[live->asked_hub]].track,
-	             spec->targets.by == TARGETS_WHERE ? spec->targets.where : NULL, live->continuation,
-	             live->watch, on_page, asked);
+	track_select(c->ports[live->hubs[hub]].track,
+	             spec->targets.by == TARGETS_WHERE ? spec->targets.where : NULL,
+	             live->findings[hub].continuation, live->watch, on_page, asked);
+}
+
+/* Asks every hub for its next page, each at its own pace. */
+static int64_t find_some(struct conductor *c, struct live *live, int64_t now_ms)
+{
+	int64_t wake_ms = TIME_NEVER; /* or woken by on_page() */
+
+	for (uint32_t h = 0; h < findings_n(live); h++) {
+		const struct finding *finding = &live->findings[h];
+
+		if (finding->is_done || finding->is_asking)
+			continue;
+		if (finding->ask_at_ms <= now_ms)
+			ask(c, live, (uint8_t)h);
+		else if (finding->ask_at_ms < wake_ms)
+			wake_ms = finding->ask_at_ms;
+	}
+	return wake_ms;
 }
 
 static void store_groups(struct conductor *c, const struct live *live)
 {
 	for (uint32_t g = 0; g < selection_groups_n(live->found); g++) {
 		uint32_t size;
-		const char *name = selection_group(live->found, g, &size);
+		uint8_t hub;
+		const char *name = selection_group(live->found, g, &hub, &size);
 
-		engine_group_add(c->engine, live->no, 0, name, size);
-		batch_group_add(c->batch, live->no, g, name, size);
+		engine_group_add(c->engine, live->no, hub, name, size);
+		batch_group_add(c->batch, live->no, g, hub, name, size);
 	}
 }
 
@@ -229,32 +292,42 @@ static void store_some(struct conductor *c, struct live *live, int64_t now_ms)
 
 int64_t select_run(struct conductor *c, struct live *live, int64_t now_ms)
 {
+	int64_t wake_ms = TIME_NEVER;
+
 	switch (live->select) {
-	case SELECT_ASK:
-		if (live->ask_at_ms > now_ms)
-			return live->ask_at_ms;
-		ask(c, live);
-		return TIME_NEVER; /* woken by on_page() */
+	case SELECT_FIND:
+		return find_some(c, live, now_ms);
+	case SELECT_LOOK:
+		if (!look_run(c, live, now_ms, &wake_ms))
+			return wake_ms;
+		begin_storing(live);
+		return now_ms;
 	case SELECT_STORE:
 		store_some(c, live, now_ms);
 		return now_ms;
 	case SELECT_NONE:
-	case SELECT_ASKING:
 		break;
 	}
-	return TIME_NEVER;
+	return wake_ms;
 }
 
 void select_page(struct live *live, const struct selection_page *page)
 {
+	struct finding *finding;
+
+	live->pages = page->page + 1;
+	if (look_page(live, page))
+		return;
 	if (live->found == NULL)
 		live->found = selection_new();
+	if (live->findings == NULL)
+		live->findings = xcalloc(live->hubs_n, sizeof *live->findings);
 	for (size_t i = 0; i < page->rows_n; i++)
 		selection_add(live->found, &page->rows[i]);
-	live->pages = page->page + 1;
-	live->asked_hub = page->hub;
-	free(live->continuation);
-	live->continuation = page->continuation != NULL ? xstrdup(page->continuation) : NULL;
+	finding = &live->findings[page->hub];
+	free(finding->continuation);
+	finding->continuation = page->continuation != NULL ? xstrdup(page->continuation) : NULL;
+	finding->is_done = page->continuation == NULL;
 }
 
 void select_begin(struct conductor *c, struct live *live)
@@ -262,22 +335,21 @@ void select_begin(struct conductor *c, struct live *live)
 	struct campaign_row row;
 	bool has_targets = engine_campaign_row(c->engine, live->no, &row) == ERR_OK && row.counts.total > 0;
 
-	live->ask_at_ms = TIME_NONE;
 	if (has_targets && live->pages == 0) { /* all were stored; only the last word is missing */
 		struct fact f = {.kind = FACT_SELECTED, .at_ms = conduct_now(c), .campaign = live->no};
 
 		(void)conduct_feed(c, &f);
 		return;
 	}
-	if (live->found == NULL)
-		live->found = selection_new();
-	live->select = SELECT_ASK;
-	if (live->pages > 0 && live->continuation == NULL)
-		hub_done(live);
+	find_all(c, live);
 	live->stored = has_targets ? row.counts.total : 0;
+	if (live->spec->targets.by == TARGETS_IDS)
+		live->findings[0].is_done = true;
+	find_done(live);
 }
 
-void select_ids(struct conductor *c, struct live *live, struct strings *ids, const char *const *groups)
+void select_ids(struct conductor *c, struct live *live, struct strings *ids,
+                const struct conductor_request *request)
 {
 	struct selected *rows = xcalloc(IDS_A_PAGE, sizeof *rows);
 
@@ -287,8 +359,10 @@ void select_ids(struct conductor *c, struct live *live, struct strings *ids, con
 		struct selection_page page = {.page = live->pages++, .rows = rows, .rows_n = n};
 
 		for (size_t i = 0; i < n; i++) {
-			rows[i] = (struct selected){.device_id = ids->all[first + i],
-			                            .group = groups != NULL ? groups[first + i] : NULL};
+			rows[i] = (struct selected){
+			        .device_id = ids->all[first + i],
+			        .hub = request->hubs != NULL ? request->hubs[first + i] : 0,
+			        .group = request->groups != NULL ? request->groups[first + i] : NULL};
 			selection_add(live->found, &rows[i]);
 		}
 		batch_page_add(c->batch, live->no, &page);

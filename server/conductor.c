@@ -125,6 +125,8 @@ struct live *conduct_live_new(struct conductor *c, const struct campaign_row *ro
 	                                    .is_where = spec->verify.by == VERIFY_WHERE,
 	                                    .accepts_rewrite = spec->verify.accept_rewrite};
 	live->watch = watch_for(c, spec);
+	live->must_look = (spec->targets.by == TARGETS_IDS || spec->targets.by == TARGETS_LIST) &&
+	                  row->retry_of[0] == '\0' && (spec->hubs.n > 1 || spec->rollout.group_by != NULL);
 	for (size_t i = 0; i < spec->hubs.n; i++)
 		live->hubs[live->hubs_n++] = (uint8_t)conduct_find_hub(c, spec->hubs.all[i]);
 	course_begin(&live->course);
@@ -179,13 +181,14 @@ static void on_campaign(void *arg, const struct campaign_row *row)
 	}
 }
 
-static void on_group(void *arg, uint32_t campaign, uint32_t group, const char *name, uint32_t size)
+static void on_group(void *arg, uint32_t campaign, uint32_t group, uint8_t hub, const char *name,
+                     uint32_t size)
 {
 	struct loading *loading = arg;
 
 	(void)group; /* they count up from 0 */
 	if (loading->err == ERR_OK)
-		engine_group_add(loading->c->engine, campaign, 0, name, size);
+		engine_group_add(loading->c->engine, campaign, hub, name, size);
 }
 
 /* A call that was out when the process ended: its end is on record, too. */
@@ -380,6 +383,20 @@ static void act(struct conductor *c)
 	c->steps_n = 0;
 }
 
+/* In a campaign over several hubs the id alone does not say which device it is. */
+static void tell_target(struct conductor *c, struct event *event, const char *hub)
+{
+	struct buf detail = BUF_INIT;
+
+	if (conduct_live(c, event->campaign)->hubs_n > 1) {
+		buf_puts(&detail, "\"hub\":");
+		buf_json(&detail, hub);
+		event->detail = detail.data;
+	}
+	conduct_tell(c, event);
+	buf_done(&detail);
+}
+
 static void write_target(struct conductor *c, const struct step *s)
 {
 	struct target_state_view t;
@@ -398,7 +415,7 @@ static void write_target(struct conductor *c, const struct step *s)
 		batch_baseline_put(c->batch, s->campaign, s->row.no, &s->baseline);
 	if (s->is_moved && engine_target(c->engine, s->campaign, s->row.no, &t)) {
 		event.device_id = t.device_id;
-		conduct_tell(c, &event);
+		tell_target(c, &event, c->ports[t.hub].name);
 		if (s->row.state == TARGET_SUCCEEDED && s->row.called_at_ms != TIME_NONE)
 			histogram_add(&c->proof, (double)(s->row.changed_at_ms - s->row.called_at_ms) / 1e3);
 		log_debug("target moved", LS("campaign", conduct_live(c, s->campaign)->id),
@@ -606,8 +623,15 @@ void conductor_waiting(const struct conductor *c, uint32_t campaign_no, struct c
 	struct engine_waiting w;
 
 	engine_waiting(c->engine, campaign_no, conduct_now(c), &w);
-	*ret = (struct campaign_waiting){w.wait,        w.next_at_ms, w.is_all,
-	                                 w.closed_from, w.closed_n,   w.parked_n};
+	*ret = (struct campaign_waiting){.wait = w.wait,
+	                                 .next_at_ms = w.next_at_ms,
+	                                 .overrides_own = w.is_all,
+	                                 .closed_from = w.closed_from,
+	                                 .closed_n = w.closed_n,
+	                                 .parked_n = w.parked_n,
+	                                 .shut_hubs = w.shut_hubs};
+	memcpy(ret->shut_by, w.shut_by, sizeof ret->shut_by);
+	memcpy(ret->shut_until_ms, w.shut_until_ms, sizeof ret->shut_until_ms);
 }
 
 bool conductor_is_parked(const struct conductor *c, uint32_t campaign_no, uint32_t target_no)

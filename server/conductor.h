@@ -66,6 +66,7 @@ struct conductor_request {
 	uint64_t body_hash;
 	const char *retry_of; /* conductor_retry() says it: the campaign whose failed targets these are */
 	const char *const *groups; /* likewise: of the spec's ids, one each; NULL: not known */
+	const uint8_t *hubs;       /* likewise: the campaign's hub that has it, by index */
 };
 
 /* Adds what only the conductor can check: hubs that are configured, predicates that parse, times not past. */
@@ -114,14 +115,18 @@ void conductor_delete(struct conductor *c, const char *campaign_id, const char *
 
 /* Why the waiting targets of a campaign wait, in P12's order. Those numbered closed_from or above (closed_n
  * of them) wait for their wave. Of the others, overrides_own: all of them under wait, whatever their own row
- * says; else each for what its row says, and of those whose row says nothing, parked_n for their group and
- * the rest under wait. next_at_ms, of wait: TIME_NONE where no clock decides. WAIT_NONE: campaign not live.
- */
+ * says; else those on the hubs of shut_hubs (bit i: the campaign's hub i) for their hub, until
+ * shut_until_ms[i]; else each for what its row says, and of those whose row says nothing, parked_n for their
+ * group and the rest under wait. shut_by: how many are on shut hubs, by what they would wait for otherwise
+ * (NONE: wait). next_at_ms, of wait: TIME_NONE where no clock decides. WAIT_NONE: campaign not live. */
 struct campaign_waiting {
 	enum wait wait;
 	int64_t next_at_ms;
 	bool overrides_own;
 	uint32_t closed_from, closed_n, parked_n;
+	uint64_t shut_hubs;
+	uint32_t shut_by[WAITS_N];
+	int64_t shut_until_ms[HUBS_MAX];
 };
 void conductor_waiting(const struct conductor *c, uint32_t campaign_no, struct campaign_waiting *ret);
 /* Whether a waiting target, whose row says nothing, waits for room in its group. */

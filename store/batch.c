@@ -48,6 +48,7 @@ struct event_part {
 };
 struct group_part {
 	uint32_t campaign, group, size;
+	uint8_t hub;
 	const char *name;
 };
 struct list_part {
@@ -141,9 +142,10 @@ void batch_campaign_drop(struct batch *b, uint32_t campaign)
 	close_op(b);
 }
 
-void batch_group_add(struct batch *b, uint32_t campaign, uint32_t group, const char *name, uint32_t size)
+void batch_group_add(struct batch *b, uint32_t campaign, uint32_t group, uint8_t hub, const char *name,
+                     uint32_t size)
 {
-	struct group_part part = {campaign, group, size, name};
+	struct group_part part = {campaign, group, size, hub, name};
 
 	open_op(b, OP_GROUP_ADD, &part, sizeof part);
 	put_string(b, name);
@@ -407,6 +409,7 @@ static void read_group(const char *part_at, struct op *ret)
 	ret->group.campaign = part.campaign;
 	ret->group.group = part.group;
 	ret->group.size = part.size;
+	ret->group.hub = part.hub;
 	ret->group.name = part.name;
 }
 

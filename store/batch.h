@@ -41,8 +41,10 @@ void batch_pages_drop(struct batch *b, uint32_t campaign);
 /* Adds a target; rows of one campaign come in order of their numbers. */
 void batch_target_add(struct batch *b, const struct target_row *row, const char *device_id,
                       const struct baseline *baseline);
-/* Adds a campaign's group, before the targets that name it; numbers count up from 0. */
-void batch_group_add(struct batch *b, uint32_t campaign, uint32_t group, const char *name, uint32_t size);
+/* Adds a campaign's group, of the campaign's hub by that index, before the targets that name it; numbers
+ * count up from 0. */
+void batch_group_add(struct batch *b, uint32_t campaign, uint32_t group, uint8_t hub, const char *name,
+                     uint32_t size);
 /* Forgets a final campaign and all that belongs to it, but not its events; to forget it again is fine. It is
  * gone for every read after this commit. Its rows go in small slices while there is nothing to commit, once
  * none of its targets holds its device any more: until then they are told to store_load()'s on_hold. */

@@ -43,6 +43,7 @@ struct op {
 		uint32_t dropped; /* OP_CAMPAIGN_DROP: its number */
 		struct {
 			uint32_t campaign, group, size;
+			uint8_t hub;
 			const char *name;
 		} group;
 		struct {

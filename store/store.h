@@ -51,8 +51,9 @@ void store_commit(struct store *s, struct batch *batch, store_committed_cb *on_c
 struct store_loader {
 	/* Campaigns that are not final, by number. */
 	void (*on_campaign)(void *arg, const struct campaign_row *row);
-	/* Their groups, by campaign and number. */
-	void (*on_group)(void *arg, uint32_t campaign, uint32_t group, const char *name, uint32_t size);
+	/* Their groups, by campaign and number; hub is the campaign's by that index. */
+	void (*on_group)(void *arg, uint32_t campaign, uint32_t group, uint8_t hub, const char *name,
+	                 uint32_t size);
 	/* Their targets, by campaign and number. */
 	void (*on_target)(void *arg, const struct target_row *row, const char *device_id,
 	                  const struct baseline *baseline);
@@ -136,6 +137,7 @@ void store_read_idempotency(struct store *s, const char *key, int64_t kept_since
 /* One group with the counts of its targets. */
 struct group_view {
 	uint32_t group;
+	uint8_t hub; /* index into the campaign's hubs */
 	const char *name;
 	uint32_t size, state[TARGET_STATES_N];
 };

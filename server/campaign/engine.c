@@ -489,7 +489,7 @@ static void release_at(struct change *ch, int64_t at_ms, bool keeps_slot)
 static void unprepare(struct change *ch)
 {
 	if (ch->t->flags & F_PREPARED)
-		ch->c->prepared--;
+		ch->c->lanes[ch->t->lane].preparing--;
 	ch->t->flags &= (uint8_t)~F_PREPARED;
 }
 
@@ -1303,7 +1303,7 @@ static bool park_in_group(struct engine *e, struct campaign *c, uint32_t no, int
 		return true;
 	}
 	if (t->flags & F_PREPARED)
-		c->prepared--;
+		c->lanes[t->lane].preparing--;
 	t->flags = (uint8_t)((t->flags & ~F_PREPARED) | F_TOUCHED | F_PARKED);
 	c->parked++;
 	engine_queue_parked(c, g, no);
@@ -1396,7 +1396,7 @@ static void put_back(struct campaign *c, struct lane *lane, uint32_t no)
 	struct target *t = &c->targets[no];
 
 	if (t->flags & F_PREPARED)
-		c->prepared--;
+		lane->preparing--;
 	t->flags = (uint8_t)((t->flags & ~F_PREPARED) | F_TOUCHED);
 	numbers_push_front(&lane->ready, no);
 }
@@ -1423,7 +1423,7 @@ static enum admitted admit_one(struct engine *e, struct campaign *c, struct lane
 		if (c->slots >= max || !may_claim(e, c, lane, now_ms, wake_ms))
 			return ADMIT_NONE;
 		numbers_pop(&lane->prepared);
-	} else if (c->slots + c->prepared >= max || !next_candidate(c, lane, &no)) {
+	} else if (!engine_may_prepare(e, c) || !next_candidate(c, lane, &no)) {
 		return ADMIT_NONE;
 	}
 	h = hold_find(e->holds, lane->hub, device_of(c, no));
@@ -1446,7 +1446,7 @@ static enum admitted admit_one(struct engine *e, struct campaign *c, struct lane
 		}
 		hub->read_credit--;
 		if (!(c->targets[no].flags & F_PREPARED))
-			c->prepared++;
+			lane->preparing++;
 		c->targets[no].flags |= F_TOUCHED | F_READING | F_PREPARED;
 		act_only(e, c, no, ACT_READ);
 		return ADMIT_TAKEN;

@@ -180,13 +180,17 @@ bool engine_may_call(const struct engine *e, uint32_t campaign);
 bool engine_find(const struct engine *e, uint32_t campaign, const char *device_id, int hub, uint32_t *ret_no);
 /* Why the waiting targets of a campaign wait, in P12's order. Those numbered closed_from or above (closed_n
  * of them) wait for their wave. Of the others, is_all: all of them under wait, whatever their own row says;
+ * else those on the hubs of shut_hubs (bit i: the campaign's hub i) for their hub, until shut_until_ms[i];
  * else each for what its row says, and of those whose row says nothing, parked_n for their group and the rest
- * under wait. */
+ * under wait. shut_by: how many are on shut hubs, by what they would wait for otherwise (NONE: wait). */
 struct engine_waiting {
 	enum wait wait;
 	int64_t next_at_ms;
 	bool is_all;
 	uint32_t closed_from, closed_n, parked_n;
+	uint64_t shut_hubs;
+	uint32_t shut_by[WAITS_N];
+	int64_t shut_until_ms[HUBS_MAX];
 };
 void engine_waiting(const struct engine *e, uint32_t campaign, int64_t now_ms, struct engine_waiting *ret);
 /* Whether a waiting target waits for room in its group. */

@@ -56,34 +56,93 @@ bool engine_is_parked(const struct engine *e, uint32_t campaign, uint32_t no)
 	return c != NULL && no < c->n && (c->targets[no].flags & F_PARKED) != 0;
 }
 
-/* Why targets without a reason of their own wait: room, then pace. */
-static void waiting_for_a_place(const struct campaign *c, const struct hub_state *hub, int64_t now_ms,
-                                struct engine_waiting *ret)
+/* When the hub's pace lets the next call leave. */
+static int64_t pace_at(const struct campaign *c, const struct hub_state *hub, int64_t now_ms)
 {
 	int64_t rate_at_ms = rate_next_ms(&c->rate);
 
-	if (c->slots + c->prepared >= limit_of(c->spec->rollout.max_unavailable, c->counts.total)) {
+	if (rate_at_ms > now_ms)
+		return rate_at_ms;
+	if (hub->call_credit > 0)
+		return now_ms;
+	return hub->credit_at_ms == TIME_NEVER ? TIME_NONE : hub->credit_at_ms;
+}
+
+/* The earlier of two times, either of which may not be known. */
+static int64_t earlier(int64_t a_ms, int64_t b_ms)
+{
+	if (a_ms == TIME_NONE || b_ms == TIME_NONE)
+		return a_ms == TIME_NONE ? b_ms : a_ms;
+	return a_ms < b_ms ? a_ms : b_ms;
+}
+
+/* Why targets without a reason of their own wait: room, then pace. */
+static void waiting_for_a_place(const struct engine *e, const struct campaign *c, int64_t now_ms,
+                                struct engine_waiting *ret)
+{
+	if (!engine_may_prepare(e, c)) {
 		ret->wait = WAIT_CAPACITY;
 		return;
 	}
 	ret->wait = WAIT_RATE;
-	ret->next_at_ms = now_ms;
-	if (rate_at_ms > now_ms)
-		ret->next_at_ms = rate_at_ms;
-	else if (hub->call_credit == 0)
-		ret->next_at_ms = hub->credit_at_ms == TIME_NEVER ? TIME_NONE : hub->credit_at_ms;
+	for (uint32_t i = 0; i < c->lanes_n; i++)
+		if (e->hubs[c->lanes[i].hub].is_open)
+			ret->next_at_ms =
+			        earlier(ret->next_at_ms, pace_at(c, &e->hubs[c->lanes[i].hub], now_ms));
+}
+
+/* Counts those that wait for a hub that is shut while others are open. */
+static void count_shut(const struct campaign *c, struct engine_waiting *ret)
+{
+	for (uint32_t no = 0; no < c->n && no < ret->closed_from; no++) {
+		const struct target *t = &c->targets[no];
+
+		if (t->state == TARGET_WAITING && (ret->shut_hubs >> t->lane & 1))
+			ret->shut_by[t->flags & F_PARKED ? (uint8_t)WAIT_GROUP : t->wait]++;
+	}
+}
+
+static void waiting_while_running(const struct engine *e, const struct campaign *c, int64_t now_ms,
+                                  struct engine_waiting *ret)
+{
+	uint32_t shut_n = 0;
+	int64_t opens_at_ms = TIME_NONE;
+
+	ret->is_all = false;
+	if (c->waves_n > 0)
+		ret->closed_from = c->wave_ends[c->wave];
+	for (uint32_t w = c->wave + 1; w < c->waves_n; w++)
+		ret->closed_n += c->told_waves[w].state[TARGET_WAITING];
+	ret->parked_n = c->parked;
+	for (uint32_t i = 0; i < c->lanes_n; i++) {
+		const struct hub_state *hub = &e->hubs[c->lanes[i].hub];
+
+		if (hub->is_open)
+			continue;
+		shut_n++;
+		ret->shut_hubs |= UINT64_C(1) << i;
+		ret->shut_until_ms[i] = hub->opens_at_ms;
+		opens_at_ms = earlier(opens_at_ms, hub->opens_at_ms);
+	}
+	if (shut_n == c->lanes_n) {
+		ret->is_all = true;
+		ret->wait = WAIT_HUB;
+		ret->next_at_ms = opens_at_ms;
+		return;
+	}
+	waiting_for_a_place(e, c, now_ms, ret);
+	if (shut_n > 0)
+		count_shut(c, ret);
 }
 
 void engine_waiting(const struct engine *e, uint32_t campaign, int64_t now_ms, struct engine_waiting *ret)
 {
 	const struct campaign *c = find(e, campaign);
-	const struct hub_state *hub;
 
 	*ret = (struct engine_waiting){
 	        .wait = WAIT_NONE, .next_at_ms = TIME_NONE, .is_all = true, .closed_from = UINT32_MAX};
 	if (c == NULL || campaign_state_is_final(c->phase))
 		return;
-	hub = &e->hubs[c->lanes[0].hub];
 	if (c->is_paused) {
 		ret->wait = WAIT_PAUSED;
 	} else if (c->phase == CAMPAIGN_SELECTING) {
@@ -94,18 +153,6 @@ void engine_waiting(const struct engine *e, uint32_t campaign, int64_t now_ms, s
 	} else if (c->phase == CAMPAIGN_AWAITING_APPROVAL) {
 		ret->wait = WAIT_APPROVAL;
 	} else {
-		ret->is_all = false;
-		if (c->waves_n > 0)
-			ret->closed_from = c->wave_ends[c->wave];
-		for (uint32_t w = c->wave + 1; w < c->waves_n; w++)
-			ret->closed_n += c->told_waves[w].state[TARGET_WAITING];
-		ret->parked_n = c->parked;
-		if (!hub->is_open) {
-			ret->is_all = true;
-			ret->wait = WAIT_HUB;
-			ret->next_at_ms = hub->opens_at_ms;
-		} else {
-			waiting_for_a_place(c, hub, now_ms, ret);
-		}
+		waiting_while_running(e, c, now_ms, ret);
 	}
 }

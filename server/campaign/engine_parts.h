@@ -19,7 +19,7 @@
 
 #define F_TOUCHED 1u  /* the cursor passes it by: it is, or will be, in a queue or has an alarm */
 #define F_READING 2u  /* a point read is out */
-#define F_PREPARED 4u /* a point read before its call is out, or done: counted in campaign.prepared */
+#define F_PREPARED 4u /* a point read before its call is out, or done: counted in lane.preparing */
 #define F_PARKED 8u   /* waits in its group for room: counted in campaign.parked */
 #define F_OFFLINE 16u /* counted in shared_group.offline */
 
@@ -59,6 +59,7 @@ struct lane {
 	uint32_t cursor;         /* fresh targets from here on */
 	struct numbers prepared; /* read, to be called */
 	struct numbers ready;    /* to be looked at again */
+	uint32_t preparing;      /* being read before a call, or read: F_PREPARED */
 	int64_t callable_ms;     /* how long calls could have been made so far */
 };
 
@@ -76,9 +77,9 @@ struct campaign {
 	char reason[128];
 	int64_t started_at_ms, finished_at_ms;
 	struct counts counts;
-	uint32_t slots, prepared; /* between call and end of settling; being read before a call */
-	uint32_t parked;          /* wait for room in their group */
-	uint32_t sweep;           /* closing: targets below have been closed */
+	uint32_t slots;  /* between call and end of settling */
+	uint32_t parked; /* wait for room in their group */
+	uint32_t sweep;  /* closing: targets below have been closed */
 	struct wave_row waves[WAVES_MAX], told_waves[WAVES_MAX];
 	uint32_t wave_ends[WAVES_MAX];
 	uint32_t waves_n, wave; /* waves_n 0: not selected yet; the wave that is open, or was last */
@@ -189,6 +190,9 @@ void engine_give_slot(struct engine *e, struct campaign *c, struct holder *h);
 uint32_t engine_group_max(const struct campaign *c, const struct campaign_group *g);
 /* Whether there is room for this target of the group; one that counts as offline does so already. */
 bool engine_has_room(const struct campaign *c, uint32_t no, const struct campaign_group *g);
+/* Whether the campaign itself has room for one more to be read before its call; what is being read where the
+ * hub is shut takes none. */
+bool engine_may_prepare(const struct engine *e, const struct campaign *c);
 /* Counts a waiting target against its group as offline, or not any more, as its row says. */
 void engine_count_offline(struct engine *e, struct campaign *c, const struct target_row *row);
 /* Lets one wait for room in its group, or not any more. */

@@ -101,3 +101,12 @@ void engine_count_offline(struct engine *e, struct campaign *c, const struct tar
 		group_touch(e->groups, g->shared);
 	}
 }
+
+bool engine_may_prepare(const struct engine *e, const struct campaign *c)
+{
+	uint32_t n = c->slots;
+
+	for (uint32_t i = 0; i < c->lanes_n; i++)
+		n += e->hubs[c->lanes[i].hub].is_open ? c->lanes[i].preparing : 0;
+	return n < limit_of(c->spec->rollout.max_unavailable, c->counts.total);
+}

@@ -19,7 +19,7 @@ struct found {
 struct named_group {
 	UT_hash_handle hh;
 	uint32_t no, size;
-	char name[];
+	char key[]; /* hub, then the name */
 };
 
 struct selection {
@@ -63,22 +63,24 @@ void selection_reset(struct selection *s)
 	buf_reset(&s->ids);
 }
 
-static uint32_t group_of(struct selection *s, const char *name)
+static uint32_t group_of(struct selection *s, uint8_t hub, const char *name)
 {
 	size_t n = strlen(name);
-	struct named_group *g;
+	struct named_group *g = xcalloc(1, sizeof *g + 1 + n + 1), *known;
 
-	HASH_FIND(hh, s->by_name, name, n, g);
-	if (g != NULL)
-		return g->no;
+	g->key[0] = (char)hub;
+	memcpy(g->key + 1, name, n + 1);
+	HASH_FIND(hh, s->by_name, g->key, n + 1, known);
+	if (known != NULL) {
+		free(g);
+		return known->no;
+	}
 	if (s->groups_n == s->groups_size) {
 		s->groups_size = s->groups_size > 0 ? s->groups_size * 2 : 16;
 		s->groups = xrealloc(s->groups, s->groups_size * sizeof(struct named_group *));
 	}
-	g = xcalloc(1, sizeof *g + n + 1);
 	g->no = s->groups_n;
-	memcpy(g->name, name, n + 1);
-	HASH_ADD_KEYPTR(hh, s->by_name, g->name, n, g);
+	HASH_ADD_KEYPTR(hh, s->by_name, g->key, n + 1, g);
 	s->groups[s->groups_n++] = g;
 	return g->no;
 }
@@ -94,14 +96,19 @@ void selection_add(struct selection *s, const struct selected *found)
 	f = &s->all[s->n++];
 	f->selected = *found;
 	f->selected.device_id = (const char *)(uintptr_t)s->ids.len;
-	f->group = group_of(s, found->group != NULL ? found->group : "");
-	f->selected.group = s->groups[f->group]->name;
+	f->group = group_of(s, found->hub, found->group != NULL ? found->group : "");
+	f->selected.group = s->groups[f->group]->key + 1;
 	buf_put(&s->ids, found->device_id, strlen(found->device_id) + 1);
 }
 
 uint32_t selection_n(const struct selection *s)
 {
 	return s->n;
+}
+
+const char *selection_found(const struct selection *s, uint32_t i)
+{
+	return s->ids.data + (uintptr_t)s->all[i].selected.device_id;
 }
 
 const struct selected *selection_at(const struct selection *s, uint32_t i)
@@ -114,10 +121,11 @@ uint32_t selection_groups_n(const struct selection *s)
 	return s->has_groups ? s->groups_n : 0;
 }
 
-const char *selection_group(const struct selection *s, uint32_t group, uint32_t *ret_size)
+const char *selection_group(const struct selection *s, uint32_t group, uint8_t *ret_hub, uint32_t *ret_size)
 {
+	*ret_hub = (uint8_t)s->groups[group]->key[0];
 	*ret_size = s->groups[group]->size;
-	return s->groups[group]->name;
+	return s->groups[group]->key + 1;
 }
 
 uint32_t selection_group_at(const struct selection *s, uint32_t i)

@@ -14,6 +14,9 @@ void selection_free(struct selection *s);
 /* Adds what a page found, in the order of arrival; copies it. */
 void selection_add(struct selection *s, const struct selected *found);
 uint32_t selection_n(const struct selection *s);
+/* Gives the id of the i-th that was added; until selection_order(), and borrowed until the next one is added.
+ */
+const char *selection_found(const struct selection *s, uint32_t i);
 /* Forgets all. */
 void selection_reset(struct selection *s);
 /* Drops what was found twice (same hub, same id: the first counts) and puts the rest into calling order. The
@@ -22,10 +25,12 @@ void selection_reset(struct selection *s);
 /* With groups, these take turns, so that all progress evenly: first one device of each, then a second one of
  * each … */
 void selection_order(struct selection *s, enum targets_order order, uint64_t seed, bool has_groups);
-/* The groups that the order holds, by number; without has_groups there are none. The devices without the tag
- * are a group of their own, named "". */
+/* The groups that the order holds, by number; without has_groups there are none. A group is of one hub: the
+ * same name on two of them is two groups. The devices of a hub without the tag are a group of their own,
+ * named
+ * "". */
 uint32_t selection_groups_n(const struct selection *s);
-const char *selection_group(const struct selection *s, uint32_t group, uint32_t *ret_size);
+const char *selection_group(const struct selection *s, uint32_t group, uint8_t *ret_hub, uint32_t *ret_size);
 /* The group of number i of the order, GROUP_NONE: there are no groups. */
 uint32_t selection_group_at(const struct selection *s, uint32_t i);
 /* Gives number i of the order. */

@@ -83,7 +83,9 @@ static bool all_of(const char *text, const char *allowed)
 /* Contract 2.1, with the : and ; that only one of its sources has. */
 bool spec_is_device_id(const char *text)
 {
-	return strlen(text) <= DEVICE_ID_MAX && all_of(text, ALPHANUMERIC "-.+%_#*?!(),:;=@$'");
+	/* No path of a request can name the last two. */
+	return strlen(text) <= DEVICE_ID_MAX && all_of(text, ALPHANUMERIC "-.+%_#*?!(),:;=@$'") &&
+	       strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
 }
 
 #define HUB_NAME_RULE "must be the name of a configured hub"

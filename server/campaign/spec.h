@@ -27,7 +27,8 @@ struct limit {
 #define SPEC_SEED_MAX ((UINT64_C(1) << 53) - 1) /* what every JSON client keeps exactly */
 #define SPEC_REASON_SIZE 160
 #define LIST_NAME_MAX 64
-#define DEVICE_ID_RULE "must be a device id: 1 to 128 letters, digits or - . + % _ # * ? ! ( ) , : ; = @ $ '"
+#define DEVICE_ID_RULE \
+	"must be a device id: 1 to 128 letters, digits or - . + % _ # * ? ! ( ) , : ; = @ $ ', but not . or .."
 
 enum targets_by { TARGETS_WHERE, TARGETS_IDS, TARGETS_ALL, TARGETS_LIST };
 enum targets_order { ORDER_SHUFFLED, ORDER_BY_ID, ORDER_AS_GIVEN };

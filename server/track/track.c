@@ -47,6 +47,7 @@ struct target {
 enum request_kind {
 	REQUEST_READ,      /* point read that was asked for */
 	REQUEST_CANDIDATE, /* point read for a row */
+	REQUEST_LOOK,      /* point read for whom it concerns */
 	REQUEST_PAGE,      /* page of a progress query */
 	REQUEST_SELECT,    /* page of a selection */
 	REQUEST_PROBE,
@@ -72,7 +73,7 @@ struct request {
 	uint32_t serial;           /* CANDIDATE */
 	uint32_t pages_n, asked_n; /* PAGE */
 	struct asked *asked;
-	hub_answer_cb *on_answer; /* SELECT */
+	hub_answer_cb *on_answer; /* SELECT, LOOK */
 	void *arg;
 	char *continuation; /* NULL: the first page */
 	char *text;         /* device id or condition; NULL: no condition */
@@ -325,6 +326,16 @@ void track_read(struct track *t, uint32_t campaign, uint32_t no, const char *dev
 	read_queue(t, r);
 }
 
+void track_look(struct track *t, const char *device_id, const struct watch *watch, hub_answer_cb *on_answer,
+                void *arg)
+{
+	struct request *r = request_new(t, REQUEST_LOOK, watch, xstrdup(device_id));
+
+	r->on_answer = on_answer;
+	r->arg = arg;
+	read_queue(t, r);
+}
+
 static void candidate_read(struct track *t, struct target *target)
 {
 	struct request *r;
@@ -559,6 +570,7 @@ static void answered(struct track *t, struct request *r, const struct hub_answer
 			return;
 		break;
 	case REQUEST_SELECT:
+	case REQUEST_LOOK:
 		r->on_answer(r->arg, answer);
 		break;
 	case REQUEST_PROBE:
@@ -569,7 +581,7 @@ static void answered(struct track *t, struct request *r, const struct hub_answer
 
 static bool is_read(const struct request *r)
 {
-	return r->kind == REQUEST_READ || r->kind == REQUEST_CANDIDATE;
+	return r->kind == REQUEST_READ || r->kind == REQUEST_CANDIDATE || r->kind == REQUEST_LOOK;
 }
 
 static void on_answer(void *arg, const struct hub_answer *answer)
@@ -662,7 +674,7 @@ static struct request *read_next(struct track *t)
 
 	while ((r = take_first(&t->reads_queued)) != NULL) {
 		t->stats.reads_queued--;
-		if (r->kind == REQUEST_READ || target_find_same(t, r->key, r->serial) != NULL)
+		if (r->kind != REQUEST_CANDIDATE || target_find_same(t, r->key, r->serial) != NULL)
 			return r;
 		request_end(t, r);
 	}

@@ -55,6 +55,10 @@ void track_unwatch(struct track *t, uint32_t campaign, uint32_t no);
  * follows, from a read of its own: two asks are two reads. */
 void track_read(struct track *t, uint32_t campaign, uint32_t no, const char *device_id,
                 const struct watch *watch);
+/* Reads one twin for whom it concerns, in turn with the point reads; answered like hub_read(), or
+ * NOT_DELIVERED where the hub would not take it. Copies device_id. */
+void track_look(struct track *t, const char *device_id, const struct watch *watch, hub_answer_cb *on_answer,
+                void *arg);
 /* Asks for one cheap read, to learn whether the hub works and what time it has; told by on_outcome only. */
 void track_probe(struct track *t);
 /* One page of a selection, paced like the other queries and in turn with them; answered like hub_query().

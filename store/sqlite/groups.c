@@ -4,14 +4,15 @@
 enum err sq_group_add(struct backend *b, const struct op *op)
 {
 	sqlite3_stmt *st;
-	enum err err =
-	        sq_use(b, SQ_GROUP_ADD, "INSERT INTO target_groups (key, name, size) VALUES (?, ?, ?)", &st);
+	enum err err = sq_use(b, SQ_GROUP_ADD,
+	                      "INSERT INTO target_groups (key, name, size, hub) VALUES (?, ?, ?, ?)", &st);
 
 	if (err != ERR_OK)
 		return err;
 	sqlite3_bind_int64(st, 1, sq_key(op->group.campaign, op->group.group));
 	sq_bind_text(st, 2, op->group.name);
 	sqlite3_bind_int64(st, 3, op->group.size);
+	sqlite3_bind_int(st, 4, op->group.hub);
 	return sq_run(b, st);
 }
 
@@ -21,7 +22,7 @@ static enum err list(struct backend *b, uint32_t campaign, uint32_t from_group, 
 	sqlite3_stmt *st;
 	bool is_row;
 	enum err err = sq_use(b, SQ_GROUP_LIST,
-	                      "SELECT key, name, size FROM target_groups WHERE key BETWEEN ? AND ?"
+	                      "SELECT key, name, size, hub FROM target_groups WHERE key BETWEEN ? AND ?"
 	                      " ORDER BY key LIMIT ?",
 	                      &st);
 
@@ -36,6 +37,7 @@ static enum err list(struct backend *b, uint32_t campaign, uint32_t from_group, 
 		        .group = (uint32_t)sqlite3_column_int64(st, 0),
 		        .name = sq_text(st, 1, &ret->arena),
 		        .size = (uint32_t)sqlite3_column_int64(st, 2),
+		        .hub = (uint8_t)sqlite3_column_int(st, 3),
 		};
 	}
 	ret->has_more = ret->groups_n > limit;
@@ -98,7 +100,7 @@ enum err sq_load_groups(struct backend *b, const struct store_loader *loader)
 		return ERR_OK;
 	err = sq_use(
 	        b, SQ_LOAD_GROUPS,
-	        "SELECT g.key, g.name, g.size FROM campaigns c CROSS JOIN target_groups g ON g.key " SQ_KEY_OF_C
+	        "SELECT g.key, g.name, g.size, g.hub FROM campaigns c CROSS JOIN target_groups g ON g.key " SQ_KEY_OF_C
 	        " WHERE c.is_final = 0 ORDER BY c.no, g.key",
 	        &st);
 	while (err == ERR_OK && (err = sq_step(b, st, &is_row)) == ERR_OK && is_row) {
@@ -107,7 +109,8 @@ enum err sq_load_groups(struct backend *b, const struct store_loader *loader)
 
 		if (name == NULL)
 			return sq_refused(b, ERR_CORRUPT, "a group's row is damaged");
-		loader->on_group(loader->arg, (uint32_t)(key >> 32), (uint32_t)key, name,
+		loader->on_group(loader->arg, (uint32_t)(key >> 32), (uint32_t)key,
+		                 (uint8_t)sqlite3_column_int(st, 3), name,
 		                 (uint32_t)sqlite3_column_int64(st, 2));
 	}
 	return err;

@@ -271,7 +271,7 @@ static enum err list(struct backend *b, const struct target_filter *f, struct an
 	                      VIEW_COLUMNS
 	                      "WHERE key BETWEEN ?1 AND ?2 AND (?3 < 0 OR state = ?3) AND (?4 < 0 OR"
 	                      " reason = ?4) AND (?5 < 0 OR (wait = ?5 AND state = ?6)) AND (?7 < 0 OR"
-	                      " hub = ?7) AND (?8 IS NULL OR device_id = ?8) AND (?9 IS NULL OR group_no ="
+	                      " hub = ?7) AND (?8 IS NULL OR device_id = ?8) AND (?9 IS NULL OR group_no IN"
 	                      " (SELECT key - ?10 FROM target_groups WHERE key BETWEEN ?10 AND ?2 AND"
 	                      " name = ?9)) ORDER BY key LIMIT ?11",
 	                      &st);

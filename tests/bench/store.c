@@ -96,7 +96,7 @@ static void create(struct backend *b, uint32_t n)
 	batch_campaign_add(batch, &row, &hub, 1);
 	for (uint32_t group = 0; group < GROUPS; group++) {
 		snprintf(device_id, sizeof device_id, "site-%u", group);
-		batch_group_add(batch, 1, group, device_id, n / GROUPS);
+		batch_group_add(batch, 1, group, 0, device_id, n / GROUPS);
 	}
 	for (uint32_t no = 0; no < n; no++) {
 		struct target_row t = target(no, TARGET_WAITING);

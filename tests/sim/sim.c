@@ -30,27 +30,37 @@ struct known {
 	struct campaign_spec *spec;
 	uint32_t targets_n;
 	struct target_row *targets; /* as last seen on record */
-	uint32_t *sites;            /* of each of them: the group that the world put its device in */
+	uint32_t *sites;            /* of each of them: the group that its world put its device in */
+	uint8_t hubs[SIM_HUBS_MAX]; /* ours of each of its own */
+	uint32_t hubs_n;
 	struct wave_row waves[WAVES_MAX];
 };
 
 struct device {
 	struct device *next;
+	const struct side *side;
 	char id[DEVICE_ID_MAX + 1];
 	bool is_called; /* a call that reached it has not ended */
+};
+
+/* One hub: its world, and the way there. */
+struct side {
+	struct sim *s;
+	uint32_t index;
+	struct world *world;
+	struct net *net;
+	struct hub *hub; /* the process's */
 };
 
 struct sim {
 	struct sim_options options;
 	struct rng rng;
 	int64_t now_ms, run_at_ms, commit_at_ms;
-	struct world *world;
-	struct net *net;
+	struct side sides[SIM_HUBS_MAX];
 	struct disk *disk;
 	struct backend *record; /* the checker's own look at the disk */
 	/* the process */
 	struct store *store;
-	struct hub *hub;
 	struct conductor *conductor;
 	bool must_crash;
 	uint32_t commits, calls, crashes;
@@ -85,14 +95,16 @@ void sim_options_init(struct sim_options *o)
 	o->world.start_ms = 1764547200000; /* 2025-12-01 */
 	o->world.devices_n = 20;
 	o->world.with_history = true;
+	o->hubs_n = 1;
 	o->track_interval_ms = 5000;
 	o->sku = "none";
 	o->commit_max_ms = 5;
 }
 
-struct world *sim_world(struct sim *s)
+struct world *sim_world(struct sim *s, uint32_t hub)
 {
-	return s->world;
+	assert(hub < s->options.hubs_n);
+	return s->sides[hub].world;
 }
 
 int64_t sim_now(const struct sim *s)
@@ -136,12 +148,14 @@ static bool is_out(uint8_t state)
 	return state == TARGET_INVOKING || state == TARGET_DOUBTFUL || state == TARGET_AWAITING_PROOF;
 }
 
-/* The world's tags.site; a device that the world does not know is in none. */
-static uint32_t site_of(const struct sim *s, const char *device_id)
+/* The world's tags.site on that hub; a device that the world does not know is in none. */
+static uint32_t site_of(const struct sim *s, uint32_t hub, const char *device_id)
 {
-	if (strncmp(device_id, "dev-", 4) != 0)
+	uint32_t no = (uint32_t)strtoul(device_id + 4, NULL, 10);
+
+	if (!world_has_device(s->sides[hub].world, device_id) || strncmp(device_id, "dev-", 4) != 0)
 		return UINT32_MAX;
-	return (uint32_t)strtoul(device_id + 4, NULL, 10) / s->options.world.site_size;
+	return hub << 24 | no / s->options.world.site_size;
 }
 
 /* P8: counts are true. P10: final is final. Remembers what it saw. */
@@ -159,7 +173,7 @@ static void check_targets(struct sim *s, struct known *k, const struct answer *p
 		if (old == NULL) {
 			k->targets = xrealloc(k->targets, (row->no + 1) * sizeof *k->targets);
 			k->sites = xrealloc(k->sites, (row->no + 1) * sizeof *k->sites);
-			k->sites[row->no] = site_of(s, page->targets[i].device_id);
+			k->sites[row->no] = site_of(s, k->hubs[row->hub], page->targets[i].device_id);
 			k->targets_n = row->no + 1;
 			old = &k->targets[row->no];
 		} else if (target_state_is_final(old->state)) {
@@ -238,6 +252,7 @@ static void check_record(struct sim *s)
 
 /* ---- the checker: calls ---- */
 
+/* NULL: it is being made, and not answered yet. */
 static const struct known *known_of(const struct sim *s, uint32_t no)
 {
 	for (uint32_t i = 0; i < s->known_n; i++)
@@ -246,19 +261,23 @@ static const struct known *known_of(const struct sim *s, uint32_t no)
 	return NULL;
 }
 
-/* A device's state in a campaign, as on record; false: it is not in it. */
-static bool row_of(struct sim *s, uint32_t campaign_no, const char *device_id, struct target_row *ret)
+/* A device's state in a campaign, as on record; false: it is not in it, on that hub. */
+static bool row_of(struct sim *s, uint32_t campaign_no, const struct known *k, uint32_t hub,
+                   const char *device_id, struct target_row *ret)
 {
 	struct target_filter f = {.campaign = campaign_no,
 	                          .limit = 2,
 	                          .state = -1,
 	                          .reason = -1,
 	                          .wait = -1,
-	                          .hub = -1,
 	                          .device_id = device_id};
 	struct answer page;
 	bool is_there;
 
+	while ((uint32_t)f.hub < k->hubs_n && k->hubs[f.hub] != hub)
+		f.hub++;
+	if ((uint32_t)f.hub == k->hubs_n)
+		return false;
 	answer_init(&page);
 	SIM_CHECK(s, backend_read_targets(s->record, &f, &page) == ERR_OK, "the record cannot be read");
 	is_there = page.targets_n > 0;
@@ -319,8 +338,9 @@ static void check_waves(struct sim *s, const struct known *k, uint32_t no)
 }
 
 /* P1: no call without its intent on record. P3: no device in two hands. P6: no call of what is paused. */
-static void check_call(struct sim *s, const char *path)
+static void check_call(const struct side *side, const char *path)
 {
+	struct sim *s = side->s;
 	char device_id[DEVICE_ID_MAX + 1];
 	const char *from = path + strlen("/twins/");
 	size_t n = strcspn(from, "/");
@@ -341,14 +361,15 @@ static void check_call(struct sim *s, const char *path)
 		const struct known *k = known_of(s, row->no);
 		struct target_row t;
 
-		if (!row_of(s, row->no, device_id, &t) || !is_out(t.state))
+		if (!row_of(s, row->no, k != NULL ? k : &s->known[s->known_n], side->index, device_id, &t) ||
+		    !is_out(t.state))
 			continue;
 		out++;
 		invoking += t.state == TARGET_INVOKING;
 		SIM_CHECK(s, t.state != TARGET_INVOKING || k == NULL || (!k->was_paused && !k->was_cancelled),
 		          "P6: %s is called, %s is paused or cancelled", device_id, row->id);
 		if (t.state == TARGET_INVOKING && k != NULL) {
-			check_capacity(s, k, site_of(s, device_id));
+			check_capacity(s, k, site_of(s, side->index, device_id));
 			check_waves(s, k, t.no);
 		}
 	}
@@ -359,12 +380,13 @@ static void check_call(struct sim *s, const char *path)
 
 static bool on_request(void *arg, const struct http_request *request)
 {
-	struct sim *s = arg;
+	const struct side *side = arg;
+	struct sim *s = side->s;
 	bool is_call = strcmp(request->method, "POST") == 0 && strstr(request->path, "/methods?") != NULL;
 
 	if (is_call) {
 		s->calls++;
-		check_call(s, request->path);
+		check_call(side, request->path);
 		if (s->calls == s->options.crash_at_call)
 			s->must_crash = true;
 	}
@@ -374,7 +396,8 @@ static bool on_request(void *arg, const struct http_request *request)
 /* P2 and P3 by the hub's own journal: no two calls at once in one device. */
 static void on_journal(void *arg, const struct world_entry *entry)
 {
-	struct sim *s = arg;
+	const struct side *side = arg;
+	struct sim *s = side->s;
 	struct device *d;
 
 	trace(s, world_entry_text(entry->kind), entry->device_id);
@@ -382,10 +405,12 @@ static void on_journal(void *arg, const struct world_entry *entry)
 	          LS("device", entry->device_id), LS("attempt", entry->attempt_id));
 	if (entry->kind != WORLD_CALL && entry->kind != WORLD_END)
 		return;
-	for (d = s->devices; d != NULL && strcmp(d->id, entry->device_id) != 0; d = d->next)
+	for (d = s->devices; d != NULL && (d->side != side || strcmp(d->id, entry->device_id) != 0);
+	     d = d->next)
 		;
 	if (d == NULL) {
 		d = xcalloc(1, sizeof *d);
+		d->side = side;
 		snprintf(d->id, sizeof d->id, "%s", entry->device_id);
 		d->next = s->devices;
 		s->devices = d;
@@ -431,22 +456,14 @@ static void draw_fate(struct sim *s)
 		store_sync_set_fate(s->store, nth, is_after ? COMMIT_IS_LAST : COMMIT_IS_LOST);
 }
 
+static const char *const hub_names[SIM_HUBS_MAX] = {"main", "hub1", "hub2"};
+
 static void begin(struct sim *s)
 {
 	struct store_head head;
-	struct hub_options hub = {.loop = (struct uv_loop_s *)(void *)s->net,
-	                          .name = "main",
-	                          .connection_string = "HostName=hub.example;SharedAccessKeyName=service;"
-	                                               "SharedAccessKey=AAECAwQFBgcICQoLDA0ODw==",
-	                          .inflight_max = 1000};
-	struct conductor_hub port = {.name = "main",
-	                             .sku = s->options.sku,
-	                             .units = 1,
-	                             .inflight_max = 1000,
-	                             .track_interval_ms = s->options.track_interval_ms,
-	                             .ambiguous_max = 5};
-	struct conductor_options conductor = {.hubs = &port,
-	                                      .hubs_n = 1,
+	struct conductor_hub ports[SIM_HUBS_MAX];
+	struct conductor_options conductor = {.hubs = ports,
+	                                      .hubs_n = s->options.hubs_n,
 	                                      .seed = rng_u64(&s->rng),
 	                                      .now_ms = now_of,
 	                                      .on_broken = on_broken,
@@ -459,8 +476,23 @@ static void begin(struct sim *s)
 	                     &reason) == ERR_OK,
 	          "the store does not open: %s", reason);
 	draw_fate(s);
-	SIM_CHECK(s, hub_new(&hub, &s->hub) == ERR_OK, "no hub");
-	port.hub = s->hub;
+	for (uint32_t h = 0; h < s->options.hubs_n; h++) {
+		struct hub_options hub = {.loop = (struct uv_loop_s *)(void *)s->sides[h].net,
+		                          .name = hub_names[h],
+		                          .connection_string =
+		                                  "HostName=hub.example;SharedAccessKeyName=service;"
+		                                  "SharedAccessKey=AAECAwQFBgcICQoLDA0ODw==",
+		                          .inflight_max = 1000};
+
+		SIM_CHECK(s, hub_new(&hub, &s->sides[h].hub) == ERR_OK, "no hub");
+		ports[h] = (struct conductor_hub){.hub = s->sides[h].hub,
+		                                  .name = hub_names[h],
+		                                  .sku = s->options.sku,
+		                                  .units = 1,
+		                                  .inflight_max = 1000,
+		                                  .track_interval_ms = s->options.track_interval_ms,
+		                                  .ambiguous_max = 5};
+	}
 	conductor.store = s->store;
 	conductor.head = &head;
 	SIM_CHECK(s, conductor_new(&conductor, &s->conductor) == ERR_OK, "the record does not load");
@@ -477,8 +509,10 @@ static void on_hub_freed(void *arg)
 static void end(struct sim *s)
 {
 	conductor_free(s->conductor);
-	net_crash(s->net);
-	hub_free(s->hub, on_hub_freed, NULL);
+	for (uint32_t h = 0; h < s->options.hubs_n; h++) {
+		net_crash(s->sides[h].net);
+		hub_free(s->sides[h].hub, on_hub_freed, NULL);
+	}
 	store_sync_crash(s->store);
 }
 
@@ -500,10 +534,17 @@ struct sim *sim_new(const struct sim_options *o)
 	s->options = *o;
 	rng_seed(&s->rng, o->seed);
 	s->now_ms = o->world.start_ms;
-	s->world = world_new(&o->world);
-	world_on_journal(s->world, on_journal, s);
-	s->net = net_new(&(struct net_options){s->world, on_request, s});
-	net_run(s->net, s->now_ms);
+	assert(o->hubs_n > 0 && o->hubs_n <= SIM_HUBS_MAX);
+	for (uint32_t h = 0; h < o->hubs_n; h++) {
+		struct side *side = &s->sides[h];
+		struct world_options world = o->world;
+
+		world.seed += h;
+		*side = (struct side){.s = s, .index = h, .world = world_new(&world)};
+		world_on_journal(side->world, on_journal, side);
+		side->net = net_new(&(struct net_options){side->world, on_request, side});
+		net_run(side->net, s->now_ms);
+	}
 	s->disk = disk_new();
 	SIM_CHECK(s, backend_open(disk_path(s->disk), &s->record, &head, &reason) == ERR_OK, "no record: %s",
 	          reason);
@@ -516,8 +557,10 @@ void sim_free(struct sim *s)
 	struct device *d;
 
 	end(s);
-	net_free(s->net);
-	world_free(s->world);
+	for (uint32_t h = 0; h < s->options.hubs_n; h++) {
+		net_free(s->sides[h].net);
+		world_free(s->sides[h].world);
+	}
 	backend_close(s->record);
 	disk_free(s->disk);
 	for (uint32_t i = 0; i < s->known_n; i++) {
@@ -550,10 +593,20 @@ static void plan_commit(struct sim *s)
 		        s->now_ms + 1 + (int64_t)rng_below(&s->rng, (uint64_t)s->options.commit_max_ms);
 }
 
+static void run_nets(struct sim *s)
+{
+	for (uint32_t h = 0; h < s->options.hubs_n; h++)
+		net_run(s->sides[h].net, s->now_ms);
+}
+
 /* Moves on to what happens next, not after until_ms; false: there is nothing until then. */
 static bool step(struct sim *s, int64_t until_ms)
 {
-	int64_t at_ms = net_next_at(s->net);
+	int64_t at_ms = TIME_NEVER;
+
+	for (uint32_t h = 0; h < s->options.hubs_n; h++)
+		if (net_next_at(s->sides[h].net) < at_ms)
+			at_ms = net_next_at(s->sides[h].net);
 
 	plan_commit(s);
 	if (s->run_at_ms < at_ms)
@@ -562,12 +615,12 @@ static bool step(struct sim *s, int64_t until_ms)
 		at_ms = s->commit_at_ms;
 	if (at_ms > until_ms) {
 		s->now_ms = until_ms;
-		net_run(s->net, s->now_ms);
+		run_nets(s);
 		return false;
 	}
 	if (at_ms > s->now_ms)
 		s->now_ms = at_ms;
-	net_run(s->net, s->now_ms);
+	run_nets(s);
 	if (s->commit_at_ms <= s->now_ms) {
 		struct store_stats before, after;
 
@@ -660,6 +713,14 @@ uint32_t sim_create(struct sim *s, const char *spec_json)
 	struct answer answer;
 
 	assert(s->known_n < CAMPAIGNS_MAX);
+	k->spec = parse(s, spec_json);
+	for (uint32_t h = 0; h < s->options.hubs_n; h++)
+		if (k->spec->hubs.n == 0)
+			k->hubs[k->hubs_n++] = (uint8_t)h;
+	for (size_t i = 0; i < k->spec->hubs.n; i++)
+		for (uint32_t h = 0; h < s->options.hubs_n; h++)
+			if (strcmp(k->spec->hubs.all[i], hub_names[h]) == 0)
+				k->hubs[k->hubs_n++] = (uint8_t)h;
 	do {
 		spec = parse(s, spec_json);
 		limit = spec->rollout.max_unavailable;
@@ -670,7 +731,6 @@ uint32_t sim_create(struct sim *s, const char *spec_json)
 	SIM_CHECK(s, s->answer == ERR_OK, "a campaign is refused: %s", err_text(s->answer));
 	memcpy(k->id, s->answer_id, sizeof k->id);
 	k->max_unavailable = limit_of(limit, s->options.world.devices_n);
-	k->spec = parse(s, spec_json);
 	answer_init(&answer);
 	SIM_CHECK(s, backend_read_campaign(s->record, k->id, &answer) == ERR_OK && answer.campaigns_n == 1,
 	          "P9: campaign %s was answered and is not on record", k->id);
@@ -716,7 +776,7 @@ uint32_t sim_targets(struct sim *s, uint32_t campaign)
 	return s->known[campaign - 1].targets_n;
 }
 
-bool sim_target(struct sim *s, uint32_t campaign, const char *device_id, struct target_row *ret)
+bool sim_target(struct sim *s, uint32_t campaign, uint32_t hub, const char *device_id, struct target_row *ret)
 {
-	return row_of(s, s->known[campaign - 1].no, device_id, ret);
+	return row_of(s, s->known[campaign - 1].no, &s->known[campaign - 1], hub, device_id, ret);
 }

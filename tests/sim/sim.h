@@ -1,6 +1,6 @@
-/* sim: the service's conductor, engine, dispatch, track, hub and SQLite store against tests/world, with time,
- * luck and crashes from one seed. Checks the promises P1, P2, P3, P4, P6, P7, P8, P9 and P10 (product:
- * Promises) as it goes; what is broken ends the process with the seed. */
+/* sim: the service's conductor, engine, dispatch, track, hubs and SQLite store against one tests/world a hub,
+ * with time, luck and crashes from one seed. Checks the promises P1, P2, P3, P4, P6, P7, P8, P9 and P10
+ * (product: Promises) as it goes; what is broken ends the process with the seed. */
 #ifndef ROLLCALL_TESTS_SIM_SIM_H
 #define ROLLCALL_TESTS_SIM_SIM_H
 
@@ -13,9 +13,12 @@
 
 struct sim;
 
+#define SIM_HUBS_MAX 3 /* named "main", "hub1", "hub2"; their fleets have the same ids */
+
 struct sim_options {
 	uint64_t seed;
-	struct world_options world;
+	uint32_t hubs_n;
+	struct world_options world; /* of each hub, each with luck of its own */
 	uint32_t track_interval_ms;
 	const char *sku;
 	int64_t commit_max_ms;    /* a commit takes 1 … so long */
@@ -30,7 +33,7 @@ void sim_options_init(struct sim_options *o);
 struct sim *sim_new(const struct sim_options *o);
 void sim_free(struct sim *s);
 
-struct world *sim_world(struct sim *s);
+struct world *sim_world(struct sim *s, uint32_t hub);
 int64_t sim_now(const struct sim *s);
 uint32_t sim_commits(const struct sim *s); /* so far, over all lives */
 uint32_t sim_calls(const struct sim *s);
@@ -49,7 +52,8 @@ void sim_crash(struct sim *s);
 
 /* As on record. */
 void sim_campaign(struct sim *s, uint32_t campaign, struct campaign_row *ret); /* texts are not set */
-bool sim_target(struct sim *s, uint32_t campaign, const char *device_id, struct target_row *ret);
+bool sim_target(struct sim *s, uint32_t campaign, uint32_t hub, const char *device_id,
+                struct target_row *ret);
 uint32_t sim_targets(struct sim *s, uint32_t campaign);
 
 #define SIM_CHECK(s, condition, ...) \

@@ -39,7 +39,7 @@ START_TEST(test_a_healthy_fleet_is_rebooted_once_each_and_proven)
 		char id[16];
 
 		device_id(i, id);
-		ck_assert_uint_eq(world_acts(sim_world(s), id), 1);
+		ck_assert_uint_eq(world_acts(sim_world(s, 0), id), 1);
 	}
 	sim_free(s);
 }
@@ -61,8 +61,8 @@ static void crash_once(const struct sim_options *o, uint32_t *ret_commits, uint3
 		char id[16];
 
 		device_id(i, id);
-		SIM_CHECK(s, world_acts(sim_world(s), id) == 1, "%s acted %u times", id,
-		          world_acts(sim_world(s), id));
+		SIM_CHECK(s, world_acts(sim_world(s, 0), id) == 1, "%s acted %u times", id,
+		          world_acts(sim_world(s, 0), id));
 	}
 	*ret_commits = sim_commits(s);
 	*ret_calls = sim_calls(s);
@@ -122,9 +122,99 @@ START_TEST(test_without_an_earlier_value_what_is_in_doubt_ends_unknown)
 		char id[16];
 
 		device_id(i, id);
-		ck_assert(sim_target(s, c, id, &t));
-		ck_assert_uint_eq(world_acts(sim_world(s), id), t.state == TARGET_SUCCEEDED ? 1 : 0);
+		ck_assert(sim_target(s, c, 0, id, &t));
+		ck_assert_uint_eq(world_acts(sim_world(s, 0), id), t.state == TARGET_SUCCEEDED ? 1 : 0);
 	}
+	sim_free(s);
+}
+END_TEST
+
+/* ---- several hubs ---- */
+
+/* The states of a campaign's targets on one hub. */
+static uint32_t count_on(struct sim *s, uint32_t campaign, uint32_t hub, enum target_state state)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < 20; i++) {
+		struct target_row t;
+		char id[16];
+
+		device_id(i, id);
+		n += sim_target(s, campaign, hub, id, &t) && t.state == state;
+	}
+	return n;
+}
+
+/* Every request of every family to that hub fails. */
+static void shut_hub(struct sim *s, uint32_t hub, int64_t for_ms)
+{
+	struct world_fault f = {.kind = WORLD_FAULT_ERROR_BEFORE, .share = 1, .families = WORLD_ALL};
+
+	f.from_ms = sim_now(s);
+	f.until_ms = sim_now(s) + for_ms;
+	world_fault_add(sim_world(s, hub), &f);
+}
+
+START_TEST(test_one_hub_that_is_down_delays_its_own_share_only)
+{
+	struct sim_options o;
+	struct campaign_row row;
+	struct sim *s;
+	uint32_t c;
+
+	sim_options_init(&o);
+	o.hubs_n = 3;
+	s = sim_new(&o);
+	c = sim_create(s, REBOOT ",\"rollout\":{\"ratePerMinute\":120},\"verify\":{\"settleSeconds\":0}}");
+	sim_run(s, 10000);
+	shut_hub(s, 1, HOUR_MS);
+	ck_assert(!sim_run(s, 60000));
+	ck_assert_uint_eq(count_on(s, c, 0, TARGET_SUCCEEDED),
+	                  20); /* 60 calls at 2 a second, and 10 s to act */
+	ck_assert_uint_eq(count_on(s, c, 2, TARGET_SUCCEEDED), 20);
+	ck_assert_uint_gt(count_on(s, c, 1, TARGET_WAITING), 0);
+	ck_assert(sim_run(s, 3 * HOUR_MS));
+	sim_campaign(s, c, &row);
+	ck_assert_uint_eq(row.counts.total, 60);
+	ck_assert_uint_eq(row.counts.state[TARGET_SUCCEEDED], 60);
+	for (uint32_t h = 0; h < 3; h++)
+		for (uint32_t i = 0; i < 20; i++) {
+			char id[16];
+
+			device_id(i, id);
+			ck_assert_uint_eq(world_acts(sim_world(s, h), id), 1);
+		}
+	sim_free(s);
+}
+END_TEST
+
+START_TEST(test_given_ids_are_found_on_whichever_hub_has_them)
+{
+	static const char spec[] =
+	        "{\"name\":\"t\",\"action\":{\"type\":\"reboot\"},\"targets\":{\"deviceIds\":["
+	        "\"dev-000003\",\"ghost\",\"only\"]},\"rollout\":{\"group\":{\"by\":"
+	        "\"tags.site\",\"maxUnavailable\":1}},\"verify\":{\"settleSeconds\":0}}";
+	struct sim_options o;
+	struct campaign_row row;
+	struct target_row t;
+	struct sim *s;
+	uint32_t c;
+
+	sim_options_init(&o);
+	o.hubs_n = 2;
+	s = sim_new(&o);
+	ck_assert_int_eq(world_create(sim_world(s, 1), sim_now(s), "only"), ERR_OK);
+	c = sim_create(s, spec);
+	ck_assert(sim_run(s, HOUR_MS));
+	sim_campaign(s, c, &row);
+	ck_assert_uint_eq(row.counts.total, 4);
+	ck_assert(sim_target(s, c, 0, "dev-000003", &t) && t.state == TARGET_SUCCEEDED);
+	ck_assert(sim_target(s, c, 1, "dev-000003", &t) && t.state == TARGET_SUCCEEDED);
+	ck_assert(!sim_target(s, c, 0, "only", &t));
+	ck_assert(sim_target(s, c, 1, "only", &t) && t.state == TARGET_SUCCEEDED);
+	ck_assert(sim_target(s, c, 0, "ghost", &t) && t.reason == REASON_NOT_FOUND);
+	ck_assert(!sim_target(s, c, 1, "ghost", &t));
 	sim_free(s);
 }
 END_TEST
@@ -160,9 +250,9 @@ START_TEST(test_each_temperament_ends_with_its_verdict)
 		char id[16];
 
 		device_id(i, id);
-		ck_assert_int_eq(world_set_temper(sim_world(s), id, verdicts[i].temper), ERR_OK);
+		ck_assert_int_eq(world_set_temper(sim_world(s, 0), id, verdicts[i].temper), ERR_OK);
 		if (verdicts[i].temper == WORLD_OFFLINE)
-			ck_assert_int_eq(world_connect(sim_world(s), sim_now(s), id, false), ERR_OK);
+			ck_assert_int_eq(world_connect(sim_world(s, 0), sim_now(s), id, false), ERR_OK);
 	}
 	c = sim_create(s, REBOOT ",\"offline\":{\"wait\":true,\"expireAfterSeconds\":7200}}");
 	ck_assert(sim_run(s, 24 * HOUR_MS));
@@ -171,12 +261,12 @@ START_TEST(test_each_temperament_ends_with_its_verdict)
 		char id[16];
 
 		device_id(i, id);
-		ck_assert(sim_target(s, c, id, &t));
+		ck_assert(sim_target(s, c, 0, id, &t));
 		ck_assert_msg(t.state == verdicts[i].state && t.reason == verdicts[i].reason, "%s: %s/%s",
 		              world_temper_text(verdicts[i].temper), target_state_text(t.state),
 		              reason_text(t.reason));
-		ck_assert_msg(world_acts(sim_world(s), id) == verdicts[i].acts, "%s acted %u times",
-		              world_temper_text(verdicts[i].temper), world_acts(sim_world(s), id));
+		ck_assert_msg(world_acts(sim_world(s, 0), id) == verdicts[i].acts, "%s acted %u times",
+		              world_temper_text(verdicts[i].temper), world_acts(sim_world(s, 0), id));
 	}
 	sim_free(s);
 }
@@ -208,7 +298,7 @@ static void draw_world(struct world_options *w, struct rng *rng)
 	world_quirks_draw(&w->quirks, rng);
 }
 
-static void draw_faults(struct sim *s, struct rng *rng)
+static void draw_faults(struct sim *s, uint32_t hub, struct rng *rng)
 {
 	uint32_t n = (uint32_t)rng_below(rng, 5);
 
@@ -220,7 +310,7 @@ static void draw_faults(struct sim *s, struct rng *rng)
 
 		f.from_ms = sim_now(s) + (int64_t)rng_below(rng, 600000);
 		f.until_ms = f.from_ms + (int64_t)rng_below(rng, 1200000);
-		world_fault_add(sim_world(s), &f);
+		world_fault_add(sim_world(s, hub), &f);
 	}
 }
 
@@ -240,7 +330,7 @@ static void draw_waves(struct rng *rng, struct buf *out)
 	           approvals[rng_below(rng, 4)]);
 }
 
-static enum proof draw_spec(struct rng *rng, struct buf *out)
+static enum proof draw_spec(struct rng *rng, uint32_t hubs_n, struct buf *out)
 {
 	static const char *const verifies[] = {
 	        "{\"by\":\"none\"}",
@@ -251,7 +341,11 @@ static enum proof draw_spec(struct rng *rng, struct buf *out)
 
 	uint64_t verify = rng_below(rng, 4);
 
-	buf_puts(out, "{\"name\":\"t\",\"action\":{\"type\":\"reboot\"},\"targets\":");
+	buf_puts(out, "{\"name\":\"t\",\"action\":{\"type\":\"reboot\"}");
+	if (hubs_n > 1 && rng_below(rng, 3) == 0)
+		buf_puts(out,
+		         rng_below(rng, 2) == 0 ? ",\"hubs\":[\"hub1\"]" : ",\"hubs\":[\"hub1\",\"main\"]");
+	buf_puts(out, ",\"targets\":");
 	if (rng_below(rng, 3) == 0) {
 		buf_puts(out, "{\"deviceIds\":[\"ghost\"");
 		for (uint32_t i = 0; i < 10; i++)
@@ -267,7 +361,7 @@ static enum proof draw_spec(struct rng *rng, struct buf *out)
 		buf_printf(out, ",\"ratePerMinute\":%u", 1 + (unsigned)rng_below(rng, 100));
 	if (rng_below(rng, 2) == 0)
 		draw_waves(rng, out);
-	if (strstr(out->data, "deviceIds") == NULL && rng_below(rng, 3) == 0)
+	if (rng_below(rng, 3) == 0)
 		buf_printf(out, ",\"group\":{\"by\":\"tags.site\",\"maxUnavailable\":%u}",
 		           1 + (unsigned)rng_below(rng, 3));
 	buf_puts(out, "}");
@@ -288,20 +382,21 @@ static enum proof draw_spec(struct rng *rng, struct buf *out)
 }
 
 /* P2: no retry policy here asks for a second action. */
-static void check_acts(struct sim *s, uint32_t devices_n, uint32_t campaigns)
+static void check_acts(struct sim *s, uint32_t hub, uint32_t devices_n, uint32_t campaigns)
 {
 	for (uint32_t i = 0; i < devices_n; i++) {
 		uint32_t acts, calling = 0;
 		char id[16];
 
 		device_id(i, id);
-		acts = world_acts(sim_world(s), id);
+		acts = world_acts(sim_world(s, hub), id);
 		for (uint32_t c = 1; c <= campaigns; c++) {
 			struct target_row t;
 
-			calling += sim_target(s, c, id, &t) && t.calls > 0;
+			calling += sim_target(s, c, hub, id, &t) && t.calls > 0;
 		}
-		SIM_CHECK(s, acts <= calling, "P2: %s acted %u times for %u campaigns", id, acts, calling);
+		SIM_CHECK(s, acts <= calling, "P2: %s of hub %u acted %u times for %u campaigns", id, hub,
+		          acts, calling);
 	}
 }
 
@@ -323,13 +418,15 @@ static void run_seed(uint64_t seed)
 	o.world.units = 1;
 	o.refuse_share = share(&rng, 0.2);
 	o.crash_share = share(&rng, 0.05);
+	o.hubs_n = rng_below(&rng, 3) == 0 ? 1 + (uint32_t)rng_below(&rng, SIM_HUBS_MAX) : 1;
 	s = sim_new(&o);
-	draw_faults(s, &rng);
+	for (uint32_t h = 0; h < o.hubs_n; h++)
+		draw_faults(s, h, &rng);
 	campaigns = 1 + (uint32_t)rng_below(&rng, 3);
 	for (uint32_t c = 0; c < campaigns; c++) {
 		struct buf spec = BUF_INIT;
 
-		proofs |= draw_spec(&rng, &spec);
+		proofs |= draw_spec(&rng, o.hubs_n, &spec);
 		log_debug("spec", LS("json", spec.data));
 		sim_create(s, spec.data);
 		buf_done(&spec);
@@ -352,7 +449,8 @@ static void run_seed(uint64_t seed)
 	/* A looping device may restart before it reports what it did: nothing in its twin then tells. */
 	if (!(proofs & UNVERIFIED) && (o.world.clock_skew_ms == 0 || !(proofs & BY_DEVICE_CLOCK)) &&
 	    o.world.share[WORLD_LOOPING] <= 0)
-		check_acts(s, o.world.devices_n, campaigns);
+		for (uint32_t h = 0; h < o.hubs_n; h++)
+			check_acts(s, h, o.world.devices_n, campaigns);
 	sim_free(s);
 }
 
@@ -379,6 +477,8 @@ int main(void)
 		      test_a_crash_at_any_commit_loses_nothing_and_acts_once,
 		      test_a_crash_at_any_call_loses_nothing_and_acts_once,
 		      test_without_an_earlier_value_what_is_in_doubt_ends_unknown,
+		      test_one_hub_that_is_down_delays_its_own_share_only,
+		      test_given_ids_are_found_on_whichever_hub_has_them,
 		      test_each_temperament_ends_with_its_verdict);
 	log_setup(getenv("ROLLCALL_SEED") != NULL ? LOG_DEBUG : LOG_OFF, false, 2);
 	tcase_set_timeout(many, 3600);

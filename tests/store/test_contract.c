@@ -137,7 +137,7 @@ START_TEST(test_new_store_is_empty_and_says_so)
 	ck_assert_uint_eq(rig.head.revision, 0);
 	ck_assert_uint_eq(rig.head.last_event_id, 0);
 	ck_assert_uint_eq(rig.head.last_campaign, 0);
-	ck_assert_int_eq(rig.head.schema_version, 2);
+	ck_assert_int_eq(rig.head.schema_version, 3);
 	rig_campaigns(&rig, &f, &seen);
 	ck_assert_int_eq(seen.err, ERR_OK);
 	ck_assert_uint_eq(seen.n, 0);
@@ -556,7 +556,7 @@ static struct batch *grouped_batch(uint32_t groups_n, uint32_t targets_n)
 
 	for (uint32_t g = 0; g < groups_n; g++) {
 		snprintf(name, sizeof name, "site-%u", g);
-		batch_group_add(b, 1, g, name, g + 10);
+		batch_group_add(b, 1, g, 0, name, g + 10);
 	}
 	for (uint32_t no = 0; no < targets_n; no++) {
 		struct target_row row = rig_target_row(1, no);
@@ -730,6 +730,33 @@ START_TEST(test_a_plan_is_found_with_when_its_waves_ended)
 	ck_assert_int_eq(seen.plan->ended_at_ms[WAVES_MAX - 1], TIME_NONE);
 	rig_plan(&rig, "c2", &seen);
 	ck_assert_ptr_null(seen.campaign);
+}
+END_TEST
+
+START_TEST(test_a_group_is_of_a_hub_and_listed_by_name_on_all_of_them)
+{
+	struct target_filter f = rig_all(1);
+	struct baseline baseline = {.value_at_ms = TIME_NONE};
+	struct batch *b = rig_campaign_batch(1, 0);
+
+	batch_group_add(b, 1, 0, 0, "gbg", 1);
+	batch_group_add(b, 1, 1, HUBS_MAX - 1, "gbg", 2);
+	for (uint32_t no = 0; no < 3; no++) {
+		struct target_row row = rig_target_row(1, no);
+
+		row.group = no > 0;
+		row.hub = no > 0 ? HUBS_MAX - 1 : 0;
+		batch_target_add(b, &row, "d", &baseline);
+	}
+	rig_commit(&rig, b);
+	rig_groups(&rig, 1, 0, 10, &seen);
+	ck_assert_uint_eq(seen.n, 2);
+	ck_assert_uint_eq(seen.groups[0].hub, 0);
+	ck_assert_uint_eq(seen.groups[1].hub, HUBS_MAX - 1);
+	f.group = "gbg";
+	ck_assert_str_eq(numbers(f), "0 1 2");
+	f.hub = HUBS_MAX - 1;
+	ck_assert_str_eq(numbers(f), "1 2");
 }
 END_TEST
 
@@ -1152,10 +1179,11 @@ static void tell_campaign(void *arg, const struct campaign_row *row)
 	buf_printf(&told, "campaign:%s:%s ", row->id, row->spec);
 }
 
-static void tell_group(void *arg, uint32_t campaign, uint32_t group, const char *name, uint32_t size)
+static void tell_group(void *arg, uint32_t campaign, uint32_t group, uint8_t hub, const char *name,
+                       uint32_t size)
 {
 	(void)arg;
-	buf_printf(&told, "group:%u/%u:%s:%u ", campaign, group, name, size);
+	buf_printf(&told, "group:%u/%u:%s%s:%u ", campaign, group, name, hub == 0 ? "" : "*", size);
 }
 
 static void tell_target(void *arg, const struct target_row *row, const char *device_id,
@@ -1250,17 +1278,17 @@ START_TEST(test_start_loads_groups_of_live_campaigns_before_targets)
 	struct campaign_row done = rig_campaign_row(2);
 	struct batch *b = rig_campaign_batch(2, 0);
 
-	batch_group_add(b, 2, 0, "gone", 1);
+	batch_group_add(b, 2, 0, 0, "gone", 1);
 	done.state = CAMPAIGN_COMPLETED;
 	batch_campaign_put(b, &done);
 	rig_commit(&rig, b);
 	b = rig_campaign_batch(3, 1);
-	batch_group_add(b, 3, 0, "site-0", 4);
-	batch_group_add(b, 3, 1, "site-1", 5);
+	batch_group_add(b, 3, 0, 0, "site-0", 4);
+	batch_group_add(b, 3, 1, 1, "site-0", 5);
 	rig_commit(&rig, b);
 	rig_commit(&rig, grouped_batch(1, 1));
 	ck_assert_str_eq(load(NOW_MS), "campaign:c1:{} campaign:c3:{} group:1/0:site-0:10 group:3/0:site-0:4 "
-	                               "group:3/1:site-1:5 target:1/0:d-0:0 target:3/0:d-0:0 ");
+	                               "group:3/1:site-0*:5 target:1/0:d-0:0 target:3/0:d-0:0 ");
 }
 END_TEST
 
@@ -1612,6 +1640,7 @@ int main(void)
 	tcase_add_test(tc, test_wider_slots_keep_the_later_of_each_two);
 	tcase_add_test(tc, test_the_length_of_slots_is_seen_from_what_is_left_of_them);
 	tcase_add_test(tc, test_a_plan_is_found_with_when_its_waves_ended);
+	tcase_add_test(tc, test_a_group_is_of_a_hub_and_listed_by_name_on_all_of_them);
 	tcase_add_test(tc, test_groups_come_in_pages_with_their_targets_counted_by_state);
 	tcase_add_test(tc, test_history_of_a_device_is_told_newest_campaign_first_in_pages);
 	tcase_add_test(tc,

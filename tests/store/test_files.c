@@ -340,8 +340,10 @@ static void ignore_page(void *arg, uint32_t campaign, const struct selection_pag
 	(void)page;
 }
 
-static void ignore_group(void *arg, uint32_t campaign, uint32_t group, const char *name, uint32_t size)
+static void ignore_group(void *arg, uint32_t campaign, uint32_t group, uint8_t hub, const char *name,
+                         uint32_t size)
 {
+	(void)hub;
 	(void)arg;
 	(void)campaign;
 	(void)group;
@@ -412,7 +414,7 @@ static struct batch *group_and_list(void)
 	struct baseline baseline = {.value_at_ms = TIME_NONE};
 	struct batch *b = batch_new();
 
-	batch_group_add(b, 1, 0, "site-1", 100);
+	batch_group_add(b, 1, 0, 0, "site-1", 100);
 	for (uint32_t no = 300; no < 400; no++) {
 		struct target_row row = rig_target_row(1, no);
 
@@ -524,7 +526,7 @@ START_TEST(test_rows_of_what_was_dropped_go_while_the_store_is_idle_also_after_r
 	rig_open_store(&rig);
 	rig_commit(&rig, b);
 	b = batch_new();
-	batch_group_add(b, 1, 0, "site-1", 1);
+	batch_group_add(b, 1, 0, 0, "site-1", 1);
 	batch_list_begin(b, "tills");
 	batch_list_ids(b, "tills", &(const char *){"d-1"}, 1);
 	batch_list_end(b, "tills", 1, NOW_MS, "eva");

@@ -432,14 +432,24 @@ START_TEST(test_waiting_by_is_in_order_and_sums_to_waiting_whatever_the_conducto
 		struct campaign_waiting waiting;
 		const char *expected;
 	} cases[] = {
-	        {{WAIT_CAPACITY, TIME_NONE, false, 9, 1, 2},
+	        {{.wait = WAIT_CAPACITY, .closed_n = 1, .parked_n = 2},
 	         "{\"wave\":1,\"offline\":2,\"group\":2,\"capacity\":1}"},
-	        {{WAIT_RATE, TIME_NONE, false, 9, 0, 4}, "{\"offline\":2,\"group\":4}"},
-	        {{WAIT_RATE, TIME_NONE, false, 9, 5, 4}, "{\"wave\":5,\"offline\":1}"},
-	        {{WAIT_RATE, TIME_NONE, false, 9, 50, 4}, "{\"wave\":6}"},
-	        {{WAIT_HUB, TIME_NONE, true, 9, 2, 4}, "{\"wave\":2,\"hub\":4}"},
-	        {{WAIT_HUB, TIME_NONE, true, 9, 7, 4}, "{\"wave\":6}"},
-	        {{WAIT_PAUSED, TIME_NONE, true, UINT32_MAX, 0, 0}, "{\"paused\":6}"},
+	        {{.wait = WAIT_RATE, .parked_n = 4}, "{\"offline\":2,\"group\":4}"},
+	        {{.wait = WAIT_RATE, .closed_n = 5, .parked_n = 4}, "{\"wave\":5,\"offline\":1}"},
+	        {{.wait = WAIT_RATE, .closed_n = 50, .parked_n = 4}, "{\"wave\":6}"},
+	        {{.wait = WAIT_HUB, .overrides_own = true, .closed_n = 2, .parked_n = 4},
+	         "{\"wave\":2,\"hub\":4}"},
+	        {{.wait = WAIT_HUB, .overrides_own = true, .closed_n = 7, .parked_n = 4}, "{\"wave\":6}"},
+	        {{.wait = WAIT_PAUSED, .overrides_own = true}, "{\"paused\":6}"},
+	        /* one of its hubs is shut: one of the two offline is there, one parked, one with nothing of
+	           its own */
+	        {{.wait = WAIT_RATE,
+	          .parked_n = 2,
+	          .shut_hubs = 2,
+	          .shut_by = {[WAIT_NONE] = 1, [WAIT_OFFLINE] = 1, [WAIT_GROUP] = 1}},
+	         "{\"hub\":3,\"offline\":1,\"group\":1,\"rate\":1}"},
+	        {{.wait = WAIT_RATE, .shut_hubs = 2, .shut_by = {[WAIT_NONE] = 9, [WAIT_OFFLINE] = 5}},
+	         "{\"hub\":6}"},
 	};
 	struct campaign_row *row;
 	char expected[128];

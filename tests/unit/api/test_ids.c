@@ -40,7 +40,8 @@ static void ck_outcome_n(bool is_csv, const char *text, size_t n, const char *ex
 
 #define ck_text(text, expected) ck_outcome_n(false, text, sizeof(text) - 1, expected)
 #define ck_csv(text, expected) ck_outcome_n(true, text, sizeof(text) - 1, expected)
-#define RULE "must be a device id: 1 to 128 letters, digits or - . + % _ # * ? ! ( ) , : ; = @ $ '"
+#define RULE \
+	"must be a device id: 1 to 128 letters, digits or - . + % _ # * ? ! ( ) , : ; = @ $ ', but not . or .."
 #define BOM "\xef\xbb\xbf"
 
 START_TEST(test_a_plain_list_has_an_id_a_line)

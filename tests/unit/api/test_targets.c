@@ -135,15 +135,34 @@ START_TEST(test_waiting_for_lists_agree_with_waiting_by)
 	start();
 	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
 		bool overrides = reasons[i] != WAIT_NONE && reasons[i] < WAIT_DEVICE;
+		struct campaign_waiting w = {.wait = reasons[i],
+		                             .next_at_ms = TIME_NONE,
+		                             .overrides_own = overrides,
+		                             .closed_from = UINT32_MAX};
 
 		conductor.parked = 0;
-		check_waiting(&(struct campaign_waiting){reasons[i], TIME_NONE, overrides, UINT32_MAX, 0, 0});
+		check_waiting(&w);
 		if (reasons[i] < WAIT_HUB)
 			continue;
-		check_waiting(&(struct campaign_waiting){reasons[i], TIME_NONE, overrides, 7, 1, 0});
+		w.closed_from = 7;
+		w.closed_n = 1;
+		check_waiting(&w);
+		w.parked_n = 1;
 		conductor.parked = 1 << 0;
-		check_waiting(&(struct campaign_waiting){reasons[i], TIME_NONE, overrides, 7, 1, 1});
-		check_waiting(&(struct campaign_waiting){reasons[i], TIME_NONE, overrides, UINT32_MAX, 0, 1});
+		check_waiting(&w);
+		w.closed_from = UINT32_MAX;
+		w.closed_n = 0;
+		check_waiting(&w);
+		if (overrides)
+			continue;
+		w.shut_hubs = 2; /* of targets 1, 5 and 7 */
+		w.shut_by[WAIT_OFFLINE] = 2;
+		w.shut_by[WAIT_NONE] = 1;
+		check_waiting(&w);
+		w.shut_hubs = 1; /* of targets 0 and 2 */
+		w.shut_by[WAIT_OFFLINE] = w.shut_by[WAIT_NONE] = 0;
+		w.shut_by[WAIT_BACKOFF] = w.shut_by[WAIT_GROUP] = 1;
+		check_waiting(&w);
 	}
 	server_stop();
 }
@@ -249,6 +268,13 @@ START_TEST(test_a_listed_target_says_what_it_waits_for_and_until_when)
 	ck_has(get("/v1/campaigns/c1/targets?deviceId=d-1"), "\"wave\":1,\"group\":\"gbg\"");
 	ck_has(get("/v1/campaigns/c1/targets?deviceId=d-5"), "\"wave\":2,\"group\":null");
 	ck_has(get("/v1/campaigns/c1/targets?deviceId=d-7"), "\"waitingFor\":\"wave\",\"nextAt\":null");
+	conductor.waiting.shut_hubs = 2;
+	conductor.waiting.shut_until_ms[1] = 9000;
+	ck_has(get("/v1/campaigns/c1/targets?deviceId=d-1"),
+	       "\"waitingFor\":\"hub\",\"nextAt\":\"1970-01-01T00:00:09.000Z\"");
+	ck_has(get("/v1/campaigns/c1/targets?deviceId=d-0"), "\"waitingFor\":\"rate\"");
+	ck_has(get("/v1/campaigns/c1/targets?deviceId=d-7"), "\"waitingFor\":\"wave\",\"nextAt\":null");
+	conductor.waiting.shut_hubs = 0;
 	conductor.parked = 1;
 	ck_has(get("/v1/campaigns/c1/targets?deviceId=d-0"), "\"waitingFor\":\"group\",\"nextAt\":null");
 	ck_has(get("/v1/campaigns/c1/targets/d-0"), "\"waitingFor\":\"group\",\"nextAt\":null");
@@ -453,13 +479,13 @@ START_TEST(test_groups_have_their_counts_and_come_in_pages)
 	start();
 	a = get("/v1/campaigns/c1/groups?limit=1");
 	ck_has(a,
-	       "{\"value\":[{\"group\":\"gbg\",\"size\":3,\"counts\":{\"total\":3,\"waiting\":2,\"invoking\":0,"
+	       "{\"value\":[{\"group\":\"gbg\",\"hub\":\"north\",\"size\":3,\"counts\":{\"total\":3,\"waiting\":2,\"invoking\":0,"
 	       "\"doubtful\":0,\"awaitingProof\":0,\"succeeded\":1,\"failed\":0,\"skipped\":0,\"cancelled\":0},"
 	       "\"unavailable\":0,\"waiting\":2}],\"nextLink\":\"/v1/campaigns/c1/groups?limit=1&cursor=");
 	snprintf(link, sizeof link, "%.*s", (int)strcspn(strstr(a->body, "/v1/"), "\""),
 	         strstr(a->body, "/v1/"));
 	a = get(link);
-	ck_has(a, "{\"value\":[{\"group\":null,\"size\":2,");
+	ck_has(a, "{\"value\":[{\"group\":null,\"hub\":\"north\",\"size\":2,");
 	ck_has(a, "\"unavailable\":1,\"waiting\":1}],\"revision\":1}");
 	ck_has(get("/v1/campaigns/c1/groups"), "},{\"group\":null,");
 	ck_status(get("/v1/campaigns/c1/groups?limit=0"), 400);

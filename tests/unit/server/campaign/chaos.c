@@ -117,20 +117,20 @@ static void nonsense(struct chaos *x)
 	feed(x, &f);
 }
 
-/* Devices 0, 3, 6 are of group "", 1, 4, 7 of "a" … */
+/* Devices 0, 3, 6 are of group "", 1, 4, 7 of "a" …, on each hub. */
 static void add_targets(struct chaos *x, uint32_t no, bool is_chosen[RIG_HUBS][DEVICES])
 {
 	static const char *const names[] = {"", "a", "b"};
 	bool has_groups = engine_spec(r->e, no)->rollout.group_by != NULL;
-	uint32_t lanes = r->campaigns[no].row.selected, groups[3] = {0};
+	uint32_t lanes = r->campaigns[no].row.selected, groups[RIG_HUBS][3] = {{0}};
 	char id[16];
 
-	for (unsigned g = 0; has_groups && g < 3; g++) {
+	for (unsigned g = 0; has_groups && g < 3 * lanes; g++) {
 		uint32_t size = 0;
 
-		for (unsigned i = 0; i < lanes * DEVICES; i++)
-			size += i % DEVICES % 3 == g && is_chosen[i / DEVICES][i % DEVICES];
-		groups[g] = size > 0 ? rig_group(r, no, names[g], size) : 0;
+		for (unsigned d = g % 3; d < DEVICES; d += 3)
+			size += is_chosen[g / 3][d];
+		groups[g / 3][g % 3] = size > 0 ? rig_group(r, no, (uint8_t)(g / 3), names[g % 3], size) : 0;
 	}
 	for (unsigned i = 0; i < lanes * DEVICES; i++) {
 		unsigned d = i % DEVICES;
@@ -138,7 +138,7 @@ static void add_targets(struct chaos *x, uint32_t no, bool is_chosen[RIG_HUBS][D
 		snprintf(id, sizeof id, "d%u", d);
 		if (is_chosen[i / DEVICES][d])
 			rig_target_in(r, no, id, (uint8_t)(i / DEVICES),
-			              has_groups ? groups[d % 3] : GROUP_NONE, !once_in(x, 3),
+			              has_groups ? groups[i / DEVICES][d % 3] : GROUP_NONE, !once_in(x, 3),
 			              !once_in(x, 4));
 	}
 }

@@ -95,14 +95,15 @@ void rig_respec(struct rig *r, uint32_t campaign, const char *members, int64_t e
 	take_campaign_times(r);
 }
 
-uint32_t rig_group(struct rig *r, uint32_t campaign, const char *name, uint32_t size)
+uint32_t rig_group(struct rig *r, uint32_t campaign, uint8_t lane, const char *name, uint32_t size)
 {
 	struct rig_campaign *c = &r->campaigns[campaign];
 
 	ck_assert_uint_lt(c->groups_n, RIG_GROUPS);
 	snprintf(c->groups[c->groups_n].name, sizeof c->groups[0].name, "%s", name);
 	c->groups[c->groups_n].size = size;
-	engine_group_add(r->e, campaign, 0, name, size);
+	c->groups[c->groups_n].lane = lane;
+	engine_group_add(r->e, campaign, lane, name, size);
 	return c->groups_n++;
 }
 
@@ -195,6 +196,7 @@ static uint32_t group_down(const struct rig *r, const struct rig_campaign *c, ui
 			                  row->changed_at_ms + 300000 >= r->now_ms;
 
 			if (row->group == GROUP_NONE || strcmp(other->group_by, c->group_by) != 0 ||
+			    other->groups[row->group].lane != c->groups[group].lane ||
 			    strcmp(other->groups[row->group].name, c->groups[group].name) != 0)
 				continue;
 			/* settling targets of a campaign that is no longer live are not told to a new engine
@@ -605,7 +607,7 @@ void rig_crash(struct rig *r)
 			c->groups_n = 0;
 		}
 		for (uint32_t i = 0; is_live && i < c->groups_n; i++)
-			engine_group_add(r->e, no, 0, c->groups[i].name, c->groups[i].size);
+			engine_group_add(r->e, no, c->groups[i].lane, c->groups[i].name, c->groups[i].size);
 		for (uint32_t i = 0; i < c->n; i++) {
 			struct rig_target *t = &c->targets[i];
 

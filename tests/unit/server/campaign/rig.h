@@ -29,6 +29,7 @@ struct rig_target {
 
 struct rig_group {
 	char name[16];
+	uint8_t lane;
 	uint32_t size;
 };
 
@@ -72,7 +73,7 @@ uint32_t rig_add(struct rig *r, const char *members, int64_t start_ms, int64_t e
 void rig_target(struct rig *r, uint32_t c, const char *device_id, uint8_t lane, bool has_baseline,
                 bool has_value);
 /* Adds the campaign's next group, and a target of it. */
-uint32_t rig_group(struct rig *r, uint32_t c, const char *name, uint32_t size);
+uint32_t rig_group(struct rig *r, uint32_t c, uint8_t lane, const char *name, uint32_t size);
 void rig_target_in(struct rig *r, uint32_t c, const char *device_id, uint8_t lane, uint32_t group,
                    bool has_baseline, bool has_value);
 /* Puts other members in the place of those of its spec, and another end, ms from T0. */

@@ -55,7 +55,7 @@ static uint32_t in_groups(const char *members, unsigned first, const char *lette
 			size += *k == *l;
 		snprintf(text, sizeof text, "%c", *l);
 		if (strchr(letters, *l) == l)
-			groups[(unsigned char)*l] = rig_group(r, no, *l == '-' ? "" : text, size);
+			groups[(unsigned char)*l] = rig_group(r, no, 0, *l == '-' ? "" : text, size);
 	}
 	for (const char *l = letters; *l != '\0'; l++) {
 		snprintf(text, sizeof text, "d%u", first + (unsigned)(l - letters));
@@ -1492,7 +1492,7 @@ START_TEST(test_a_blocked_group_of_thousands_closes_in_bounded_turns)
 	r = rig_new();
 	c = rig_add(r, ROLLOUT(GROUP("1")), 0, DAY_MS, 1);
 	rig_turn_once(r);
-	rig_group(r, c, "", n);
+	rig_group(r, c, 0, "", n);
 	for (uint32_t i = 0; i < n; i++) {
 		snprintf(id, sizeof id, "d%u", i);
 		rig_target_in(r, c, id, 0, 0, true, true);
@@ -1781,6 +1781,109 @@ START_TEST(test_a_group_that_is_done_with_lets_its_wave_pass)
 	refuse(0);
 	rig_turn(r);
 	expect("fkkiP");
+}
+END_TEST
+
+/* ---- several hubs ---- */
+
+/* Four devices of group "x" on each of two hubs. */
+static void begin_on_two_hubs(const char *members)
+{
+	uint32_t groups[2];
+	char id[16];
+
+	r = rig_new();
+	c = rig_add(r, members, 0, DAY_MS, 2);
+	rig_turn_once(r);
+	for (uint8_t lane = 0; lane < 2; lane++)
+		groups[lane] =
+		        strstr(members, "\"group\"") != NULL ? rig_group(r, c, lane, "x", 4) : GROUP_NONE;
+	for (uint32_t i = 0; i < 8; i++) {
+		snprintf(id, sizeof id, "d%u", i / 2);
+		rig_target_in(r, c, id, (uint8_t)(i % 2), groups[i % 2], true, true);
+	}
+	order(FACT_SELECTED);
+	rig_at(r, 0);
+}
+
+START_TEST(test_one_name_on_two_hubs_is_two_groups)
+{
+	begin_on_two_hubs(ROLLOUT(GROUP("1")) "," AT_ONCE);
+	expect("iiPPPPPP");
+	prove(0);
+	rig_turn(r);
+	expect("siiPPPPP");
+	refuse(1);
+	rig_turn(r);
+	expect("sfikPkPk");
+}
+END_TEST
+
+START_TEST(test_a_hub_that_is_shut_delays_its_own_share_only)
+{
+	struct engine_waiting w;
+
+	begin_on_two_hubs(ROLLOUT("\"maxUnavailable\":3") "," AT_ONCE "," RETRY);
+	expect("iiiwwwww");
+	rig_call(r, c, 1, CALL_NOT_DELIVERED);
+	r->hubs[1].is_open = false;
+	r->hubs[1].opens_at_ms = T0 + 7000;
+	rig_turn(r);
+	expect("iwiwiwww");
+	engine_waiting(r->e, c, r->now_ms, &w);
+	ck_assert(!w.is_all);
+	ck_assert_int_eq(w.wait, WAIT_CAPACITY);
+	ck_assert_uint_eq(w.shut_hubs, 2);
+	ck_assert_int_eq(w.shut_until_ms[1], T0 + 7000);
+	ck_assert_uint_eq(w.shut_by[WAIT_NONE], 4);
+	prove(0);
+	refuse(2);
+	rig_turn(r);
+	expect("swwwiwiw");
+	rig_call(r, c, 4, CALL_OFFLINE);
+	rig_turn(r);
+	engine_waiting(r->e, c, r->now_ms, &w);
+	ck_assert_int_eq(w.wait, WAIT_RATE);
+	ck_assert_uint_eq(w.shut_by[WAIT_NONE], 4);
+	r->hubs[0].is_open = false;
+	r->hubs[0].opens_at_ms = T0 + 9000;
+	rig_turn(r);
+	engine_waiting(r->e, c, r->now_ms, &w);
+	ck_assert(w.is_all);
+	ck_assert_int_eq(w.wait, WAIT_HUB);
+	ck_assert_int_eq(w.next_at_ms, T0 + 7000);
+	r->hubs[0].is_open = r->hubs[1].is_open = true;
+	rig_turn(r);
+	expect("siwiwwiw");
+}
+END_TEST
+
+START_TEST(test_what_is_read_at_a_hub_that_shuts_gives_its_room_to_the_others)
+{
+	char id[16];
+
+	r = rig_new();
+	c = rig_add(r, ROLLOUT("\"maxUnavailable\":2"), 0, DAY_MS, 2);
+	rig_turn_once(r);
+	for (uint32_t i = 0; i < 6; i++) {
+		snprintf(id, sizeof id, "d%u", i / 2);
+		rig_target(r, c, id, (uint8_t)(i % 2), i % 2 == 0, true);
+	}
+	order(FACT_SELECTED);
+	r->hubs[0].call_credit = 0;
+	rig_at(r, 0);
+	ck_assert_uint_eq(rig_acts(r, c, 1) & rig_acts(r, c, 3), ACT_READ);
+	r->hubs[0].call_credit = 10;
+	r->hubs[1].is_open = false;
+	rig_turn(r);
+	expect("iwiwww");
+	r->hubs[1].is_open = true;
+	ck_assert_int_eq(rig_read(r, c, 1, SAYS_NOTHING, 0), ERR_OK);
+	rig_turn(r);
+	expect("iwiwww"); /* they come when there is room */
+	refuse(0);
+	rig_turn(r);
+	expect("fiiwww");
 }
 END_TEST
 
@@ -2253,6 +2356,9 @@ int main(void)
 	     test_a_late_look_that_ends_the_wait_for_a_group_ends_it,
 	     test_a_group_limit_that_is_patched_wakes_or_blocks, test_who_waits_for_a_group_says_so,
 	     test_a_group_that_is_done_with_lets_its_wave_pass);
+	CASE("several hubs", test_one_name_on_two_hubs_is_two_groups,
+	     test_a_hub_that_is_shut_delays_its_own_share_only,
+	     test_what_is_read_at_a_hub_that_shuts_gives_its_room_to_the_others);
 	CASE("pre-checks", test_a_device_is_called_once_its_pre_check_holds,
 	     test_a_pre_check_can_leave_a_device_out, test_a_pre_check_is_good_for_a_minute,
 	     test_a_device_that_nothing_verifies_has_a_pre_check_too,

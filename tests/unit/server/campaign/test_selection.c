@@ -45,12 +45,14 @@ static void expect_order(const char *order)
 	buf_done(&text);
 }
 
-static void expect_group(uint32_t group, const char *name, uint32_t size)
+static void expect_group(uint32_t group, uint8_t hub, const char *name, uint32_t size)
 {
 	uint32_t has = 0;
+	uint8_t on = UINT8_MAX;
 
-	ck_assert_str_eq(selection_group(s, group, &has), name);
+	ck_assert_str_eq(selection_group(s, group, &on, &has), name);
 	ck_assert_uint_eq(has, size);
+	ck_assert_uint_eq(on, hub);
 }
 
 START_TEST(test_what_is_found_twice_counts_once_as_found_first)
@@ -139,13 +141,31 @@ START_TEST(test_groups_take_turns)
 	selection_order(s, ORDER_AS_GIVEN, 0, true);
 	expect_order("a d e j b g h c i f");
 	ck_assert_uint_eq(selection_groups_n(s), 4);
-	expect_group(0, "x", 4);
-	expect_group(1, "y", 2);
-	expect_group(2, "", 3);
-	expect_group(3, "z", 1);
+	expect_group(0, 0, "x", 4);
+	expect_group(1, 0, "y", 2);
+	expect_group(2, 0, "", 3);
+	expect_group(3, 0, "z", 1);
 	for (uint32_t i = 0; i < selection_n(s); i++)
-		ck_assert_str_eq(selection_group(s, selection_group_at(s, i), &(uint32_t){0}),
+		ck_assert_str_eq(selection_group(s, selection_group_at(s, i), &(uint8_t){0}, &(uint32_t){0}),
 		                 selection_at(s, i)->group);
+}
+END_TEST
+
+START_TEST(test_one_name_on_two_hubs_is_two_groups)
+{
+	find("a", 0, "x");
+	find("b", 1, "x");
+	find("c", 0, "x");
+	find("d", 1, NULL);
+	find("d", 0, NULL);
+	find("e", 1, "x");
+	selection_order(s, ORDER_AS_GIVEN, 0, true);
+	expect_order("a b* d* d c e*");
+	ck_assert_uint_eq(selection_groups_n(s), 4);
+	expect_group(0, 0, "x", 2);
+	expect_group(1, 1, "x", 2);
+	expect_group(2, 1, "", 1);
+	expect_group(3, 0, "", 1);
 }
 END_TEST
 
@@ -158,7 +178,7 @@ START_TEST(test_sizes_count_each_device_once)
 	find("c", 0, "x");
 	selection_order(s, ORDER_BY_ID, 0, true);
 	expect_order("a b c");
-	expect_group(0, "x", 3);
+	expect_group(0, 0, "x", 3);
 	for (uint32_t i = 0; i < 3; i++)
 		ck_assert_uint_eq(selection_group_at(s, i), 0);
 }
@@ -170,7 +190,7 @@ START_TEST(test_a_tag_that_is_empty_is_none)
 	find("b", 0, NULL);
 	selection_order(s, ORDER_AS_GIVEN, 0, true);
 	ck_assert_uint_eq(selection_groups_n(s), 1);
-	expect_group(0, "", 2);
+	expect_group(0, 0, "", 2);
 }
 END_TEST
 
@@ -198,7 +218,7 @@ START_TEST(test_turns_are_even_for_any_groups)
 			last_rank = rank;
 		}
 		for (uint32_t g = 0, size; g < selection_groups_n(s); g++) {
-			selection_group(s, g, &size);
+			selection_group(s, g, &(uint8_t){0}, &size);
 			ck_assert_uint_eq(size, seen[g]);
 		}
 	}
@@ -219,7 +239,7 @@ START_TEST(test_the_turns_do_not_depend_on_whether_it_was_reset)
 	find_many(40, of, 4);
 	selection_order(s, ORDER_SHUFFLED, 3, true);
 	expect_order(first.data);
-	expect_group(0, "a", 20);
+	expect_group(0, 0, "a", 20);
 	buf_done(&first);
 }
 END_TEST
@@ -260,9 +280,9 @@ int main(void)
 	CASE("order", test_what_is_found_twice_counts_once_as_found_first,
 	     test_by_id_sorts_by_bytes_and_then_by_hub, test_nothing_found_is_in_order_too,
 	     test_a_shuffle_is_the_seeds_and_can_be_done_again);
-	CASE("groups", test_groups_take_turns, test_sizes_count_each_device_once,
-	     test_a_tag_that_is_empty_is_none, test_turns_are_even_for_any_groups,
-	     test_the_turns_do_not_depend_on_whether_it_was_reset);
+	CASE("groups", test_groups_take_turns, test_one_name_on_two_hubs_is_two_groups,
+	     test_sizes_count_each_device_once, test_a_tag_that_is_empty_is_none,
+	     test_turns_are_even_for_any_groups, test_the_turns_do_not_depend_on_whether_it_was_reset);
 	CASE("sets", test_a_set_of_ids_has_those_and_no_others);
 	return suite_run(suite);
 }

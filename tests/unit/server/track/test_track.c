@@ -463,6 +463,32 @@ START_TEST(test_each_read_asked_for_brings_one_piece_of_news)
 }
 END_TEST
 
+START_TEST(test_a_look_is_answered_to_who_asked_and_is_news_about_nobody)
+{
+	char one[] = "one", two[] = "two";
+
+	start(0, 120, 100);
+	track_look(track, "a", watch, on_selected, one);
+	track_look(track, "b", watch, on_selected, two);
+	track_read(track, 1, 0, "a", watch);
+	ck_assert_int_eq(run(0), 500); /* in turn with the reads, and paced with them */
+	answer(1, HUB_TROUBLE, 500);
+	answer_twin(0);
+	ck_told("two 500 rows0;one 200 rows0;");
+	ck_assert_uint_eq(outcomes[HUB_TROUBLE], 1);
+	run(500);
+	answer_twin(2);
+	ck_told("1/0 read@500;");
+	fake_hub_refuse(hub, ERR_INVALID);
+	track_look(track, "..", watch, on_selected, one);
+	run(1000);
+	run(1000);
+	ck_told("one 0 rows0;");
+	ck_assert(!track_uses(track, watch));
+	stop();
+}
+END_TEST
+
 START_TEST(test_reads_are_paced_by_rate)
 {
 	start(0, 120, 100); /* 2 a second */
@@ -718,7 +744,8 @@ int main(void)
 	      test_with_candidates_each_row_leads_to_one_point_read,
 	      test_a_hundred_thousand_watched_are_all_told_in_one_round);
 	TESTS(s, "reads and pace", test_each_read_asked_for_brings_one_piece_of_news,
-	      test_reads_are_paced_by_rate, test_after_429_its_kind_is_held_10_20_40_60_seconds,
+	      test_a_look_is_answered_to_who_asked_and_is_news_about_nobody, test_reads_are_paced_by_rate,
+	      test_after_429_its_kind_is_held_10_20_40_60_seconds,
 	      test_many_429_at_once_count_once_and_hold_no_queries,
 	      test_while_the_hub_is_shut_only_probes_go_out, test_probe_goes_out_past_queries_that_hang,
 	      test_selections_and_progress_take_turns,
