@@ -186,6 +186,41 @@ bool auth_permits(struct auth *a, const char *authorization, const char *method,
 	return ok;
 }
 
+static bool is_signed_by_device(const struct sas_token *token, const char *key)
+{
+	struct sas_key bytes;
+
+	return sas_key_read(key, &bytes) && sas_is_signed_by(token, &bytes);
+}
+
+bool auth_permits_device(struct auth *a, const char *token, const char *device_id, const char *primary_key,
+                         const char *secondary_key, int64_t now_ms, int64_t *ret_expires_at_s)
+{
+	struct buf path = BUF_INIT, resource = BUF_INIT;
+	const struct slot *slot;
+	struct sas_token read;
+	bool ok = false;
+
+	if (!sas_read(token, &read) || read.expires_at_s <= now_ms / 1000)
+		return false;
+	buf_printf(&path, "/devices/%s", device_id);
+	if (read.policy == NULL) {
+		ok = is_signed_by_device(&read, primary_key);
+		ok = is_signed_by_device(&read, secondary_key) || ok;
+		ok = ok && sas_resource(&read, &resource) &&
+		     sas_resource_covers(resource.data, a->host, path.data);
+	} else {
+		slot = token_find(a, token);
+		ok = slot != NULL && (slot->rights & DEVICE_CONNECT) != 0 &&
+		     sas_resource_covers(slot->resource, a->host, path.data);
+	}
+	if (ok)
+		*ret_expires_at_s = read.expires_at_s;
+	buf_done(&path);
+	buf_done(&resource);
+	return ok;
+}
+
 bool auth_has_policy(const char *policy)
 {
 	return policy_find(policy, strlen(policy)) < POLICIES_N;
@@ -198,6 +233,12 @@ void auth_connection_string(const struct auth *a, const char *policy, bool secon
 	assert(i < POLICIES_N);
 	buf_printf(out, "HostName=%s;SharedAccessKeyName=%s;SharedAccessKey=", a->host, policy);
 	sas_key_write(&a->keys[i][secondary], out);
+}
+
+void auth_device_connection_string(const struct auth *a, const char *device_id, const char *key,
+                                   struct buf *out)
+{
+	buf_printf(out, "HostName=%s;DeviceId=%s;SharedAccessKey=%s", a->host, device_id, key);
 }
 
 void auth_token(const struct auth *a, const char *policy, bool secondary, int64_t expires_at_s,

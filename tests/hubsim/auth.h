@@ -1,6 +1,6 @@
-/* auth: who may do what at the service door: the built-in policies of contract 1.3, each with two keys, and
- * the check of a request's token (1.2). Verified tokens are remembered, so that a client who keeps its token
- * costs no HMAC a call. Loop thread only. */
+/* auth: who may do what: the built-in policies of contract 1.3, each with two keys, and the check of a token
+ * (1.2), of a request or of a device that connects. Verified tokens are remembered, so that a client who
+ * keeps its token costs no HMAC a call. Loop thread only. */
 #ifndef ROLLCALL_TESTS_HUBSIM_AUTH_H
 #define ROLLCALL_TESTS_HUBSIM_AUTH_H
 
@@ -23,10 +23,18 @@ void auth_free(struct auth *a); /* NULL is fine */
 bool auth_permits(struct auth *a, const char *authorization, const char *method, const char *target,
                   int64_t now_ms);
 
+/* Whether a device may connect with this token: signed with one of its own keys (base64), or by a policy that
+ * lets devices connect. Gives until when it is good. */
+bool auth_permits_device(struct auth *a, const char *token, const char *device_id, const char *primary_key,
+                         const char *secondary_key, int64_t now_ms, int64_t *ret_expires_at_s);
+
 bool auth_has_policy(const char *policy);
 /* Append what a client needs, with the primary or the secondary key; policy must exist. */
 void auth_connection_string(const struct auth *a, const char *policy, bool secondary, struct buf *out);
 void auth_token(const struct auth *a, const char *policy, bool secondary, int64_t expires_at_s,
                 struct buf *out);
+/* key: base64. */
+void auth_device_connection_string(const struct auth *a, const char *device_id, const char *key,
+                                   struct buf *out);
 
 #endif

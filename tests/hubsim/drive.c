@@ -22,6 +22,7 @@ static void arm(struct drive *d, int64_t now_ms)
 static void turn(struct drive *d)
 {
 	int64_t now_ms = (int64_t)uv_now(d->loop) + d->clock_offset_ms;
+	bool has_more;
 
 	if (d->has_failed)
 		return;
@@ -32,7 +33,9 @@ static void turn(struct drive *d)
 			d->on_failed(d->arg);
 			return;
 		}
-	} while (http_turn(rest_http(d->rest)));
+		has_more = devices_turn(d->devices);
+		has_more = http_turn(rest_http(d->rest)) || has_more;
+	} while (has_more);
 	arm(d, now_ms);
 }
 

@@ -8,6 +8,7 @@
 
 #include <uv.h>
 
+#include "tests/hubsim/devices.h"
 #include "tests/hubsim/journal.h"
 #include "tests/hubsim/rest.h"
 #include "tests/world/world.h"
@@ -16,6 +17,7 @@ struct drive {
 	uv_loop_t *loop;
 	struct world *world;
 	struct rest *rest;
+	struct devices *devices;
 	struct journal *journal; /* NULL: none is kept */
 	int64_t clock_offset_ms; /* hub's time less loop's */
 	void (*on_failed)(

@@ -21,7 +21,6 @@
 #define HEAD_BYTES_MAX (16 * 1024)
 #define PIPELINE_BYTES_MAX (64 * 1024) /* input kept behind the request in hand */
 #define IDLE_BYTES_MAX (16 * 1024)     /* of buffers kept by a connection that has nothing to do */
-#define BACKLOG 4096
 
 enum exchange_state { READING, WAITING, ANSWERED, SENDING };
 
@@ -488,24 +487,16 @@ static void on_door_closed(uv_handle_t *handle)
 int http_listen(struct http *h, const struct sockaddr *address, SSL_CTX *tls, uint16_t *ret_port)
 {
 	struct door *door = xcalloc(1, sizeof *door);
-	struct sockaddr_storage bound;
-	int len = sizeof bound, error;
+	int error;
 
-	uv_tcp_init(h->loop, &door->tcp);
 	door->tcp.data = door;
 	door->tls = tls;
 	door->http = h;
-	error = uv_tcp_bind(&door->tcp, address, 0);
-	if (error == 0)
-		error = uv_listen((uv_stream_t *)&door->tcp, BACKLOG, on_connection);
-	if (error == 0)
-		error = uv_tcp_getsockname(&door->tcp, (struct sockaddr *)&bound, &len);
+	error = stream_listen(h->loop, &door->tcp, address, on_connection, ret_port);
 	if (error != 0) {
 		uv_close((uv_handle_t *)&door->tcp, on_door_closed);
 		return error;
 	}
-	/* the port stands at the same place for both families */
-	*ret_port = ntohs(((struct sockaddr_in *)&bound)->sin_port);
 	SLIST_INSERT_HEAD(&h->doors, door, next);
 	return 0;
 }

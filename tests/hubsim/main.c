@@ -14,6 +14,7 @@
 #include "server/base/log.h"
 #include "tests/hubsim/auth.h"
 #include "tests/hubsim/cert.h"
+#include "tests/hubsim/devices.h"
 #include "tests/hubsim/drive.h"
 #include "tests/hubsim/http.h"
 #include "tests/hubsim/journal.h"
@@ -34,11 +35,12 @@ struct hubsim {
 	struct world *world;
 	struct journal *journal;
 	struct rest *rest;
+	struct devices *devices;
 	struct drive drive;
 	SSL_CTX *tls;
 	uv_loop_t loop;
 	uv_signal_t on_term, on_int;
-	struct buf http_url, https_url; /* empty: no such door */
+	struct buf http_url, https_url, mqtt_url, mqtts_url; /* empty: no such door */
 	bool is_stopping;
 	int status;
 };
@@ -88,10 +90,25 @@ static bool auth_make(struct hubsim *h)
 	return ok;
 }
 
-static void credentials_print(const struct hubsim *h)
+static bool device_connection_string(const struct hubsim *h, struct buf *out)
+{
+	const char *id = h->options.device;
+	struct buf key = BUF_INIT;
+	bool ok = world_device_key(h->world, id, h->options.uses_secondary_key, &key) == ERR_OK;
+
+	if (ok) {
+		auth_device_connection_string(h->auth, id, key.data, out);
+		buf_putc(out, '\n');
+	}
+	buf_done(&key);
+	return ok || fail(id, "there is no such device in this fleet");
+}
+
+static bool credentials_print(const struct hubsim *h)
 {
 	const struct options *o = &h->options;
 	struct buf text = BUF_INIT;
+	bool ok;
 
 	if (o->prints_connection_string) {
 		auth_connection_string(h->auth, o->policy, o->uses_secondary_key, &text);
@@ -102,9 +119,13 @@ static void credentials_print(const struct hubsim *h)
 		           clock_now_ms() / 1000 + o->token_seconds, &text);
 		buf_putc(&text, '\n');
 	}
-	fputs(text.data, stdout);
-	fflush(stdout);
+	ok = o->device == NULL || device_connection_string(h, &text);
+	if (ok && text.len > 0) {
+		fputs(text.data, stdout);
+		fflush(stdout);
+	}
 	buf_done(&text);
+	return ok;
 }
 
 static bool temperament_load(struct hubsim *h, struct world_options *options)
@@ -160,7 +181,7 @@ static bool tls_make(struct hubsim *h)
 	struct buf why = BUF_INIT;
 	bool ok;
 
-	if (o->tls_listen.ss_family == 0)
+	if (o->tls_listen.ss_family == 0 && o->mqtt_listen.ss_family == 0)
 		return true;
 	ok = cert_context(o->cert_file, o->key_file, o->host, &h->tls, &why) == ERR_OK ||
 	     fail(why.data, NULL);
@@ -168,16 +189,21 @@ static bool tls_make(struct hubsim *h)
 	return ok;
 }
 
-static bool door_open(struct hubsim *h, const struct sockaddr_storage *address, SSL_CTX *tls,
+enum door { DOOR_SERVICE, DOOR_DEVICES };
+
+static bool door_open(struct hubsim *h, enum door door, const struct sockaddr_storage *address, SSL_CTX *tls,
                       struct buf *ret_url)
 {
+	static const char *const schemes[][2] = {{"http", "https"}, {"mqtt", "mqtts"}};
+	const struct sockaddr *at = (const struct sockaddr *)address;
 	char host[INET6_ADDRSTRLEN];
 	uint16_t port;
 	int error;
 
 	if (address->ss_family == 0)
 		return true;
-	error = http_listen(rest_http(h->rest), (const struct sockaddr *)address, tls, &port);
+	error = door == DOOR_SERVICE ? http_listen(rest_http(h->rest), at, tls, &port)
+	                             : devices_listen(h->devices, at, tls, &port);
 	if (error != 0)
 		return fail("cannot listen", uv_strerror(error));
 	if (address->ss_family == AF_INET6)
@@ -185,7 +211,7 @@ static bool door_open(struct hubsim *h, const struct sockaddr_storage *address, 
 	else
 		uv_ip4_name((const struct sockaddr_in *)address, host, sizeof host);
 	buf_printf(ret_url, address->ss_family == AF_INET6 ? "%s://[%s]:%u" : "%s://%s:%u",
-	           tls != NULL ? "https" : "http", host, port);
+	           schemes[door][tls != NULL], host, port);
 	return true;
 }
 
@@ -201,6 +227,10 @@ static bool ready_file_write(const struct hubsim *h, const char *path)
 		buf_printf(&text, ",\"http\":\"%s\"", h->http_url.data);
 	if (h->https_url.len > 0)
 		buf_printf(&text, ",\"https\":\"%s\"", h->https_url.data);
+	if (h->mqtt_url.len > 0)
+		buf_printf(&text, ",\"mqtt\":\"%s\"", h->mqtt_url.data);
+	if (h->mqtts_url.len > 0)
+		buf_printf(&text, ",\"mqtts\":\"%s\"", h->mqtts_url.data);
 	buf_printf(&text, ",\"connectionString\":\"%s\"}\n", string.data);
 	/* whoever waits for the file sees it whole */
 	buf_printf(&fresh, "%s.new", path);
@@ -224,6 +254,10 @@ static bool ready_tell(const struct hubsim *h)
 		printf(" http=%s", h->http_url.data);
 	if (h->https_url.len > 0)
 		printf(" https=%s", h->https_url.data);
+	if (h->mqtt_url.len > 0)
+		printf(" mqtt=%s", h->mqtt_url.data);
+	if (h->mqtts_url.len > 0)
+		printf(" mqtts=%s", h->mqtts_url.data);
 	puts("");
 	fflush(stdout);
 	return true;
@@ -239,6 +273,7 @@ static void stop(struct hubsim *h, int status)
 	h->is_stopping = true;
 	h->status = status;
 	drive_stop(&h->drive);
+	devices_stop(h->devices);
 	http_stop(rest_http(h->rest));
 	uv_close((uv_handle_t *)&h->on_term, NULL);
 	uv_close((uv_handle_t *)&h->on_int, NULL);
@@ -266,9 +301,11 @@ static void run(struct hubsim *h)
 	/* from here on the hub's time only grows: world knows no steps back */
 	clock_offset_ms = clock_now_ms() - (int64_t)uv_now(&h->loop);
 	h->rest = rest_new(&h->loop, h->world, h->auth, clock_offset_ms);
+	h->devices = devices_new(&h->loop, h->world, h->auth, h->options.host, clock_offset_ms);
 	h->drive = (struct drive){.loop = &h->loop,
 	                          .world = h->world,
 	                          .rest = h->rest,
+	                          .devices = h->devices,
 	                          .journal = h->journal,
 	                          .clock_offset_ms = clock_offset_ms,
 	                          .on_failed = on_journal_failed,
@@ -280,8 +317,10 @@ static void run(struct hubsim *h)
 	uv_signal_start(&h->on_int, on_signal, SIGINT);
 	drive_start(&h->drive);
 	if (!h->is_stopping &&
-	    (!door_open(h, &h->options.listen, NULL, &h->http_url) ||
-	     !door_open(h, &h->options.tls_listen, h->tls, &h->https_url) || !ready_tell(h)))
+	    (!door_open(h, DOOR_SERVICE, &h->options.listen, NULL, &h->http_url) ||
+	     !door_open(h, DOOR_SERVICE, &h->options.tls_listen, h->tls, &h->https_url) ||
+	     !door_open(h, DOOR_DEVICES, &h->options.mqtt_plain_listen, NULL, &h->mqtt_url) ||
+	     !door_open(h, DOOR_DEVICES, &h->options.mqtt_listen, h->tls, &h->mqtts_url) || !ready_tell(h)))
 		stop(h, EXIT_FAILED);
 	uv_run(&h->loop, UV_RUN_DEFAULT);
 }
@@ -303,22 +342,22 @@ static int serve(struct hubsim *h)
 	files_raise();
 	uv_loop_init(&h->loop);
 	h->status = EXIT_FAILED;
-	if (tls_make(h) && world_make(h) && journal_make(h))
+	if (tls_make(h) && journal_make(h))
 		run(h);
 	rest_free(h->rest);
+	devices_free(h->devices);
 	if (uv_loop_close(&h->loop) != 0)
 		abort();
 	journal_close(h->journal);
-	if (h->world != NULL && h->options.usage_file != NULL &&
-	    usage_write(h->world, h->options.usage_file) != ERR_OK) {
+	if (h->options.usage_file != NULL && usage_write(h->world, h->options.usage_file) != ERR_OK) {
 		fail(h->options.usage_file, strerror(errno));
 		h->status = EXIT_FAILED;
 	}
-	world_free(h->world);
 	SSL_CTX_free(h->tls);
-	temperament_done(&h->temperament);
 	buf_done(&h->http_url);
 	buf_done(&h->https_url);
+	buf_done(&h->mqtt_url);
+	buf_done(&h->mqtts_url);
 	return h->status;
 }
 
@@ -326,7 +365,7 @@ int main(int argc, char **argv)
 {
 	struct hubsim h;
 	struct buf why = BUF_INIT;
-	bool prints;
+	bool needs_world;
 	int status = EXIT_FAILED;
 
 	memset(&h, 0, sizeof h);
@@ -339,15 +378,11 @@ int main(int argc, char **argv)
 		fputs(h.options.wants_help ? options_help : "hubsim " ROLLCALL_VERSION "\n", stdout);
 		return EXIT_SUCCESS;
 	}
-	prints = h.options.prints_connection_string || h.options.token_seconds > 0;
-	if (!auth_make(&h))
-		return EXIT_FAILED;
-	if (prints)
-		credentials_print(&h);
-	if (!options_have_door(&h.options) && prints)
-		status = EXIT_SUCCESS;
-	else
-		status = serve(&h);
+	needs_world = options_have_door(&h.options) || h.options.device != NULL;
+	if (auth_make(&h) && (!needs_world || world_make(&h)) && credentials_print(&h))
+		status = options_have_door(&h.options) ? serve(&h) : EXIT_SUCCESS;
+	world_free(h.world);
+	temperament_done(&h.temperament);
 	auth_free(h.auth);
 	return status;
 }

@@ -23,8 +23,9 @@ const char options_help[] =
         "Doors (HOST: 127.0.0.1, ::1 in brackets, or localhost; PORT 0: any free one)\n"
         "  --listen HOST:PORT         service REST, plain (127.0.0.1:8081 where no door is named)\n"
         "  --tls-listen HOST:PORT     service REST, TLS 1.2 and up\n"
-        "  --mqtt-listen HOST:PORT    device MQTT: not yet\n"
-        "  --cert FILE, --key FILE    of the TLS door (hubsim-cert.pem, hubsim-key.pem); made at first start if both\n"
+        "  --mqtt-listen HOST:PORT    device MQTT 3.1.1, TLS 1.2 and up\n"
+        "  --mqtt-plain-listen HOST:PORT  the same, plain; HOST on this machine only\n"
+        "  --cert FILE, --key FILE    of the TLS doors (hubsim-cert.pem, hubsim-key.pem); made at first start if both\n"
         "                             are absent, and then the certificate is what clients take as CA file\n"
         "  --allow-remote             let doors be opened to other machines\n"
         "\n"
@@ -44,16 +45,19 @@ const char options_help[] =
         "  --secret-file FILE         what the policies' keys are made from; without it they are known to all\n"
         "  --print-connection-string  print the policy's connection string\n"
         "  --print-token SECONDS      print a SAS token of the policy that lives so long\n"
-        "                             (where no door is named, either prints and ends)\n"
+        "  --print-device-connection-string ID  print that device's connection string: of --devices and --seed\n"
+        "                             (where no door is named, each prints and ends)\n"
         "\n"
         "Running\n"
-        "  --ready-file FILE          written once the doors are open: JSON with pid, http, https, connectionString\n"
+        "  --ready-file FILE          written once the doors are open: JSON with pid, http, https, mqtt, mqtts,\n"
+        "                             connectionString\n"
         "  --help, --version\n"
         "\n"
-        "When the doors are open, one line on standard output says so: \"hubsim: ready http=URL https=URL\".\n"
+        "When the doors are open, one line on standard output says so: \"hubsim: ready http=URL https=URL mqtt=URL\n"
+        "mqtts=URL\", as far as they are.\n"
         "SIGTERM and SIGINT end it with status 0. Status 1: it failed; 2: the command line is wrong.\n";
 
-enum kind { FLAG, TEXT, NUMBER, SEED, ADDRESS, SKU, BOOT, LATER };
+enum kind { FLAG, TEXT, NUMBER, SEED, ADDRESS, SKU, BOOT };
 
 struct entry {
 	const char *name;
@@ -73,7 +77,8 @@ static const struct entry entries[] = {
 	}
         E("listen", ADDRESS, listen),
         E("tls-listen", ADDRESS, tls_listen),
-        {"mqtt-listen", LATER, 0, 0, 0},
+        E("mqtt-listen", ADDRESS, mqtt_listen),
+        E("mqtt-plain-listen", ADDRESS, mqtt_plain_listen),
         E("cert", TEXT, cert_file),
         E("key", TEXT, key_file),
         E("allow-remote", FLAG, allows_remote),
@@ -89,6 +94,7 @@ static const struct entry entries[] = {
         E("policy", TEXT, policy),
         E("secret-file", TEXT, secret_file),
         E("print-connection-string", FLAG, prints_connection_string),
+        E("print-device-connection-string", TEXT, device),
         E_NUMBER("print-token", token_seconds, 1, TOKEN_SECONDS_MAX),
         E("ready-file", TEXT, ready_file),
         E("help", FLAG, wants_help),
@@ -137,11 +143,13 @@ static bool read_address(const char *text, struct sockaddr_storage *ret_address)
 	return inet_pton(AF_INET, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, &v4->sin_addr) == 1;
 }
 
-static bool is_loopback(const struct sockaddr_storage *address)
+/* A door, and not on the loopback device. */
+static bool is_remote(const struct sockaddr_storage *address)
 {
 	if (address->ss_family == AF_INET6)
-		return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)address)->sin6_addr);
-	return ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 == 127;
+		return !IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)address)->sin6_addr);
+	return address->ss_family != 0 &&
+	       ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 != 127;
 }
 
 static bool read_sku(const char *text, enum world_sku *ret_sku)
@@ -223,9 +231,6 @@ static bool read_entry(const struct entry *entry, const char *text, struct optio
 		buf_printf(why, "--%s: must be seconds, or LEAST-MOST, from 0.001 to %.0f", entry->name,
 		           BOOT_SECONDS_MAX);
 		return false;
-	case LATER:
-		buf_printf(why, "--%s: not yet, devices have no door in this version", entry->name);
-		return false;
 	}
 	abort();
 }
@@ -233,9 +238,11 @@ static bool read_entry(const struct entry *entry, const char *text, struct optio
 /* What must hold of the options together. */
 static bool are_sound(const struct options *o, struct buf *why)
 {
-	if (!o->allows_remote && ((o->listen.ss_family != 0 && !is_loopback(&o->listen)) ||
-	                          (o->tls_listen.ss_family != 0 && !is_loopback(&o->tls_listen))))
+	if (!o->allows_remote &&
+	    (is_remote(&o->listen) || is_remote(&o->tls_listen) || is_remote(&o->mqtt_listen)))
 		buf_puts(why, "a door to other machines needs --allow-remote");
+	else if (is_remote(&o->mqtt_plain_listen))
+		buf_puts(why, "--mqtt-plain-listen: must be an address of this machine only");
 	else if (!auth_has_policy(o->policy))
 		buf_puts(why, "--policy: must be one of " AUTH_POLICIES_TEXT);
 	else if (o->host[0] == '\0' || strlen(o->host) > 253 ||
@@ -249,7 +256,8 @@ static bool are_sound(const struct options *o, struct buf *why)
 
 bool options_have_door(const struct options *o)
 {
-	return o->listen.ss_family != 0 || o->tls_listen.ss_family != 0;
+	return o->listen.ss_family != 0 || o->tls_listen.ss_family != 0 || o->mqtt_listen.ss_family != 0 ||
+	       o->mqtt_plain_listen.ss_family != 0;
 }
 
 bool options_read(int argc, char *const *argv, struct options *ret_options, struct buf *ret_why)
@@ -295,7 +303,7 @@ bool options_read(int argc, char *const *argv, struct options *ret_options, stru
 		buf_printf(ret_why, "%s: what is this?", argv[optind]);
 		return false;
 	}
-	if (!options_have_door(&o) && !o.prints_connection_string && o.token_seconds == 0)
+	if (!options_have_door(&o) && !o.prints_connection_string && o.token_seconds == 0 && o.device == NULL)
 		(void)read_address("127.0.0.1:8081", &o.listen);
 	if (!are_sound(&o, ret_why))
 		return false;

@@ -10,10 +10,12 @@
 #include "tests/world/world.h"
 
 struct options {
-	struct sockaddr_storage listen, tls_listen; /* ss_family 0: no such door */
+	struct sockaddr_storage listen, tls_listen, mqtt_listen,
+	        mqtt_plain_listen; /* ss_family 0: no such door */
 	bool allows_remote;
 	const char *cert_file, *key_file;
 	const char *host;        /* the hub's HostName */
+	const char *device;      /* whose connection string is printed; NULL: none's */
 	const char *policy;      /* whose connection string or token is printed */
 	bool uses_secondary_key; /* its second key instead of its first */
 	const char *secret_file; /* NULL: the built-in secret */

@@ -81,6 +81,8 @@ void peer_start(struct peer *p, const char *const *args)
 	close(out);
 	p->port = port_of(ready, " http=http://127.0.0.1:");
 	p->tls_port = port_of(ready, " https=https://127.0.0.1:");
+	p->mqtt_port = port_of(ready, " mqtt=mqtt://127.0.0.1:");
+	p->mqtts_port = port_of(ready, " mqtts=mqtts://127.0.0.1:");
 }
 
 static int wait_for(pid_t pid)

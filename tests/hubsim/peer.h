@@ -10,9 +10,9 @@
 
 struct peer {
 	pid_t pid;
-	uint16_t port, tls_port; /* 0: no such door */
-	char folder[64];         /* its working directory, empty at first */
-	struct buf printed;      /* standard output up to the ready line */
+	uint16_t port, tls_port, mqtt_port, mqtts_port; /* 0: no such door */
+	char folder[64];                                /* its working directory, empty at first */
+	struct buf printed;                             /* standard output up to the ready line */
 };
 
 /* Runs program $HUBSIM with args, ended by NULL, in a folder of its own. Where it opens a door, comes back

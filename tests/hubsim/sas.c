@@ -224,20 +224,23 @@ static void percent_encode(const char *s, size_t len, struct buf *out)
 	}
 }
 
-void sas_write(const char *host, const char *policy, const struct sas_key *key, int64_t expires_at_s,
+void sas_write(const char *resource, const char *policy, const struct sas_key *key, int64_t expires_at_s,
                struct buf *out)
 {
 	struct buf uri = BUF_INIT, expiry = BUF_INIT, base64 = BUF_INIT;
 	struct sas_key signature = {.len = SAS_SIGNATURE_BYTES};
 
-	percent_encode(host, strlen(host), &uri);
+	percent_encode(resource, strlen(resource), &uri);
 	buf_printf(&expiry, "%lld", (long long)expires_at_s);
 	sign(uri.data, uri.len, expiry.data, expiry.len, key, signature.bytes);
 	sas_key_write(&signature, &base64);
 	buf_printf(out, "%ssr=%s&sig=", scheme, uri.data);
 	percent_encode(base64.data, base64.len, out);
-	buf_printf(out, "&se=%s&skn=", expiry.data);
-	percent_encode(policy, strlen(policy), out);
+	buf_printf(out, "&se=%s", expiry.data);
+	if (policy != NULL) {
+		buf_puts(out, "&skn=");
+		percent_encode(policy, strlen(policy), out);
+	}
 	buf_done(&uri);
 	buf_done(&expiry);
 	buf_done(&base64);

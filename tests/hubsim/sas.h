@@ -43,8 +43,9 @@ bool sas_resource(const struct sas_token *token, struct buf *out);
  * the host without regard to case and port, the path by whole segments. */
 bool sas_resource_covers(const char *resource, const char *host, const char *path);
 
-/* Appends a token for the whole of host, as the Azure docs' samples write it. */
-void sas_write(const char *host, const char *policy, const struct sas_key *key, int64_t expires_at_s,
+/* Appends a token for resource ("host", or "host/devices/id"), as the Azure docs' samples write it. policy:
+ * NULL where key is a device's own. */
+void sas_write(const char *resource, const char *policy, const struct sas_key *key, int64_t expires_at_s,
                struct buf *out);
 
 /* Appends s with %XX decoded; false where an escape is broken or stands for a NUL. */

@@ -5,6 +5,7 @@
 #include "tests/hubsim/stream.h"
 
 #include <assert.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -13,6 +14,7 @@
 #include "server/base/buf.h"
 
 #define LINGER_MAX_MS 1000
+#define BACKLOG 4096
 
 enum stream_state { STREAM_OPEN, STREAM_FINISHING, STREAM_LINGERING, STREAM_CLOSED };
 
@@ -195,6 +197,24 @@ static void tls_start(struct stream *s, SSL_CTX *tls)
 		abort();
 	SSL_set_bio(s->ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
 	SSL_set_accept_state(s->ssl);
+}
+
+int stream_listen(uv_loop_t *loop, uv_tcp_t *tcp, const struct sockaddr *address,
+                  uv_connection_cb on_connection, uint16_t *ret_port)
+{
+	struct sockaddr_storage bound;
+	int len = sizeof bound, error;
+
+	uv_tcp_init(loop, tcp);
+	error = uv_tcp_bind(tcp, address, 0);
+	if (error == 0)
+		error = uv_listen((uv_stream_t *)tcp, BACKLOG, on_connection);
+	if (error == 0)
+		error = uv_tcp_getsockname(tcp, (struct sockaddr *)&bound, &len);
+	/* the port stands at the same place for both families */
+	if (error == 0)
+		*ret_port = ntohs(((struct sockaddr_in *)&bound)->sin_port);
+	return error;
 }
 
 struct stream *stream_accept(uv_stream_t *listener, SSL_CTX *tls, const struct stream_events *events,

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <openssl/ssl.h>
 #include <uv.h>
@@ -20,6 +21,10 @@ struct stream_events {
 	void (*on_end)(void *arg);
 };
 
+/* Opens a door at address; tcp is uninitialised but for its data. Gives 0 and the real port, or a libuv
+ * error: then too tcp is to be closed. */
+int stream_listen(uv_loop_t *loop, uv_tcp_t *tcp, const struct sockaddr *address,
+                  uv_connection_cb on_connection, uint16_t *ret_port);
 /* Takes the connection that waits at listener; NULL where that fails. Borrows tls (NULL: plain), keeps events
  * and arg. */
 struct stream *stream_accept(uv_stream_t *listener, SSL_CTX *tls, const struct stream_events *events,

@@ -250,7 +250,8 @@ static void read_families(struct reader *r, const json_t *value, unsigned *ret_f
 	} families[] = {{"methods", WORLD_METHODS},
 	                {"twins", WORLD_TWINS},
 	                {"queries", WORLD_QUERIES},
-	                {"registry", WORLD_REGISTRY}};
+	                {"registry", WORLD_REGISTRY},
+	                {"connects", WORLD_CONNECTS}};
 	const json_t *item;
 	size_t i;
 
@@ -265,10 +266,10 @@ static void read_families(struct reader *r, const json_t *value, unsigned *ret_f
 		}
 		*ret_families |= bit;
 		if (bit == 0)
-			wrong(r, "element %zu must be methods, twins, queries or registry", i);
+			wrong(r, "element %zu must be methods, twins, queries, registry or connects", i);
 	}
 	if (json_array_size(value) == 0)
-		wrong(r, "must be a list of methods, twins, queries, registry");
+		wrong(r, "must be a list of methods, twins, queries, registry, connects");
 }
 
 static void read_fault_member(struct reader *r, const char *name, const json_t *value, struct world_fault *f)

@@ -634,7 +634,11 @@ START_TEST(test_a_wrong_command_line_is_refused_with_the_reason)
 		int status;
 		const char *args[5], *reason;
 	} rows[] = {
-	        {2, {"--mqtt-listen", "127.0.0.1:0"}, "--mqtt-listen: not yet"},
+	        {2, {"--mqtt-listen", "0.0.0.0:0"}, "--allow-remote"},
+	        {2,
+	         {"--mqtt-plain-listen", "0.0.0.0:0", "--allow-remote"},
+	         "--mqtt-plain-listen: must be an address of this machine only"},
+	        {1, {"--print-device-connection-string", "dev-000100"}, "no such device"},
 	        {2, {"--listen", "0.0.0.0:0"}, "--allow-remote"},
 	        {2, {"--tls-listen", "[::]:0"}, "--allow-remote"},
 	        {2, {"--listen", "example.org:80"}, "--listen: must be"},

@@ -119,23 +119,24 @@ START_TEST(test_every_fault_of_a_file_is_named_with_its_place)
 	        "\"history\":1,\"siteSize\":0,\"idPrefix\":\"a b\",\"quirks\":{\"page_max\":2,\"none\":0},"
 	        "\"faults\":[{\"kind\":\"cutAfter\"},{\"kind\":\"bad\",\"family\":1},{},"
 	        "{\"kind\":\"slow\",\"fromMs\":5,\"untilMs\":5,\"families\":[\"methods\",\"all\"]}],\"what\":0}"));
-	ck_assert_str_eq(wrong.data,
-	                 "/tempers/sleepy: there is no such temper\n"
-	                 "/tempers/slow: must be a share, 0 to 1\n"
-	                 "/bootMs: must be from 0 to 31622400000 ms, the lesser first\n"
-	                 "/answerMs: must be from 0 to 31622400000 ms, the lesser first\n"
-	                 "/agents: must be a share, 0 to 1\n"
-	                 "/history: must be true or false\n"
-	                 "/siteSize: must be a whole number from 1 to 1000000000\n"
-	                 "/idPrefix: must be 1 to 64 letters, digits, - _ .\n"
-	                 "/quirks/page_max: there is no such quirk, or not with this value\n"
-	                 "/quirks/none: there is no such quirk, or not with this value\n"
-	                 "/faults/1/kind: there is no such fault\n"
-	                 "/faults/1/family: there is no such member\n"
-	                 "/faults/2: must be an object with a kind\n"
-	                 "/faults/3/families: element 1 must be methods, twins, queries or registry\n"
-	                 "/faults/3: ends before it begins\n"
-	                 "/what: there is no such member\n");
+	ck_assert_str_eq(
+	        wrong.data,
+	        "/tempers/sleepy: there is no such temper\n"
+	        "/tempers/slow: must be a share, 0 to 1\n"
+	        "/bootMs: must be from 0 to 31622400000 ms, the lesser first\n"
+	        "/answerMs: must be from 0 to 31622400000 ms, the lesser first\n"
+	        "/agents: must be a share, 0 to 1\n"
+	        "/history: must be true or false\n"
+	        "/siteSize: must be a whole number from 1 to 1000000000\n"
+	        "/idPrefix: must be 1 to 64 letters, digits, - _ .\n"
+	        "/quirks/page_max: there is no such quirk, or not with this value\n"
+	        "/quirks/none: there is no such quirk, or not with this value\n"
+	        "/faults/1/kind: there is no such fault\n"
+	        "/faults/1/family: there is no such member\n"
+	        "/faults/2: must be an object with a kind\n"
+	        "/faults/3/families: element 1 must be methods, twins, queries, registry or connects\n"
+	        "/faults/3: ends before it begins\n"
+	        "/what: there is no such member\n");
 	ck_assert(!reads("{\"tempers\":{\"slow\":0.6,\"deaf\":0.6}}"));
 	ck_assert_str_eq(wrong.data, "/tempers: the shares add up to 1.200, more than the whole fleet\n");
 	done();

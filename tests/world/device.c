@@ -9,6 +9,7 @@
  * device that comes up by itself, are acts that begin at JOIN. */
 #include "tests/world/internal.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -489,6 +490,7 @@ void device_call(struct world *w, struct device *d, struct call *call)
 	int64_t answer_ms = world_draw(w, is_slow ? w->options.slow_answer : w->options.answer);
 	int64_t start_ms = answer_ms + world_draw(w, is_slow ? w->options.slow_report : w->options.report);
 
+	assert(!d->is_outside);
 	switch ((enum world_temper)d->temper) {
 	case WORLD_REFUSING:
 		refuse(w, d, call, answer_ms);

@@ -170,6 +170,7 @@ static void make_live(struct world *w, struct device *d)
 	                        .generation = d->live.generation + 1,
 	                        .link_at_ms = w->now_ms};
 	d->temper = WORLD_OK;
+	d->is_outside = false;
 	d->life++;
 	w->fleet.exist_n++;
 }
@@ -183,6 +184,7 @@ struct device *fleet_create(struct world *w, const char *id)
 		d = add_slot(w, id);
 	lag_ms = begin_change(w, d, 0);
 	make_live(w, d);
+	d->is_outside = true;
 	end_change(w, d, lag_ms);
 	return d;
 }
@@ -218,7 +220,7 @@ void fleet_enable(struct world *w, struct device *d, bool is_enabled)
 	w->fleet.disabled_n += !is_enabled;
 	w->fleet.disabled_n -= is_enabled;
 	end_change(w, d, lag_ms);
-	if (is_enabled && d->temper != WORLD_OFFLINE)
+	if (is_enabled && !d->is_outside && d->temper != WORLD_OFFLINE)
 		device_join_at(w, d, w->now_ms + world_draw(w, w->options.boot));
 }
 
@@ -293,6 +295,7 @@ void fleet_done(struct world *w)
 
 		device_forget(w, d);
 		registry_forget(d);
+		link_drop(d);
 		view_done(w, &d->live);
 		if (d->indexed != NULL)
 			view_done(w, &d->indexed->view);
@@ -322,7 +325,19 @@ static const struct event_kind subscribed = {on_subscribed, agenda_keep};
 
 bool fleet_is_ready(const struct device *d)
 {
-	return d->live.is_connected && d->subscription.place == 0;
+	return d->live.is_connected && d->subscription.place == 0 &&
+	       (d->link == NULL || link_takes(d, WORLD_LINK_METHODS));
+}
+
+void fleet_subscribed(struct world *w, struct device *d, bool is_subscribed)
+{
+	agenda_remove(&w->agenda, &d->subscription);
+	if (!is_subscribed)
+		return;
+	if (w->options.subscribe_ms > 0)
+		agenda_put(&w->agenda, &d->subscription, &subscribed, w->now_ms + w->options.subscribe_ms);
+	else
+		become_ready(w, d);
 }
 
 static void set_link(struct world *w, struct device *d, bool is_connected)
@@ -342,18 +357,16 @@ void fleet_connect(struct world *w, struct device *d)
 	if (d->live.is_connected || d->live.is_disabled || !d->live.exists)
 		return;
 	set_link(w, d, true);
-	if (w->options.subscribe_ms > 0)
-		agenda_put(&w->agenda, &d->subscription, &subscribed, w->now_ms + w->options.subscribe_ms);
-	else
-		become_ready(w, d);
+	fleet_subscribed(w, d, d->link == NULL);
 }
 
 void fleet_disconnect(struct world *w, struct device *d)
 {
 	if (!d->live.is_connected)
 		return;
-	agenda_remove(&w->agenda, &d->subscription);
+	fleet_subscribed(w, d, false);
 	set_link(w, d, false);
+	link_end(w, d);
 	method_on_link_lost(w, d);
 }
 
@@ -380,6 +393,17 @@ static bool merge(struct world *w, struct doc_node *section, const struct doc_no
 	                                  w->options.quirks.children_without_metadata == 0};
 
 	return doc_merge(w->docs, section, patch, &stamp) || rewrite == 1;
+}
+
+bool fleet_report_fits(struct world *w, const struct device *d, const struct doc_node *patch)
+{
+	struct doc_node *next = doc_clone(w->docs, d->live.reported);
+	bool fits;
+
+	merge(w, next, patch, 0);
+	fits = doc_bytes(w->docs, next) <= SECTION_BYTES_MAX;
+	doc_free(w->docs, next);
+	return fits;
 }
 
 void fleet_report(struct world *w, struct device *d, const struct doc_node *patch)
@@ -439,7 +463,7 @@ static struct doc_node *written(struct world *w, const struct doc_node *old, con
 bool fleet_write(struct world *w, struct device *d, const json_t *tags, const json_t *desired, bool replaces)
 {
 	struct view *v = &d->live;
-	struct doc_node *new_tags = NULL, *new_desired = NULL;
+	struct doc_node *new_tags = NULL, *new_desired = NULL, *old_desired = NULL;
 	int64_t lag_ms;
 
 	if (tags != NULL) {
@@ -461,12 +485,16 @@ bool fleet_write(struct world *w, struct device *d, const json_t *tags, const js
 		v->tags = new_tags;
 	}
 	if (new_desired != NULL) {
-		doc_free(w->docs, v->desired);
+		old_desired = v->desired;
 		v->desired = new_desired;
 		v->desired_version++;
 	}
 	v->version++;
 	v->etag_no = ++w->fleet.etag_no;
 	end_change(w, d, lag_ms);
+	if (old_desired != NULL) {
+		link_push_desired(w, d, old_desired, replaces || json_is_null(desired) ? NULL : desired);
+		doc_free(w->docs, old_desired);
+	}
 	return true;
 }

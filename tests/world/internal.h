@@ -127,9 +127,11 @@ struct device {
 	struct calls calls;         /* that wait for its link or its answer */
 	struct acts parked;         /* that wait for its link */
 	struct event subscription;  /* the end of the subscription race after a connect */
+	struct world_link *link;    /* NULL: not connected, or simulated */
 	uint32_t no, life;          /* life: +1 at each restart */
 	uint32_t boots, acts, trouble_left, inflight;
 	uint8_t temper;
+	bool is_outside; /* nothing is simulated here: registered over REST, or has been linked */
 };
 
 enum {
@@ -150,7 +152,7 @@ struct device *fleet_at(const struct world *w, uint32_t no);
 struct device *fleet_find(const struct world *w, const char *id);
 /* Gives a registered device or NULL. */
 struct device *fleet_get(const struct world *w, const char *id);
-/* Registers id (free or deleted): enabled, empty twin, not connected. */
+/* Registers id (free or deleted): enabled, empty twin, not connected, nothing simulated. */
 struct device *fleet_create(struct world *w, const char *id);
 void fleet_delete(struct world *w, struct device *d);
 void fleet_enable(struct world *w, struct device *d, bool is_enabled);
@@ -163,14 +165,29 @@ const struct view *fleet_indexed(const struct device *d);
  * Nothing where it is so already. */
 void fleet_connect(struct world *w, struct device *d);
 void fleet_disconnect(struct world *w, struct device *d);
+/* d, connected, has subscribed to methods, or the contrary. */
+void fleet_subscribed(struct world *w, struct device *d, bool is_subscribed);
 bool fleet_is_ready(const struct device *d); /* connected and subscribed to methods */
 /* connectionState, which may lag. */
 bool fleet_shows_connected(const struct world *w, const struct view *v);
 /* Merges a patch (borrowed) into a section of the live twin and moves its version and metadata. */
 void fleet_report(struct world *w, struct device *d, const struct doc_node *patch);
+/* Whether reported stays within its limit with that patch. */
+bool fleet_report_fits(struct world *w, const struct device *d, const struct doc_node *patch);
 /* The same for a service write: false where it breaks a limit (nothing is changed then). NULL leaves a
  * section as it is. A replacement takes the place of the whole section. */
 bool fleet_write(struct world *w, struct device *d, const json_t *tags, const json_t *desired, bool replaces);
+
+/* --- link.c: devices from outside --- */
+
+void link_call(struct world *w, struct device *d, struct call *call);
+bool link_takes(const struct device *d, unsigned subscription);
+/* desired has changed from old to what it is now: by patch, or NULL: was replaced. */
+void link_push_desired(struct world *w, struct device *d, const struct doc_node *old, const json_t *patch);
+/* The hub ends d's link, if it has one. */
+void link_end(struct world *w, struct device *d);
+/* The world ends. */
+void link_drop(struct device *d);
 
 /* --- device.c: what runs on a device --- */
 
@@ -187,6 +204,10 @@ void device_forget(struct world *w, struct device *d); /* its parked acts: the w
 void device_introduce(struct world *w, struct device *d, struct rng *rng);
 
 /* --- rest.c: requests and answers --- */
+
+enum {
+	TRACKING_ID_SIZE = 40,
+};
 
 enum call_state {
 	CALL_COMING,     /* on the wire to the hub, or held back by a throttle */
@@ -227,6 +248,7 @@ struct call {
 	int64_t response_ms, connect_ms;
 	int reply_status;  /* what the device answers at reply; 0: the connection is cut */
 	const char *reply; /* JSON text */
+	char *link_reply;  /* what reply points to, from outside */
 
 	/* answer */
 	bool is_cut, closes;
@@ -234,7 +256,7 @@ struct call {
 	const char *error_code, *item_type;
 	char *next; /* continuation */
 	char etag[40];
-	char tracking_id[40];
+	char tracking_id[TRACKING_ID_SIZE];
 	struct buf out;
 
 	struct event timer, reply_event;
@@ -244,6 +266,7 @@ struct call {
 void rest_start(struct world *w, const struct world_request *r, void *ticket);
 /* What is left of calls when the world ends. */
 void rest_done(struct world *w);
+void rest_make_tracking_id(struct world *w, char out[TRACKING_ID_SIZE]);
 /* All below end a call; it is gone for the caller of these. The body of an answer is in call->out. */
 void rest_answer(struct world *w, struct call *call, int status);
 void rest_cut(struct world *w, struct call *call);
@@ -299,6 +322,8 @@ void registry_bulk(struct world *w, struct call *call);
 void registry_device_statistics(struct world *w, struct call *call);
 void registry_service_statistics(struct world *w, struct call *call);
 void registry_forget(struct device *d); /* what only the registry knew of it */
+/* Appends a key of the identity, base64. */
+void registry_key(const struct world *w, const struct device *d, size_t which, struct buf *out);
 /* Appends the base64 text of the identity's etag, without quotes. */
 void registry_etag(const struct device *d, struct buf *out);
 void registry_base64(const unsigned char *data, size_t n, struct buf *out);

@@ -164,7 +164,10 @@ static void deliver(struct world *w, struct call *call)
 	                                .payload = call->payload,
 	                                .attempt_id = call->attempt_id,
 	                                .call = call->no});
-	device_call(w, d, call);
+	if (d->link != NULL)
+		link_call(w, d, call);
+	else
+		device_call(w, d, call);
 }
 
 void method_perform(struct world *w, struct call *call)

@@ -56,7 +56,7 @@ void registry_etag(const struct device *d, struct buf *out)
 
 /* --- The document --- */
 
-static void print_key(const struct world *w, const struct device *d, size_t which, struct buf *out)
+void registry_key(const struct world *w, const struct device *d, size_t which, struct buf *out)
 {
 	const struct identity *identity = d->identity;
 	uint64_t seed[] = {w->options.seed, d->no, d->live.generation, which,
@@ -106,9 +106,9 @@ static void print_identity(const struct world *w, const struct device *d, struct
 	print_time("lastActivityTime", activity_ms, out);
 	buf_puts(out,
 	         "\"cloudToDeviceMessageCount\":0,\"authentication\":{\"symmetricKey\":{\"primaryKey\":\"");
-	print_key(w, d, 0, out);
+	registry_key(w, d, 0, out);
 	buf_puts(out, "\",\"secondaryKey\":\"");
-	print_key(w, d, 1, out);
+	registry_key(w, d, 1, out);
 	buf_printf(
 	        out,
 	        "\"},\"x509Thumbprint\":{\"primaryThumbprint\":null,\"secondaryThumbprint\":null},\"type\":\"%s\"},"

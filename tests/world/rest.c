@@ -14,7 +14,7 @@
 
 enum {
 	SEGMENTS_MAX = 6,
-	TRACKING_BYTES = 36,
+	TRACKING_BYTES = 36, /* of a UUID */
 };
 
 struct route {
@@ -72,6 +72,7 @@ static void free_call(struct world *w, struct call *call)
 	free(call->method);
 	free(call->payload);
 	free(call->attempt_id);
+	free(call->link_reply);
 	free(call->next);
 	buf_done(&call->out);
 	free(call);
@@ -575,7 +576,7 @@ static void admit(struct world *w, struct call *call)
 		call->route->perform(w, call);
 }
 
-static void make_tracking_id(struct world *w, char out[TRACKING_BYTES + 4])
+void rest_make_tracking_id(struct world *w, char out[TRACKING_ID_SIZE])
 {
 	static const char hex[] = "0123456789abcdef";
 	uint64_t luck[2] = {rng_u64(&w->rng), rng_u64(&w->rng)};
@@ -596,7 +597,7 @@ static void on_arrived(struct world *w, struct event *e)
 {
 	struct call *call = CONTAINER(e, struct call, timer);
 
-	make_tracking_id(w, call->tracking_id);
+	rest_make_tracking_id(w, call->tracking_id);
 	if (!find_route(w, call))
 		return;
 	if (!version_is_known(call)) {

@@ -252,6 +252,9 @@ void world_on_journal(struct world *w, world_journal_cb *on_entry, void *arg)
 
 static bool hits(struct world *w, struct fault *f, unsigned family)
 {
+	if ((f->what.kind == WORLD_FAULT_SESSION_LOST && family != WORLD_CONNECTS) ||
+	    (f->what.kind == WORLD_FAULT_DELIVERED_TWICE && family != WORLD_METHODS))
+		return false;
 	if ((f->what.families & family) == 0 || w->now_ms < f->what.from_ms ||
 	    w->now_ms >= f->what.until_ms || (f->what.count > 0 && f->hits >= f->what.count))
 		return false;
@@ -264,7 +267,8 @@ static bool hits(struct world *w, struct fault *f, unsigned family)
 unsigned world_draw_faults(struct world *w, unsigned family)
 {
 	const unsigned along = 1u << WORLD_FAULT_SLOW | 1u << WORLD_FAULT_MALFORMED |
-	                       1u << WORLD_FAULT_SHORT_PAGE | 1u << WORLD_FAULT_EMPTY_PAGE;
+	                       1u << WORLD_FAULT_SHORT_PAGE | 1u << WORLD_FAULT_EMPTY_PAGE |
+	                       1u << WORLD_FAULT_DELIVERED_TWICE | 1u << WORLD_FAULT_SESSION_LOST;
 	unsigned drawn = 0;
 	struct fault *f;
 
@@ -360,10 +364,12 @@ enum err world_connect(struct world *w, int64_t now_ms, const char *device_id, b
 
 	if (d == NULL)
 		return ERR_NOT_FOUND;
-	if (is_connected)
-		fleet_connect(w, d);
-	else
+	if (!is_connected) {
 		fleet_disconnect(w, d);
+	} else if (d->link == NULL) {
+		d->is_outside = false;
+		fleet_connect(w, d);
+	}
 	return ERR_OK;
 }
 
@@ -389,9 +395,13 @@ enum err world_delete(struct world *w, int64_t now_ms, const char *device_id)
 
 enum err world_create(struct world *w, int64_t now_ms, const char *device_id)
 {
+	struct device *d;
+
 	if (get_at(w, now_ms, device_id) != NULL)
 		return ERR_CONFLICT;
-	fleet_connect(w, fleet_create(w, device_id));
+	d = fleet_create(w, device_id);
+	d->is_outside = false;
+	fleet_connect(w, d);
 	return ERR_OK;
 }
 
@@ -401,7 +411,10 @@ enum err world_reboot(struct world *w, int64_t now_ms, const char *device_id)
 
 	if (d == NULL)
 		return ERR_NOT_FOUND;
-	device_restart(w, d);
+	if (d->is_outside)
+		fleet_disconnect(w, d);
+	else
+		device_restart(w, d);
 	return ERR_OK;
 }
 

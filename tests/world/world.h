@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/base/buf.h"
 #include "server/base/clock.h"
 #include "server/base/err.h"
 #include "server/base/rng.h"
@@ -196,6 +197,8 @@ void world_run(struct world *w, int64_t now_ms, world_answer_cb *on_answer, void
 	X(END, "end", \
 	  "the hub ended the call that had reached the device: status is the HTTP status, 0: the caller learns nothing") \
 	X(REPORT, "report", "the hub applied a reported patch: payload is the patch") \
+	X(MESSAGE, "message", \
+	  "the hub took a message of a device: payload is {\"bytes\":n,\"properties\":\"as sent\"}") \
 	X(BOOT, "boot", "the device goes down for a restart") \
 	X(LEFT, "left", "the device's link is gone") \
 	X(JOINED, "joined", "the device is connected again")
@@ -211,8 +214,8 @@ struct world_entry {
 	enum world_entry_kind kind;
 	int64_t at_ms;
 	const char *device_id;
-	const char *method;     /* CALL, ACT, END, and BOOT when a call was the cause; else NULL */
-	const char *payload;    /* JSON text: CALL, ACT (the method's), REPORT (the patch); else NULL */
+	const char *method;  /* CALL, ACT, END, and BOOT when a call was the cause; else NULL */
+	const char *payload; /* JSON text: CALL, ACT (the method's), REPORT (the patch), MESSAGE; else NULL */
 	const char *attempt_id; /* "attemptId" of the payload, NULL if it has none */
 	int status;             /* END */
 	uint64_t call;          /* number of the call over the world, from 1; 0 for what no call caused */
@@ -242,7 +245,11 @@ void world_on_journal(struct world *w, world_journal_cb *on_entry, void *arg);
 	X(SLOW, "slow", "the answer takes hub_slow longer") \
 	X(MALFORMED, "malformed", "an error's body is not readable JSON; no effect on success") \
 	X(SHORT_PAGE, "shortPage", "a query page holds fewer rows than it could") \
-	X(EMPTY_PAGE, "emptyPage", "a query page is empty, with a continuation")
+	X(EMPTY_PAGE, "emptyPage", "a query page is empty, with a continuation") \
+	X(DELIVERED_TWICE, "deliveredTwice", \
+	  "a linked device gets the same call twice, under the same request id") \
+	X(SESSION_LOST, "sessionLost", \
+	  "a device that connects finds its stored session gone (contract 11 #10)")
 
 enum world_fault_kind {
 #define X(name, text, meaning) WORLD_FAULT_##name,
@@ -257,7 +264,8 @@ bool world_fault_parse(const char *text, enum world_fault_kind *ret_kind);
 #define WORLD_TWINS 2u
 #define WORLD_QUERIES 4u
 #define WORLD_REGISTRY 8u
-#define WORLD_ALL 15u
+#define WORLD_CONNECTS 16u /* of linked devices, whose twin operations are of WORLD_TWINS */
+#define WORLD_ALL 31u
 
 struct world_fault {
 	enum world_fault_kind kind;
@@ -267,10 +275,67 @@ struct world_fault {
 	uint32_t count;            /* at most as many hits; 0: no limit */
 };
 
-/* Adds a fault; of several that hit one request the first added wins, SLOW, MALFORMED and the page faults
- * go along with others. */
+/* Adds a fault; of several that hit one request the first added wins; SLOW, MALFORMED, the page faults and
+ * those of links go along with others. */
 void world_fault_add(struct world *w, const struct world_fault *fault);
 void world_faults_clear(struct world *w);
+
+/* --- Links: devices from outside, in the place of simulated ones ---
+ *
+ * A link is one connection of one device (contract 8), whose credentials the door has checked. From the first
+ * one on the simulated device of that id is gone for good: what answers calls and reports is outside, while
+ * twin, index, throttles and journal are the same as for all others. */
+
+struct world_link;
+
+/* What the device has subscribed to, as bits. */
+enum { WORLD_LINK_METHODS = 1, WORLD_LINK_TWIN = 2, WORLD_LINK_DESIRED = 4 };
+
+enum world_link_opening {
+	WORLD_LINK_OPEN,
+	WORLD_LINK_OPEN_AFRESH, /* and whatever session was stored is lost (fault) */
+	WORLD_LINK_BUSY,        /* throttled: to be tried again later */
+	WORLD_LINK_DENIED       /* gone or disabled meanwhile */
+};
+
+/* Called from world_run() and from verbs that act at once, never inside a call for the same link. Texts are
+ * borrowed until return. */
+struct world_link_events {
+	/* Comes first. The last two end the link: it is no more. */
+	void (*on_opened)(void *arg, enum world_link_opening how);
+	/* payload is JSON, "null" where the caller gave none. */
+	void (*on_method)(void *arg, const char *rid, const char *name, const char *payload);
+	/* A change of desired properties: patch has its $version. */
+	void (*on_desired)(void *arg, uint32_t version, const char *patch);
+	/* The answer to world_link_get() (200) or world_link_report() (204, with the version it made, empty
+	 * body); else the body tells the error. */
+	void (*on_twin)(void *arg, const char *rid, int status, uint32_t version, const char *body);
+	/* The hub ends the link: a newer one of the same device, or the device is disabled or deleted. After
+	 * return it is no more. */
+	void (*on_ended)(void *arg);
+};
+
+/* Appends a device's primary or secondary key, base64. ERR_NOT_FOUND: no such device; ERR_DENIED: it is
+ * disabled, or has no keys to log in with. */
+MUST_CHECK enum err world_device_key(const struct world *w, const char *device_id, bool is_secondary,
+                                     struct buf *out);
+/* Asks to connect a device, which must exist. Never NULL; keeps events and arg. */
+struct world_link *world_link_open(struct world *w, int64_t now_ms, const char *device_id,
+                                   const struct world_link_events *events, void *arg);
+/* The connection is gone. Takes link: no callback comes any more. */
+void world_link_close(struct world *w, int64_t now_ms, struct world_link *link);
+/* All below: link has been opened. The bits are all it is subscribed to from now on. */
+void world_link_subscribe(struct world *w, int64_t now_ms, struct world_link *link, unsigned subscriptions);
+/* The device answers a call, JSON or nothing. Nobody may wait for it any more, which is no error.
+ * ERR_INVALID: it is no JSON, or over 128 KB. */
+MUST_CHECK enum err world_link_reply(struct world *w, int64_t now_ms, struct world_link *link,
+                                     const char *rid, int status, const char *payload, size_t payload_bytes);
+void world_link_get(struct world *w, int64_t now_ms, struct world_link *link, const char *rid);
+void world_link_report(struct world *w, int64_t now_ms, struct world_link *link, const char *rid,
+                       const char *patch, size_t patch_bytes);
+/* properties: as in the topic, still encoded. */
+void world_link_message(struct world *w, int64_t now_ms, struct world_link *link, const char *properties,
+                        size_t body_bytes);
 
 /* --- Verbs for tests: they act at now_ms, at once --- */
 
@@ -282,13 +347,13 @@ MUST_CHECK enum err world_set_temper(struct world *w, const char *device_id, enu
 MUST_CHECK enum err world_get_temper(const struct world *w, const char *device_id,
                                      enum world_temper *ret_temper);
 MUST_CHECK enum err world_set_agent(struct world *w, const char *device_id, bool is_agent);
-/* Connects or cuts a device's link; what it was doing goes on without it. */
+/* Connects (a simulated device) or cuts a device's link; what it was doing goes on without it. */
 MUST_CHECK enum err world_connect(struct world *w, int64_t now_ms, const char *device_id, bool is_connected);
 MUST_CHECK enum err world_enable(struct world *w, int64_t now_ms, const char *device_id, bool is_enabled);
 MUST_CHECK enum err world_delete(struct world *w, int64_t now_ms, const char *device_id);
 /* Makes an identity and its empty twin, connected, WORLD_OK. ERR_CONFLICT where it exists. */
 MUST_CHECK enum err world_create(struct world *w, int64_t now_ms, const char *device_id);
-/* Restarts a device without a call. */
+/* Restarts a device without a call; one from outside only loses its link. */
 MUST_CHECK enum err world_reboot(struct world *w, int64_t now_ms, const char *device_id);
 /* Applies merge patches as the device or the back end would; ERR_INVALID where patch_json is refused. */
 MUST_CHECK enum err world_report(struct world *w, int64_t now_ms, const char *device_id,
