@@ -80,14 +80,19 @@ async function open() {
   }
   const root = h('div', { class: `view view-${where.view}` });
   const waiting = setTimeout(() => main.replaceChildren(h('p', { class: 'loading' }, 'Loading …')), 300);
+  const seen = new MutationObserver(() => { // a view is shown as soon as it has something to show
+    seen.disconnect();
+    clearTimeout(waiting);
+    if (!signal.aborted) main.replaceChildren(root);
+  });
+  seen.observe(root, { childList: true });
   try {
     const view = await import(`./view-${where.view}.js`);
     const title = await view.show(root, { tab: '', params: new URLSearchParams(query ?? ''), ...where, signal });
     if (signal.aborted) return;
-    clearTimeout(waiting);
     document.title = `${title} · Rollcall`;
-    main.replaceChildren(root);
   } catch (error) {
+    seen.disconnect();
     clearTimeout(waiting);
     if (signal.aborted || error.name === 'AbortError' || error.status === 401) return;
     showTrouble(error);

@@ -46,7 +46,11 @@ function updateAttributes(old, fresh) {
   for (const { name } of [...old.attributes]) {
     if (!fresh.hasAttribute(name) && !(name === 'open' && old.nodeName === 'DETAILS')) old.removeAttribute(name);
   }
-  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  for (const { name, value } of fresh.attributes) {
+    if (old.getAttribute(name) === value) continue;
+    if (name === 'style') old.style.cssText = value; // the policy takes no style as an attribute that is set
+    else old.setAttribute(name, value);
+  }
   for (const type of Object.keys(fresh.handlers ?? {})) {
     if (!old.handlers?.[type]) old.addEventListener(type, handle);
   }

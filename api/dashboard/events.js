@@ -10,7 +10,7 @@ const SHOWN_MAX = 500;
 
 function words(event) {
   const { type, from, to } = event;
-  if (type === 'target') return [nameOf(targetState, to), event.reason && ` (${nameOf(reason, event.reason).toLowerCase()})`, from && h('span', { class: 'note' }, ` was ${nameOf(targetState, from).toLowerCase()}`)];
+  if (type === 'target') return [nameOf(targetState, to), event.reason && ` (${nameOf(reason, event.reason).toLowerCase()})`, from && h('span', { class: 'note' }, ` · was ${nameOf(targetState, from).toLowerCase()}`)];
   if (type === 'campaign') return ['Campaign ', to ? nameOf(campaignState, to).toLowerCase() : 'changed', event.stateReason && `: ${event.stateReason}`];
   if (type === 'wave') return [`Wave ${(event.wave ?? event.index ?? 0) + 1} `, (waveState[event.state ?? to] ?? event.state ?? to ?? '').toLowerCase()];
   return [type, ' ', event.state ?? to ?? '', event.name && ` ${event.name}`];

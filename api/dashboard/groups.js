@@ -1,16 +1,17 @@
-// The group map: one cell a group, which are busy, blocked, done. One stop for the tab key; arrows move inside.
+// The group map: one cell a group, which are busy, blocked (failures use up what may be down), done. One stop for the tab key; arrows move inside.
 import { h } from './dom.js';
 import { devices, number, plural } from './format.js';
 import { link } from './parts.js';
+import { groupLimit } from './why.js';
 
 const kinds = {
-  blocked: ['Blocked', (g) => g.counts.failed > 0 && g.waiting > 0],
+  blocked: ['Blocked', (g, c) => g.waiting > 0 && g.counts.failed >= groupLimit(c, g)],
   busy: ['Busy', (g) => g.unavailable - g.counts.failed > 0],
   failed: ['Ended with failures', (g) => g.counts.failed > 0],
   done: ['Done', (g) => g.waiting === 0],
   waiting: ['Waiting', () => true],
 };
-const kindOf = (group) => Object.keys(kinds).find((kind) => kinds[kind][1](group));
+const kindOf = (group, campaign) => Object.keys(kinds).find((kind) => kinds[kind][1](group, campaign));
 
 function words(group, kind) {
   const parts = [devices(group.size), `${number(group.counts.succeeded)} proven`];
@@ -35,7 +36,7 @@ function move(event) {
 }
 
 export function groupMap(campaign, groups, isMore, onMore) {
-  const named = groups.map((group) => [group, kindOf(group)]);
+  const named = groups.map((group) => [group, kindOf(group, campaign)]);
   const count = (kind) => named.filter(([, k]) => k === kind).length;
   return [
     h('p', { class: 'note' }, `${plural(groups.length, 'group')}${isMore ? ' so far' : ''} by ${campaign.rollout.group.by}; at most ${campaign.rollout.group.maxUnavailable} down at once.`),

@@ -47,13 +47,13 @@ export function trouble(error) {
       error.faults?.length > 0 && h('ul', {}, error.faults.map((f) => h('li', {}, h('code', {}, f.pointer ?? f.parameter ?? ''), ' ', f.detail)))));
 }
 
-/** A table that can be scrolled sideways by keyboard. columns: [{name, cell(row), kind}]. */
+/** A table that can be scrolled sideways by keyboard; on a phone each row is a block (the roles keep it a table). columns: [{name, cell(row), kind}]. */
 export function table(caption, columns, rows, keyOf) {
   return h('div', { class: 'table-box', tabindex: '0', role: 'region', 'aria-label': caption },
-    h('table', {}, h('caption', { class: 'hidden' }, caption),
-      h('thead', {}, h('tr', {}, columns.map((c) => h('th', { scope: 'col', class: c.kind }, c.name)))),
-      h('tbody', {}, rows.map((row) => h('tr', { 'data-key': keyOf(row) },
-        columns.map((c, i) => h(i === 0 ? 'th' : 'td', { scope: i === 0 ? 'row' : null, class: c.kind }, c.cell(row))))))));
+    h('table', { class: 'stacks', role: 'table' }, h('caption', { class: 'hidden' }, caption),
+      h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, columns.map((c) => h('th', { scope: 'col', role: 'columnheader', class: c.kind }, c.name)))),
+      h('tbody', { role: 'rowgroup' }, rows.map((row) => h('tr', { role: 'row', 'data-key': keyOf(row) },
+        columns.map((c, i) => h(i === 0 ? 'th' : 'td', { scope: i === 0 ? 'row' : null, role: i === 0 ? 'rowheader' : 'cell', class: c.kind, 'data-name': c.name }, c.cell(row))))))));
 }
 
 /** Any JSON, as text. */

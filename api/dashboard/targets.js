@@ -3,13 +3,13 @@ import { campaignPath, get } from './api.js';
 import { h, update } from './dom.js';
 import { ago, devices, number, until } from './format.js';
 import { badge, empty, link, panel, table } from './parts.js';
-import { TARGET_STATES, nameOf, reason, targetState, waitingFor } from './words.js';
+import { TARGET_STATES, nameOf, reason, targetState, waitingFor, whyOne } from './words.js';
 
 const PAGE = 50;
 const FILTERS = ['state', 'reason', 'waitingFor', 'wave', 'group', 'hub', 'deviceId'];
 
 function why(t) {
-  if (t.state === 'waiting') return [nameOf(waitingFor, t.waitingFor ?? ''), t.nextAt && [', ', until(t.nextAt)]];
+  if (t.state === 'waiting') return [whyOne(t.waitingFor), t.nextAt && [', ', until(t.nextAt)]];
   if (t.reason) return nameOf(reason, t.reason);
   return t.nextAt ? ['deadline ', until(t.nextAt)] : '';
 }

@@ -6,6 +6,7 @@ import { groupMap } from './groups.js';
 import { icon } from './icons.js';
 import { keepLive, lastEventId } from './live.js';
 import { campaignOrders } from './orders.js';
+import { plot } from './plot.js';
 import { badge, countsBar, countsLegend, empty, finals, isOut, json, link, panel } from './parts.js';
 import { eventLine, showEvents } from './events.js';
 import { showTargets } from './targets.js';
@@ -53,7 +54,7 @@ function failures(c) {
 
 export async function show(root, { id, tab, params, signal }) {
   const base = campaignPath(id);
-  let campaign = await get(base, signal), groups = [], groupsNext = null, groupPages = 1, why = null, sideAt = -Infinity;
+  let campaign = await get(base, signal), progress = null, drawPlot = null, groups = [], groupsNext = null, groupPages = 1, why = null, sideAt = -Infinity;
   const activity = [];
 
   async function readGroups() {
@@ -67,6 +68,7 @@ export async function show(root, { id, tab, params, signal }) {
   }
   async function readSide() {
     if (campaign.rollout?.group) await readGroups();
+    progress = await get(campaignPath(id, 'progress'), signal);
     why = isFinal(campaign) ? null : await readWhy(campaign, groups, signal);
     sideAt = performance.now();
   }
@@ -77,6 +79,7 @@ export async function show(root, { id, tab, params, signal }) {
       !isFinal(c) && c.counts.waiting > 0 && why && panel('Why the rest waits', { class: 'panel why', 'data-key': 'why' },
         h('ul', { class: 'sentences' }, whyList(c, why))),
       h('div', { class: 'column', 'data-key': 'main' }, panel('Waves', { 'data-key': 'waves' }, waves(c)),
+        panel('States over time', { 'data-key': 'progress' }, h('div', { 'data-own': true, 'data-key': 'plot' })),
       c.rollout?.group && panel('Groups', { 'data-key': 'groups' },
         groups.length > 0 ? groupMap(c, groups, Boolean(groupsNext), async () => { groupPages++; await readGroups(); draw(); }) : empty('The groups are not known yet.'))),
       h('div', { class: 'column', 'data-key': 'side' }, panel('Failures and omissions', { 'data-key': 'failures' }, failures(c)),
@@ -101,6 +104,8 @@ export async function show(root, { id, tab, params, signal }) {
       h('nav', { class: 'tabs', 'aria-label': 'Campaign' }, tabs.map(([name, text]) =>
         h('a', { href: link(name ? ['campaigns', id, name] : ['campaigns', id]), 'aria-current': name === tab ? 'page' : null, 'data-key': name || 'overview' }, text))),
       h('div', { class: `tab tab-${tab || 'overview'}` }, body[tab]()));
+    const place = root.querySelector('[data-key=plot]');
+    if (place && progress) (drawPlot ??= plot(place))(progress.value);
   }
 
   async function refresh() {

@@ -6,7 +6,7 @@ import { icon } from './icons.js';
 import { keepLive, lastEventId } from './live.js';
 import { targetOrders } from './orders.js';
 import { badge, empty, jsonInline, link, panel } from './parts.js';
-import { meaningOf, nameOf, reason, source, spoken, strength, targetState, waitingFor } from './words.js';
+import { meaningOf, nameOf, reason, source, spoken, strength, targetState, whyOne } from './words.js';
 
 const item = (at, key, kind, title, ...body) => ({ at: Date.parse(at), node: h('li', { class: `step step-${kind}`, 'data-key': key },
   icon(kind), h('div', {}, h('p', { class: 'step-head' }, h('b', {}, title), ' ', h('span', { class: 'note' }, time(at, true))), body)) });
@@ -41,7 +41,7 @@ function lines(t) {
 }
 
 function stateText(t) {
-  if (t.state === 'waiting') return ['waits because ', nameOf(waitingFor, t.waitingFor ?? ''), t.nextAt && [', until ', timeUntil(t.nextAt)]];
+  if (t.state === 'waiting') return ['waits because ', whyOne(t.waitingFor), t.nextAt && [', until ', timeUntil(t.nextAt)]];
   if (t.reason) return [nameOf(reason, t.reason), '. ', meaningOf(reason, t.reason)];
   return [meaningOf(targetState, t.state), t.nextAt && [' Its deadline is ', timeUntil(t.nextAt), '.']];
 }

@@ -5,30 +5,37 @@ import { devices, listed, number, percent, plural, since, span, timeUntil, until
 import { icon } from './icons.js';
 import { link } from './parts.js';
 import { gateWave, nextWave } from './orders.js';
-import { hubState, meaningOf, nameOf, waitingFor } from './words.js';
+import { hubState, meaningOf, nameOf, waitingFor, whyOne, whySeveral } from './words.js';
 
-const BLOCKED_SHOWN = 5;
+const BLOCKED_SHOWN = 5, HELD_MAX = 200;
+const DOWN = ['failed', 'doubtful', 'awaitingProof', 'invoking'];
 const hasClock = ['window', 'blackout', 'backoff', 'offline', 'health', 'hub'];
 
 const groupName = (group) => group ?? '(no tag)';
 const outOf = (t) => ({ failed: 'has failed', doubtful: 'is in doubt', invoking: 'is being called', awaitingProof: 'has not come back' })[t.state];
 
-/** Which groups hold devices back, the fullest first. */
-const isBlocked = (g) => g.waiting > 0 && (g.blockedBy ? g.blockedBy.length > 0 : g.unavailable > 0);
+/** How many of a group may be down: a number, or a share of it, rounded down and at least one. */
+export function groupLimit(campaign, group) {
+  const limit = campaign.rollout.group.maxUnavailable;
+  return typeof limit === 'number' ? limit : Math.max(1, Math.floor((group.size * parseInt(limit, 10)) / 100));
+}
 
 /** What the sentences need beside the campaign: hubs, one sample for each reason that has a clock, who blocks the groups. */
 export async function readWhy(campaign, groups, signal) {
   const reasons = Object.keys(campaign.waitingBy);
   const sample = (params) => get(campaignPath(campaign.id, 'targets') + '?' + new URLSearchParams({ limit: 3, ...params }), signal)
     .then((page) => page.value);
-  const blocked = reasons.includes('group') ? groups.filter(isBlocked).sort((a, b) => b.waiting - a.waiting).slice(0, BLOCKED_SHOWN) : [];
+  const full = reasons.includes('group') ? groups.filter((g) => g.waiting > 0 && g.unavailable >= groupLimit(campaign, g)) : [];
   const [hubs, samples, blockers] = await Promise.all([
     reasons.includes('hub') ? get(path(['hubs']), signal).then((page) => page.value) : [],
     Promise.all(reasons.filter((r) => hasClock.includes(r)).map(async (r) => [r, await sample({ waitingFor: r })])),
-    Promise.all(blocked.map(async (g) => [g, (await Promise.all(['awaitingProof', 'doubtful', 'invoking', 'failed'].map((state) =>
-      sample({ group: g.group ?? '', state })))).flat()])),
+    Promise.all(full.sort((a, b) => b.counts.failed - a.counts.failed || b.waiting - a.waiting).slice(0, BLOCKED_SHOWN).map(async (group) => ({
+      group,
+      held: await get(campaignPath(campaign.id, 'targets') + '?' + new URLSearchParams({ group: group.group ?? '', waitingFor: 'group', limit: HELD_MAX }), signal),
+      by: (await Promise.all(DOWN.filter((state) => group.counts[state] > 0).map((state) => sample({ group: group.group ?? '', state })))).flat(),
+    }))),
   ]);
-  return { hubs, samples: new Map(samples), blockers };
+  return { hubs, samples: new Map(samples), blockers: blockers.filter((b) => b.held.value.length > 0), fullGroups: full.length };
 }
 
 function gateSentence(c, n) {
@@ -63,20 +70,19 @@ function sentence(c, why, kind, n) {
     case 'approval': return ['for a person to approve', nextWave(c) && ` wave ${nextWave(c).index + 1}`, '.'];
     case 'wave': return gateSentence(c, n);
     case 'hub': return hubSentence(why);
-    case 'device': return 'because another campaign is busy with them, or has left them in doubt.';
-    case 'offline': return ['because they are not connected.', nextOf(why, kind)];
     case 'capacity': return `because ${c.rollout?.maxUnavailable ?? 100} may be down at once, and that many are.`;
     case 'rate': return c.rollout?.ratePerMinute ? `their turn: ${plural(c.rollout.ratePerMinute, 'call')} a minute go out.` : 'their turn: calls go out one after the other.';
-    default: return [`because ${waitingFor[kind] ?? kind}.`, nextOf(why, kind)];
+    default: return [`because ${n === 1 ? whyOne(kind) : whySeveral(kind)}.`, nextOf(why, kind)];
   }
 }
 
-function blockerSentence(c, group, by) {
+function blockerSentence(c, { group, held, by }) {
+  const n = held.value.length, count = held.nextLink ? `more than ${number(n)} devices` : devices(n);
   const named = by.slice(0, 2).map((t) => [h('a', { href: link(['campaigns', c.id, 'targets', t.deviceId], { hub: t.hub }) }, t.deviceId), ` ${outOf(t)} (`, since(t.changedAt), ')']);
   const more = group.unavailable - named.length;
-  return h('li', { 'data-key': `g-${group.group}` }, icon('lock'), h('span', {},
-    h('a', { href: link(['campaigns', c.id, 'targets'], { group: group.group ?? '', state: 'waiting' }) }, devices(group.waiting)),
-    ` at ${groupName(group.group)} ${group.waiting === 1 ? 'waits' : 'wait'} because `,
+  return h('li', { 'data-key': `g-${group.group}`, class: 'inner' }, icon('lock'), h('span', {},
+    h('a', { href: link(['campaigns', c.id, 'targets'], { group: group.group ?? '', waitingFor: 'group' }) }, count),
+    ` at ${groupName(group.group)} ${n === 1 ? 'waits' : 'wait'} because `,
     named.length > 0 ? listed([...named, ...(more > 0 ? [`${number(more)} more are down`] : [])]) : `${devices(group.unavailable)} of it are down`, '.'));
 }
 
@@ -86,7 +92,8 @@ export function whyList(c, why) {
     const head = h('li', { 'data-key': kind, 'data-wait': kind }, icon('waiting'), h('span', {},
       h('a', { href: link(['campaigns', c.id, 'targets'], { waitingFor: kind }), 'aria-label': `${devices(n)}: ${nameOf(waitingFor, kind)}` }, h('b', {}, devices(n))),
       n === 1 ? ' waits ' : ' wait ',
-      kind === 'group' && why.blockers.length > 0 ? 'because too many of their group are down:' : sentence(c, why, kind, n)));
-    return kind === 'group' ? [head, ...why.blockers.map(([g, by]) => blockerSentence(c, g, by))] : [head];
+      kind === 'group' && why.blockers.length > 0 ? `because too many of ${n === 1 ? 'its' : 'their'} group are down:` : sentence(c, why, kind, n)));
+    return kind === 'group' ? [head, ...why.blockers.map((b) => blockerSentence(c, b)),
+      why.fullGroups > BLOCKED_SHOWN && h('li', { 'data-key': 'more-groups', class: 'inner note' }, `… and so at up to ${plural(why.fullGroups - why.blockers.length, 'other group')}.`)] : [head];
   });
 }

@@ -51,23 +51,26 @@ export const reason = {
   byOperator: ['By an operator', 'Somebody left it out.'],
 };
 
+/** Name; why one device waits; why several do. */
 export const waitingFor = {
-  paused: 'the campaign is paused',
-  selection: 'its devices are still being found',
-  start: 'the campaign has not started yet',
-  approval: 'a person has to approve',
-  wave: 'their wave is not open yet',
-  blackout: 'it is a blackout day',
-  window: 'their window is closed',
-  hub: 'the hub takes no calls',
-  device: 'another campaign is busy with them',
-  offline: 'they are not connected',
-  backoff: 'they rest before they are called again',
-  health: 'their pre-check does not hold yet',
-  group: 'too many of their group are down',
-  capacity: 'as many devices are down as the campaign allows',
-  rate: 'calls go out one after the other',
+  paused: ['Paused', 'the campaign is paused'],
+  selection: ['Selection', 'the devices are still being found'],
+  start: ['Start', 'the campaign has not started yet'],
+  approval: ['Approval', 'a person has to approve'],
+  wave: ['Wave', 'its wave is not open yet', 'their wave is not open yet'],
+  blackout: ['Blackout', 'it is a blackout day'],
+  window: ['Window', 'its window is closed', 'their window is closed'],
+  hub: ['Hub', 'the hub takes no calls'],
+  device: ['Busy elsewhere', 'another campaign is busy with it', 'another campaign is busy with them'],
+  offline: ['Offline', 'it is not connected', 'they are not connected'],
+  backoff: ['Back-off', 'it rests before it is called again', 'they rest before they are called again'],
+  health: ['Pre-check', 'its pre-check does not hold yet', 'their pre-check does not hold yet'],
+  group: ['Group', 'too many of its group are down', 'too many of their group are down'],
+  capacity: ['Capacity', 'as many devices are down as the campaign allows'],
+  rate: ['Rate', 'calls go out one after the other'],
 };
+export const whyOne = (kind) => waitingFor[kind]?.[1] ?? `of ${spoken(kind)}`;
+export const whySeveral = (kind) => waitingFor[kind]?.at(-1) ?? `of ${spoken(kind)}`;
 
 export const action = {
   reboot: ['Reboot', 'reboots'], factoryReset: ['Factory reset', 'resets to factory state'],
