@@ -37,25 +37,27 @@ INCLUDES = [
     ("tests/world/*", BASE),
     ("tests/hubsim/{test_*,peer.*}", BASE + ["tests/world/world.h", "tests/lib/suite.h"]),
     ("tests/hubsim/*", BASE + ["tests/world/world.h"]),
-    ("tests/**", ["server/**", "store/**", "api/*", "tests/**", "-tests/world/internal.h", "-server/conduct.h"]),
+    ("tests/**", ["server/**", "store/**", "api/*", "deploy/agent/*", "tests/**", "-tests/world/internal.h", "-server/conduct.h"]),
 ]
 
 # Who may use which library, by what a header's name starts with.
 LIBRARIES = [
     ("curl/", ["server/hub/http.c", "tests/hubsim/test_*.c"]),
+    ("mosquitto.h", ["deploy/agent/link.c"]),
     ("uv.h", ["server/hub/http.c", "server/loop.c", "store/store.c", "api/httpd.c", "tests/**"]),
     ("microhttpd.h", ["api/httpd.c"]),
     ("gnutls/", ["api/tls.c"]),
     ("sqlite3.h", ["store/sqlite/*", "tests/store/*"]),
-    ("openssl/", ["server/hub/sas.c", "api/auth.c", "tests/{bench,hubsim,unit}/**"]),
-    ("jansson.h", ["server/hub/*", "server/campaign/{member,spec,spec_*}.*", "server/settings.c", "api/json.c", "tests/**"]),
+    ("openssl/", ["server/hub/sas.c", "api/auth.c", "deploy/agent/sas.c", "tests/{bench,hubsim,unit}/**"]),
+    ("jansson.h", ["server/hub/*", "server/campaign/{member,spec,spec_*}.*", "server/settings.c", "api/json.c", "deploy/agent/*", "tests/**"]),
     ("uthash.h", ["server/campaign/*", "server/track/*", "server/conduct.h", "tests/**"]),
     ("check.h", ["tests/**"]),
 ]
 LIBC = set("""arpa/inet.h assert.h ctype.h dirent.h endian.h errno.h fcntl.h float.h getopt.h inttypes.h limits.h
     malloc.h math.h netdb.h netinet/in.h netinet/tcp.h poll.h pthread.h sched.h signal.h stdarg.h stdatomic.h
     stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h strings.h sys/epoll.h sys/file.h sys/mman.h sys/mount.h sys/prctl.h
-    sys/queue.h sys/random.h sys/resource.h sys/socket.h sys/stat.h sys/time.h sys/types.h sys/un.h sys/wait.h time.h
+    sys/queue.h sys/random.h sys/resource.h sys/signalfd.h sys/socket.h sys/stat.h sys/time.h sys/types.h sys/un.h
+    sys/utsname.h sys/wait.h time.h
     unistd.h""".split())
 
 # Calls that have no place: with what to do instead.
