@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/epoll.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -85,6 +86,9 @@ struct httpd {
 	struct httpd_options o;
 	struct MHD_Daemon *daemon;
 	uv_poll_t poll;
+	int left_fd; /* epoll: streams whose client has closed its end; libmicrohttpd does not look while
+	                starved */
+	uv_poll_t left_poll;
 	uv_timer_t turn_timer;  /* when libmicrohttpd wants to run without news */
 	uv_timer_t sweep_timer; /* when the first deadline passes */
 	uv_timer_t call_timer;  /* of httpd_call_in() */
@@ -164,6 +168,7 @@ static void on_handle_closed(uv_handle_t *handle)
 
 	if (--h->open_handles > 0)
 		return;
+	close(h->left_fd);
 	h->on_stopped(h->stopped_arg);
 	free(h);
 }
@@ -171,6 +176,7 @@ static void on_handle_closed(uv_handle_t *handle)
 static void close_handles(struct httpd *h)
 {
 	uv_close((uv_handle_t *)&h->poll, on_handle_closed);
+	uv_close((uv_handle_t *)&h->left_poll, on_handle_closed);
 	uv_close((uv_handle_t *)&h->turn_timer, on_handle_closed);
 	uv_close((uv_handle_t *)&h->sweep_timer, on_handle_closed);
 	uv_close((uv_handle_t *)&h->call_timer, on_handle_closed);
@@ -530,6 +536,33 @@ static ssize_t on_more(void *cls, uint64_t position, char *out, size_t max)
 	return 0; /* woken by wake() */
 }
 
+/* A connection is watched from its first stream until it is closed, which is what removes it. */
+static void watch_leaving(struct client *c)
+{
+	struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data = {.ptr = c}};
+	int fd = c->httpd->left_fd;
+
+	if (epoll_ctl(fd, EPOLL_CTL_ADD, c->fd, &event) != 0 && errno == EEXIST)
+		(void)epoll_ctl(fd, EPOLL_CTL_MOD, c->fd,
+		                &event); /* else it is noticed when it is written to */
+}
+
+static void on_left(uv_poll_t *poll, int status, int events)
+{
+	struct httpd *h = poll->data;
+	struct epoll_event left[64];
+	int n = epoll_wait(h->left_fd, left, 64, 0);
+
+	(void)status;
+	(void)events;
+	for (int i = 0; i < n; i++) {
+		struct exchange *x = ((struct client *)left[i].data.ptr)->exchange;
+
+		if (x != NULL && x->state == X_SENDING)
+			httpd_stream_break(x);
+	}
+}
+
 void httpd_stream(struct exchange *x, unsigned status, const struct httpd_header *headers, size_t headers_n)
 {
 	unsigned gone_ms = STREAM_GONE_MS;
@@ -538,6 +571,7 @@ void httpd_stream(struct exchange *x, unsigned status, const struct httpd_header
 	/* Where the kernel does not take these, a slow or lost client only costs more. */
 	(void)setsockopt(x->client->fd, SOL_SOCKET, SO_SNDBUF, &kernel_bytes, sizeof kernel_bytes);
 	(void)setsockopt(x->client->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &gone_ms, sizeof gone_ms);
+	watch_leaving(x->client);
 	answer(x, status, headers, headers_n,
 	       MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES, on_more, x, NULL));
 }
@@ -705,15 +739,20 @@ enum err httpd_start(const struct httpd_options *options, struct httpd **ret, ch
 	        on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, tls_or_end,
 	        h->o.tls != NULL ? tls_retrieve(h->o.tls) : NULL, MHD_OPTION_HTTPS_PRIORITIES, TLS_PRIORITIES,
 	        MHD_OPTION_END);
-	if (h->daemon == NULL ||
+	h->left_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (h->daemon == NULL || h->left_fd < 0 ||
 	    uv_poll_init(h->o.loop, &h->poll,
 	                 MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd) != 0) {
 		*ret_reason = reason(options->address, options->port, "the HTTP server does not start");
 		if (h->daemon != NULL)
 			MHD_stop_daemon(h->daemon);
+		if (h->left_fd >= 0)
+			close(h->left_fd);
 		free(h);
 		return ERR_IO;
 	}
+	if (uv_poll_init(h->o.loop, &h->left_poll, h->left_fd) != 0)
+		abort(); /* the kernel has no memory left, at start */
 	uv_timer_init(h->o.loop, &h->turn_timer);
 	uv_timer_init(h->o.loop, &h->sweep_timer);
 	uv_timer_init(h->o.loop, &h->call_timer);
@@ -721,7 +760,9 @@ enum err httpd_start(const struct httpd_options *options, struct httpd **ret, ch
 	handle_up(h, (uv_handle_t *)&h->turn_timer);
 	handle_up(h, (uv_handle_t *)&h->sweep_timer);
 	handle_up(h, (uv_handle_t *)&h->call_timer);
+	handle_up(h, (uv_handle_t *)&h->left_poll);
 	uv_poll_start(&h->poll, UV_READABLE, on_readable);
+	uv_poll_start(&h->left_poll, UV_READABLE, on_left);
 	*ret = h;
 	return ERR_OK;
 }

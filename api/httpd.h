@@ -89,7 +89,8 @@ void httpd_reply(struct exchange *x, unsigned status, const struct httpd_header 
 
 /* Begins one; as httpd_reply(). on_room() asks for the first piece. The client is told the end by
  * httpd_stream_end(), and by httpd_stream_break() that it is not whole. A client that takes nothing for
- * send_timeout_ms is cut off; one that is gone is noticed when something is put. */
+ * send_timeout_ms is cut off; one that closes is noticed at once, one that vanishes some time after something
+ * was put. */
 void httpd_stream(struct exchange *x, unsigned status, const struct httpd_header *headers, size_t headers_n);
 /* Inside on_room() or later, but not in an event of another exchange. Copies. */
 void httpd_stream_put(struct exchange *x, const char *data, size_t n);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/request.h"
+#include "api/sse.h"
 #include "server/base/metrics.h"
 #include "store/store.h"
 
@@ -169,6 +170,8 @@ static void put_own(struct buf *out, const struct context *context)
 	                  &store.commit);
 	metrics_single(out, "rollcall_commits_queued", "gauge", "Batches that wait to be committed.",
 	               store.queued);
+	metrics_single(out, "rollcall_event_stream_readers", "gauge", "Event streams that are open.",
+	               sse_readers_n(context->sse));
 	metrics_histogram(out, "rollcall_loop_lag_seconds", "How late the event loop did what was due.",
 	                  context->loop_lag);
 }

@@ -424,6 +424,11 @@ struct sse *sse_new(struct context *context, uint32_t readers_max, uint32_t hear
 	return s;
 }
 
+uint32_t sse_readers_n(const struct sse *s)
+{
+	return s->readers_n;
+}
+
 void sse_recheck(struct sse *s)
 {
 	struct identity who;

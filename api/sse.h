@@ -12,6 +12,7 @@ struct sse;
 
 /* Keeps context. readers_max: at once. heartbeat_ms: how long a stream is silent at most. */
 struct sse *sse_new(struct context *context, uint32_t readers_max, uint32_t heartbeat_ms);
+uint32_t sse_readers_n(const struct sse *s);
 /* Does what is due; httpd_call_in() has been asked for it. */
 void sse_run(struct sse *s);
 /* Tokens have changed: ends the streams of those who may not read any more. */
