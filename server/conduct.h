@@ -116,6 +116,8 @@ struct conductor {
 	uint32_t asked; /* reads of the store that are out: they come back to us */
 	int64_t engine_wake_ms;
 	struct histogram proof;
+	bool is_forgetting; /* conduct_retention.c: reads, or waits for its commit */
+	int64_t forget_at_ms;
 	/* the commit to come */
 	struct batch *batch;
 	struct waiters waiters; /* who is told once the steps of now are durable */
@@ -140,6 +142,9 @@ int conduct_find_hub(const struct conductor *c, const char *name);
 enum err conduct_feed(struct conductor *c, const struct fact *f);
 /* Takes back what is unsent at every hub, of one campaign or (0) of all. */
 void conduct_withdraw(struct conductor *c, uint32_t campaign);
+/* Has on_done called once what has been fed and batched so far is durable. Copies detail and id. */
+void conduct_answer_later(struct conductor *c, enum err err, const char *detail, const char *id,
+                          conductor_done_cb *on_done, void *arg);
 /* Adds an event to the commit to come; its id is filled in. */
 void conduct_tell(struct conductor *c, struct event *event);
 
@@ -163,6 +168,10 @@ void course_begin(struct course *course);
 void course_slot(struct course *course, uint32_t begins_s);
 /* Puts row's counts on record, with the commit that puts row there. */
 void course_write(struct conductor *c, struct live *live, const struct campaign_row *row, int64_t now_ms);
+
+/* conduct_retention.c */
+/* Forgets what is old enough; gives when it wants to run next. */
+int64_t retention_run(struct conductor *c, int64_t now_ms);
 
 /* conduct_orders.c */
 void conduct_forget_making(struct conductor *c);

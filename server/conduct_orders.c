@@ -14,8 +14,8 @@
 #define END_AFTER_S (30 * 86400)
 
 /* Lets on_done be called after the commit that holds all that was fed so far. */
-static void answer_later(struct conductor *c, enum err err, const char *detail, const char *id,
-                         conductor_done_cb *on_done, void *arg)
+void conduct_answer_later(struct conductor *c, enum err err, const char *detail, const char *id,
+                          conductor_done_cb *on_done, void *arg)
 {
 	struct waiter *w = xcalloc(1, sizeof *w);
 
@@ -124,7 +124,7 @@ void conductor_create(struct conductor *c, struct campaign_spec *given,
 	if (c->is_draining) {
 		spec_done(spec);
 		free(spec);
-		answer_later(c, ERR_CLOSED, "the service is stopping", "", on_done, arg);
+		conduct_answer_later(c, ERR_CLOSED, "the service is stopping", "", on_done, arg);
 		return;
 	}
 	c->last_campaign++;
@@ -155,7 +155,7 @@ void conductor_create(struct conductor *c, struct campaign_spec *given,
 		select_begin(c, live);
 	log_info("campaign created", LS("campaign", row.id), LS("name", row.name), LS("by", request->by));
 	buf_done(&text);
-	answer_later(c, ERR_OK, NULL, row.id, on_done, arg);
+	conduct_answer_later(c, ERR_OK, NULL, row.id, on_done, arg);
 }
 
 /* An order about a campaign that is not live: final, or there is none. */
@@ -196,7 +196,7 @@ static struct live *live_for(struct conductor *c, const char *campaign_id, enum 
 	struct live *live = conduct_live_by_id(c, campaign_id);
 
 	if (c->is_draining) {
-		answer_later(c, ERR_CLOSED, "the service is stopping", campaign_id, on_done, arg);
+		conduct_answer_later(c, ERR_CLOSED, "the service is stopping", campaign_id, on_done, arg);
 		return NULL;
 	}
 	if (live == NULL) {
@@ -246,7 +246,7 @@ void conductor_order(struct conductor *c, const char *campaign_id, enum order or
 		why = "no gate waits for approval; one that failed opens only with \"override\": true";
 	else if (order == ORDER_OVERRIDE)
 		why = "no gate waits for approval or has failed";
-	answer_later(c, err, err == ERR_OK ? NULL : why, live->id, on_done, arg);
+	conduct_answer_later(c, err, err == ERR_OK ? NULL : why, live->id, on_done, arg);
 }
 
 void conductor_target_order(struct conductor *c, const char *campaign_id, const char *device_id, int hub,
@@ -270,7 +270,7 @@ void conductor_target_order(struct conductor *c, const char *campaign_id, const 
 	if (err == ERR_OK)
 		log_info("target ordered", LS("campaign", live->id), LS("device", device_id), LS("by", by),
 		         LS("order", order == TARGET_ORDER_SKIP ? "skip" : "retry"));
-	answer_later(c, err, err == ERR_OK ? NULL : why, live->id, on_done, arg);
+	conduct_answer_later(c, err, err == ERR_OK ? NULL : why, live->id, on_done, arg);
 }
 
 /* ---- another spec ---- */
@@ -298,14 +298,14 @@ void conductor_respec(struct conductor *c, const char *campaign_id, uint32_t rev
 	if (c->is_draining || live == NULL || live->spec_revision != revision) {
 		spec_done(spec);
 		free(spec);
-		answer_later(c,
-		             c->is_draining ? ERR_CLOSED
-		             : live == NULL ? ERR_NOT_FOUND
-		                            : ERR_CONFLICT,
-		             c->is_draining ? "the service is stopping"
-		             : live == NULL ? "the campaign is not live"
-		                            : "the spec has changed meanwhile",
-		             campaign_id, on_done, arg);
+		conduct_answer_later(c,
+		                     c->is_draining ? ERR_CLOSED
+		                     : live == NULL ? ERR_NOT_FOUND
+		                                    : ERR_CONFLICT,
+		                     c->is_draining ? "the service is stopping"
+		                     : live == NULL ? "the campaign is not live"
+		                                    : "the spec has changed meanwhile",
+		                     campaign_id, on_done, arg);
 		return;
 	}
 	if (engine_campaign_row(c->engine, live->no, &row) != ERR_OK)
@@ -318,7 +318,7 @@ void conductor_respec(struct conductor *c, const char *campaign_id, uint32_t rev
 	live->spec_revision++;
 	live->must_write_spec = true;
 	log_info("campaign changed", LS("campaign", live->id), LS("by", by));
-	answer_later(c, ERR_OK, NULL, live->id, on_done, arg);
+	conduct_answer_later(c, ERR_OK, NULL, live->id, on_done, arg);
 }
 
 /* ---- forgetting ---- */
@@ -345,7 +345,7 @@ static void on_removal(void *arg, enum err err, uint64_t revision, const struct 
 	} else {
 		batch_campaign_drop(r->c->batch, rows[0].no);
 		log_info("campaign deleted", LS("campaign", rows[0].id), LS("by", r->by));
-		answer_later(r->c, ERR_OK, NULL, rows[0].id, r->on_done, r->arg);
+		conduct_answer_later(r->c, ERR_OK, NULL, rows[0].id, r->on_done, r->arg);
 	}
 	free(r->by);
 	free(r);
@@ -357,12 +357,12 @@ void conductor_delete(struct conductor *c, const char *campaign_id, const char *
 	struct removal *r;
 
 	if (c->is_draining) {
-		answer_later(c, ERR_CLOSED, "the service is stopping", campaign_id, on_done, arg);
+		conduct_answer_later(c, ERR_CLOSED, "the service is stopping", campaign_id, on_done, arg);
 		return;
 	}
 	if (conduct_live_by_id(c, campaign_id) != NULL) {
-		answer_later(c, ERR_CONFLICT, "only a final campaign can be deleted: cancel it first",
-		             campaign_id, on_done, arg);
+		conduct_answer_later(c, ERR_CONFLICT, "only a final campaign can be deleted: cancel it first",
+		                     campaign_id, on_done, arg);
 		return;
 	}
 	r = xmalloc(sizeof *r);
@@ -529,7 +529,7 @@ void conductor_retry(struct conductor *c, const char *campaign_id, uint32_t reas
 	struct again *a;
 
 	if (c->is_draining) {
-		answer_later(c, ERR_CLOSED, "the service is stopping", campaign_id, on_done, arg);
+		conduct_answer_later(c, ERR_CLOSED, "the service is stopping", campaign_id, on_done, arg);
 		return;
 	}
 	a = xcalloc(1, sizeof *a);
@@ -610,7 +610,7 @@ void conductor_list_end(struct conductor *c, const char *name, uint32_t n, const
 	making_end(c, name);
 	batch_list_end(c->batch, name, n, conduct_now(c), by);
 	log_info("device list made", LS("list", name), LI("devices", n), LS("by", by));
-	answer_later(c, ERR_OK, NULL, "", on_done, arg);
+	conduct_answer_later(c, ERR_OK, NULL, "", on_done, arg);
 }
 
 void conductor_list_drop(struct conductor *c, const char *name, const char *by, conductor_done_cb *on_done,
@@ -619,5 +619,5 @@ void conductor_list_drop(struct conductor *c, const char *name, const char *by, 
 	making_end(c, name);
 	batch_list_drop(c->batch, name);
 	log_info("device list dropped", LS("list", name), LS("by", by));
-	answer_later(c, ERR_OK, NULL, "", on_done, arg);
+	conduct_answer_later(c, ERR_OK, NULL, "", on_done, arg);
 }

@@ -583,7 +583,10 @@ int64_t conductor_run(struct conductor *c)
 
 	for (uint32_t i = 0; i < c->ports_n; i++)
 		port_before(&c->ports[i], now_ms);
+	at_ms = retention_run(c, now_ms);
 	wake_ms = turn(c, now_ms);
+	if (at_ms < wake_ms)
+		wake_ms = at_ms;
 	for (uint32_t i = 0; i < c->ports_n; i++) {
 		at_ms = port_after(&c->ports[i], now_ms);
 		if (at_ms < wake_ms)

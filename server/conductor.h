@@ -35,6 +35,7 @@ struct conductor_options {
 	const struct conductor_hub *hubs; /* borrows */
 	uint32_t hubs_n;
 	uint64_t seed;                /* of campaign ids and shuffles that name no seed */
+	uint32_t retention_days;      /* final campaigns and events are forgotten so long after; 0: never */
 	int64_t (*now_ms)(void *arg); /* the UTC clock: news comes in between two runs, too */
 	/* A commit failed: memory is ahead of disk, the process must end. */
 	void (*on_broken)(void *arg, enum err err);

@@ -294,6 +294,7 @@ static enum status start_conductor(struct service *s, const struct store_head *h
 	        .feed = s->feed = feed_new(head->last_event_id),
 	        .hubs = hubs,
 	        .hubs_n = s->config.hubs_n,
+	        .retention_days = s->config.retention_days,
 	        .now_ms = now_ms,
 	        .on_broken = on_broken,
 	        .on_wake = on_wake,

@@ -26,7 +26,6 @@ enum kind {
 	NUMBER,
 	SWITCH, /* true or false */
 	SECRET, /* a text that no flag takes: every user of a machine can read every command line */
-	LATER,  /* nothing obeys it yet: refused, never ignored */
 };
 
 struct setting {
@@ -54,7 +53,8 @@ static const struct setting globals[GLOBALS_N] = {
                  "certificate that the HTTP API shows (PEM, with its chain): then it speaks TLS 1.2\n"
                  "and later; read again on SIGHUP"},
         [G_TLS_KEY_FILE] = {"tlsKeyFile", TEXT, 0, 0, NULL, "FILE", "its private key (PEM)"},
-        [G_RETENTION_DAYS] = {"retentionDays", LATER, 0, 0, NULL, "N", "everything is kept"},
+        [G_RETENTION_DAYS] = {"retentionDays", NUMBER, 0, 36500, "0", "N",
+                              "final campaigns and events are forgotten so many days later; 0: never"},
 };
 
 /* In the file these are members of an object of that name. */
@@ -162,8 +162,6 @@ static void say(struct settings *all, struct slot *slot, const struct setting *s
 		faults_add(all->faults, place, "is given twice");
 	if (slot->text != NULL)
 		return;
-	if (s->kind == LATER)
-		faults_add(all->faults, place, "not yet: %s", s->help);
 	*slot = (struct slot){xstrdup(text), 0, xstrdup(place)};
 }
 
@@ -349,9 +347,7 @@ static void say_member(struct settings *all, struct slot *slot, const struct set
 {
 	char number[32];
 
-	if (s->kind == LATER) {
-		say(all, slot, s, place, "");
-	} else if (s->kind == SWITCH) {
+	if (s->kind == SWITCH) {
 		if (json_is_boolean(json))
 			say(all, slot, s, place, json_is_true(json) ? "true" : "false");
 		else
@@ -595,10 +591,7 @@ static void put_settings(struct buf *out, const char *prefix, const struct setti
 			           s->value);
 		else
 			buf_printf(out, "  %s %s\n", spell(prefix, true, s->name, name), s->value);
-		if (s->kind == LATER)
-			buf_puts(out, "        not yet: refused\n");
-		else
-			put_indented(out, s->help);
+		put_indented(out, s->help);
 		if (s->fallback != NULL)
 			buf_printf(out, "        default: %s\n", s->fallback);
 	}

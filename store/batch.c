@@ -142,6 +142,12 @@ void batch_campaign_drop(struct batch *b, uint32_t campaign)
 	close_op(b);
 }
 
+void batch_events_drop(struct batch *b, int64_t before_ms)
+{
+	open_op(b, OP_EVENTS_DROP, &before_ms, sizeof before_ms);
+	close_op(b);
+}
+
 void batch_group_add(struct batch *b, uint32_t campaign, uint32_t group, uint8_t hub, const char *name,
                      uint32_t size)
 {
@@ -486,6 +492,9 @@ bool batch_read(const struct batch *b, size_t *at, struct op *ret)
 		break;
 	case OP_IDEMPOTENCY_ADD:
 		read_idempotency(part, ret);
+		break;
+	case OP_EVENTS_DROP:
+		memcpy(&ret->before_ms, part, sizeof ret->before_ms);
 		break;
 	case OP_PROGRESS_PUT:
 	case OP_PROGRESS_WIDEN:

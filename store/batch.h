@@ -49,6 +49,9 @@ void batch_group_add(struct batch *b, uint32_t campaign, uint32_t group, uint8_t
  * gone for every read after this commit. Its rows go in small slices while there is nothing to commit, once
  * none of its targets holds its device any more: until then they are told to store_load()'s on_hold. */
 void batch_campaign_drop(struct batch *b, uint32_t campaign);
+/* Forgets the oldest events, those of before before_ms that no younger one precedes; not necessarily all of
+ * them in one commit. */
+void batch_events_drop(struct batch *b, int64_t before_ms);
 /* Replaces a device list: first batch_list_begin(), then its ids in order by any number of calls, also in
  * later batches, then batch_list_end() with the number of all ids, 1 to TARGETS_MAX, from which on it is what
  * reads find. A list that was begun and not ended is dropped at the next start, and when it is begun again:

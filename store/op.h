@@ -28,7 +28,8 @@ enum op_kind {
 	OP_LIST_DROP,
 	OP_PROGRESS_PUT,
 	OP_PROGRESS_WIDEN,
-	OP_PLAN_PUT
+	OP_PLAN_PUT,
+	OP_EVENTS_DROP
 };
 
 /* All pointers lead into the batch. */
@@ -39,8 +40,9 @@ struct op {
 			struct campaign_row row;
 			const char *hub_names[HUBS_MAX]; /* OP_CAMPAIGN_ADD */
 			size_t hubs_n;
-		} campaign;       /* OP_CAMPAIGN_ADD, OP_CAMPAIGN_PUT */
-		uint32_t dropped; /* OP_CAMPAIGN_DROP: its number */
+		} campaign;        /* OP_CAMPAIGN_ADD, OP_CAMPAIGN_PUT */
+		uint32_t dropped;  /* OP_CAMPAIGN_DROP: its number */
+		int64_t before_ms; /* OP_EVENTS_DROP */
 		struct {
 			uint32_t campaign, group, size;
 			uint8_t hub;

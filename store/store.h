@@ -83,6 +83,8 @@ struct campaign_filter {
 	uint32_t limit;
 	/* Where not 0: only those that are not final, or have become so at that time or later. */
 	int64_t since_ms;
+	/* Where not 0: only those that have become final before that time. */
+	int64_t ended_before_ms;
 };
 typedef void store_campaigns_cb(void *arg, enum err err, uint64_t revision, const struct campaign_row *rows,
                                 size_t n, bool has_more);

@@ -281,7 +281,8 @@ static enum err list(struct backend *b, const struct campaign_filter *f, struct 
 	        b, SQ_CAMPAIGN_LIST,
 	        CAMPAIGN_COLUMNS
 	        "c.no < ?1 AND (?2 < 0 OR c.state = ?2) AND (?3 IS NULL OR c.name = ?3)"
-	        " AND (?5 = 0 OR c.is_final = 0 OR c.finished_at_ms >= ?5) ORDER BY c.no DESC LIMIT ?4",
+	        " AND (?5 = 0 OR c.is_final = 0 OR c.finished_at_ms >= ?5)"
+	        " AND (?6 = 0 OR (c.is_final = 1 AND c.finished_at_ms < ?6)) ORDER BY c.no DESC LIMIT ?4",
 	        &st);
 
 	if (err != ERR_OK)
@@ -291,6 +292,7 @@ static enum err list(struct backend *b, const struct campaign_filter *f, struct 
 	sq_bind_text(st, 3, f->name);
 	sqlite3_bind_int64(st, 4, (int64_t)f->limit + 1);
 	sqlite3_bind_int64(st, 5, f->since_ms);
+	sqlite3_bind_int64(st, 6, f->ended_before_ms);
 	err = read_rows(b, st, ret);
 	ret->has_more = ret->campaigns_n > f->limit;
 	if (ret->has_more)

@@ -47,6 +47,69 @@ enum err sq_event_add(struct backend *b, const struct op *op)
 	return ERR_OK;
 }
 
+/* ---- forgetting ---- */
+
+/* Runs looked at in one commit. */
+#define DROP_MAX 200
+
+/* When the last event of the run at st happened. */
+static enum err run_ended_at(struct backend *b, sqlite3_stmt *st, int64_t *ret_at_ms)
+{
+	const char *run = sqlite3_column_blob(st, 1);
+	struct cursor in = {run, run + sqlite3_column_bytes(st, 1), 0};
+	struct event event = {.at_ms = TIME_NONE};
+
+	for (int64_t n = sqlite3_column_int64(st, 2); n > 0; n--)
+		unpack_event(&in, NULL, &event);
+	*ret_at_ms = event.at_ms;
+	return in.failed ? sq_refused(b, ERR_CORRUPT, "a run of events is damaged") : ERR_OK;
+}
+
+/* Gives the first id of the last run that is old enough, 0: none is. */
+static enum err find_old(struct backend *b, int64_t before_ms, int64_t *ret_first_id)
+{
+	sqlite3_stmt *st;
+	int64_t at_ms;
+	bool is_row;
+	enum err err = sq_use(b, SQ_RUNS_OLDEST,
+	                      "SELECT first_id, run, n FROM events ORDER BY first_id LIMIT ?", &st);
+
+	*ret_first_id = 0;
+	if (err != ERR_OK)
+		return err;
+	sqlite3_bind_int(st, 1, DROP_MAX);
+	while ((err = sq_step(b, st, &is_row)) == ERR_OK && is_row) {
+		err = run_ended_at(b, st, &at_ms);
+		if (err != ERR_OK || at_ms >= before_ms)
+			break;
+		*ret_first_id = sqlite3_column_int64(st, 0);
+	}
+	sqlite3_reset(st);
+	return err;
+}
+
+/* A campaign of which nothing else is left goes with its last event. */
+enum err sq_events_drop(struct backend *b, const struct op *op)
+{
+	sqlite3_stmt *st;
+	int64_t first_id;
+	enum err err = find_old(b, op->before_ms, &first_id);
+
+	if (err == ERR_OK && first_id > 0)
+		err = sq_use(b, SQ_RUNS_DROP, "DELETE FROM events WHERE first_id <= ?", &st);
+	if (err != ERR_OK || first_id == 0)
+		return err;
+	sqlite3_bind_int64(st, 1, first_id);
+	err = sq_run(b, st);
+	if (err == ERR_OK)
+		err = sq_do(b, SQ_CAMPAIGNS_FORGET,
+		            "DELETE FROM campaigns WHERE dropped = 2 AND NOT EXISTS"
+		            " (SELECT 1 FROM events WHERE events.campaign = campaigns.no)");
+	return err;
+}
+
+/* ---- reading ---- */
+
 /* Adds the events of the run at st with ids above after, until there is one more than limit. */
 static enum err read_run(struct backend *b, sqlite3_stmt *st, uint64_t after, uint32_t limit,
                          struct answer *ret)

@@ -401,6 +401,8 @@ static enum err apply_op(struct backend *b, const struct op *op)
 		return sq_progress_widen(b, op);
 	case OP_PLAN_PUT:
 		return sq_plan_put(b, op);
+	case OP_EVENTS_DROP:
+		return sq_events_drop(b, op);
 	}
 	abort();
 }

@@ -60,6 +60,9 @@ enum sq_slot {
 	SQ_LIST_DROP,
 	SQ_LIST_PAGE_ADD,
 	SQ_LIST_PAGES,
+	SQ_RUNS_OLDEST,
+	SQ_RUNS_DROP,
+	SQ_CAMPAIGNS_FORGET,
 	SQ_PROGRESS_PUT,
 	SQ_PROGRESS_WIDEN,
 	SQ_PROGRESS_LIST,
@@ -232,6 +235,7 @@ MUST_CHECK enum err sq_load_holds(struct backend *b, int64_t now_ms, const struc
 
 /* ---- events.c ---- */
 MUST_CHECK enum err sq_event_add(struct backend *b, const struct op *op);
+MUST_CHECK enum err sq_events_drop(struct backend *b, const struct op *op);
 /* Writes the run that is open. */
 MUST_CHECK enum err sq_run_close(struct backend *b);
 

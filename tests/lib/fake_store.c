@@ -288,7 +288,9 @@ static bool campaign_matches(const struct ask *a, const struct campaign_row *row
 	       (a->name == NULL || strcmp(a->name, row->name) == 0) &&
 	       (a->campaigns.before_no == 0 || row->no < a->campaigns.before_no) &&
 	       (a->campaigns.since_ms == 0 || !campaign_state_is_final(row->state) ||
-	        row->finished_at_ms >= a->campaigns.since_ms);
+	        row->finished_at_ms >= a->campaigns.since_ms) &&
+	       (a->campaigns.ended_before_ms == 0 ||
+	        (campaign_state_is_final(row->state) && row->finished_at_ms < a->campaigns.ended_before_ms));
 }
 
 static void answer_campaigns(void *arg)

@@ -21,10 +21,14 @@
 #define CAMPAIGNS_MAX 8
 
 /* What the checker remembers of one campaign, over all lives of the process. */
+#define DAY_MS ((int64_t)24 * 3600 * 1000)
+
 struct known {
 	char id[ID_SIZE];
 	uint32_t no;
 	bool is_final, was_paused, was_cancelled; /* answered orders that hold */
+	bool is_forgotten;
+	int64_t finished_at_ms;
 	enum campaign_state state;
 	uint32_t max_unavailable;
 	struct campaign_spec *spec;
@@ -219,6 +223,12 @@ static void check_campaign(struct sim *s, struct known *k)
 
 	answer_init(&page);
 	SIM_CHECK(s, backend_read_targets(s->record, &f, &page) == ERR_OK, "the record cannot be read");
+	if (page.campaigns_n == 0 && k->is_final && s->options.retention_days > 0 &&
+	    s->now_ms - k->finished_at_ms > s->options.retention_days * DAY_MS) {
+		k->is_forgotten = true;
+		answer_done(&page);
+		return;
+	}
 	SIM_CHECK(s, page.campaigns_n == 1, "P9: campaign %s was answered and is gone", k->id);
 	row = &page.campaigns[0];
 	SIM_CHECK(s, !page.has_more, "the simulation is too large");
@@ -237,6 +247,7 @@ static void check_campaign(struct sim *s, struct known *k)
 	memcpy(k->waves, row->waves, sizeof k->waves);
 	k->state = row->state;
 	k->is_final = campaign_state_is_final(row->state);
+	k->finished_at_ms = row->finished_at_ms;
 	if (k->is_final)
 		for (size_t i = 0; i < page.targets_n; i++)
 			SIM_CHECK(s, target_state_is_final(page.targets[i].row.state),
@@ -247,7 +258,8 @@ static void check_campaign(struct sim *s, struct known *k)
 static void check_record(struct sim *s)
 {
 	for (uint32_t i = 0; i < s->known_n; i++)
-		check_campaign(s, &s->known[i]);
+		if (!s->known[i].is_forgotten)
+			check_campaign(s, &s->known[i]);
 }
 
 /* ---- the checker: calls ---- */
@@ -465,6 +477,7 @@ static void begin(struct sim *s)
 	struct conductor_options conductor = {.hubs = ports,
 	                                      .hubs_n = s->options.hubs_n,
 	                                      .seed = rng_u64(&s->rng),
+	                                      .retention_days = s->options.retention_days,
 	                                      .now_ms = now_of,
 	                                      .on_broken = on_broken,
 	                                      .on_wake = on_wake,
@@ -779,4 +792,21 @@ uint32_t sim_targets(struct sim *s, uint32_t campaign)
 bool sim_target(struct sim *s, uint32_t campaign, uint32_t hub, const char *device_id, struct target_row *ret)
 {
 	return row_of(s, s->known[campaign - 1].no, &s->known[campaign - 1], hub, device_id, ret);
+}
+
+bool sim_is_forgotten(const struct sim *s, uint32_t campaign)
+{
+	return s->known[campaign - 1].is_forgotten;
+}
+
+uint64_t sim_first_event(struct sim *s)
+{
+	struct answer page;
+	uint64_t id;
+
+	answer_init(&page);
+	SIM_CHECK(s, backend_read_events(s->record, 0, 0, 1, &page) == ERR_OK, "the record cannot be read");
+	id = page.first_kept_id;
+	answer_done(&page);
+	return id;
 }

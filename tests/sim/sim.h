@@ -21,6 +21,7 @@ struct sim_options {
 	struct world_options world; /* of each hub, each with luck of its own */
 	uint32_t track_interval_ms;
 	const char *sku;
+	uint32_t retention_days;
 	int64_t commit_max_ms;    /* a commit takes 1 … so long */
 	double refuse_share;      /* of requests that are refused before they leave */
 	double crash_share;       /* of commits at which the process dies, before or after */
@@ -55,6 +56,8 @@ void sim_campaign(struct sim *s, uint32_t campaign, struct campaign_row *ret); /
 bool sim_target(struct sim *s, uint32_t campaign, uint32_t hub, const char *device_id,
                 struct target_row *ret);
 uint32_t sim_targets(struct sim *s, uint32_t campaign);
+bool sim_is_forgotten(const struct sim *s, uint32_t campaign);
+uint64_t sim_first_event(struct sim *s); /* the oldest that is kept */
 
 #define SIM_CHECK(s, condition, ...) \
 	do { \

@@ -45,6 +45,37 @@ START_TEST(test_a_healthy_fleet_is_rebooted_once_each_and_proven)
 }
 END_TEST
 
+START_TEST(test_what_ended_so_many_days_ago_is_forgotten_and_nothing_younger)
+{
+	static const char later[] =
+	        REBOOT ",\"verify\":{\"settleSeconds\":10},\"schedule\":{\"startAt\":\"%s\"}}";
+	char spec[256], at[TIME_TEXT_SIZE];
+	struct sim_options o;
+	uint32_t old, young, last;
+	struct sim *s;
+
+	sim_options_init(&o);
+	o.world.devices_n = 300;
+	o.retention_days = 7;
+	s = sim_new(&o);
+	old = sim_create(s, REBOOT ",\"verify\":{\"settleSeconds\":10}}");
+	ck_assert(sim_run(s, HOUR_MS));
+	ck_assert_uint_eq(sim_first_event(s), 1);
+	snprintf(spec, sizeof spec, later, time_text(sim_now(s) + 5 * 24 * HOUR_MS, at));
+	young = sim_create(s, spec);
+	ck_assert(sim_run(s, 6 * 24 * HOUR_MS));
+	ck_assert(!sim_is_forgotten(s, old));
+	snprintf(spec, sizeof spec, later, time_text(sim_now(s) + 3 * 24 * HOUR_MS, at));
+	last = sim_create(s, spec);
+	ck_assert(sim_run(s, 4 * 24 * HOUR_MS));
+	ck_assert(sim_is_forgotten(s, old));
+	ck_assert_uint_gt(sim_first_event(s), 900); /* three of each device, and some more */
+	ck_assert(!sim_is_forgotten(s, young));
+	ck_assert(!sim_is_forgotten(s, last));
+	sim_free(s);
+}
+END_TEST
+
 /* Runs one campaign of 12 devices with a crash; every device ends proven and has acted once. */
 static void crash_once(const struct sim_options *o, uint32_t *ret_commits, uint32_t *ret_calls)
 {
@@ -474,6 +505,7 @@ int main(void)
 
 	if (getenv("ROLLCALL_SEED") == NULL)
 		TESTS(s, "scenarios", test_a_healthy_fleet_is_rebooted_once_each_and_proven,
+		      test_what_ended_so_many_days_ago_is_forgotten_and_nothing_younger,
 		      test_a_crash_at_any_commit_loses_nothing_and_acts_once,
 		      test_a_crash_at_any_call_loses_nothing_and_acts_once,
 		      test_without_an_earlier_value_what_is_in_doubt_ends_unknown,

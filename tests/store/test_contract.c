@@ -289,6 +289,10 @@ START_TEST(test_campaigns_that_ended_long_ago_can_be_left_out)
 	ck_assert_uint_eq(seen.n, 2);
 	ck_assert_uint_eq(seen.campaigns[0].no, 3);
 	ck_assert_uint_eq(seen.campaigns[1].no, 2);
+	f = (struct campaign_filter){.state = -1, .limit = 10, .ended_before_ms = 5000};
+	rig_campaigns(&rig, &f, &seen);
+	ck_assert_uint_eq(seen.n, 1);
+	ck_assert_uint_eq(seen.campaigns[0].no, 1);
 }
 END_TEST
 
@@ -1116,6 +1120,45 @@ START_TEST(test_events_come_once_each_in_order_over_pages_and_by_campaign)
 }
 END_TEST
 
+START_TEST(test_the_oldest_events_are_dropped_with_what_was_kept_for_them)
+{
+	struct batch *b = rig_campaign_batch(1, 0);
+	struct campaign_row row = rig_campaign_row(1);
+
+	row.state = row.phase = CAMPAIGN_COMPLETED;
+	batch_campaign_put(b, &row);
+	for (uint64_t id = 1; id <= 300; id++)
+		add_event(b, id, 1);
+	rig_commit(&rig, b);
+	b = batch_new();
+	batch_campaign_drop(b, 1);
+	add_event(b, 301, 0);
+	add_event(b, 302, 0);
+	rig_commit(&rig, b);
+	b = batch_new();
+	batch_events_drop(b, NOW_MS + 302); /* the second run's last is not that old */
+	rig_commit(&rig, b);
+	rig_events(&rig, 0, 0, 10, &seen);
+	ck_assert_uint_eq(seen.first_kept_id, 301);
+	ck_assert_uint_eq(seen.n, 2);
+	ck_assert_uint_eq(seen.events[0].id, 301);
+	rig_events(&rig, 1, 0, 10, &seen);
+	ck_assert_uint_eq(seen.n, 0);
+	b = batch_new();
+	batch_events_drop(b, NOW_MS + 303);
+	rig_commit(&rig, b);
+	rig_reopen(&rig);
+	rig_events(&rig, 0, 0, 10, &seen);
+	ck_assert_uint_eq(seen.n, 0);
+	ck_assert_uint_eq(seen.first_kept_id, 303);
+	b = batch_new();
+	add_event(b, 303, 0);
+	rig_commit(&rig, b);
+	rig_events(&rig, 0, 0, 10, &seen);
+	ck_assert_uint_eq(seen.n, 1);
+}
+END_TEST
+
 /* ---- idempotency ---- */
 
 START_TEST(test_idempotency_key_is_kept_for_a_day_and_then_forgotten)
@@ -1650,6 +1693,7 @@ int main(void)
 	tcase_add_test(tc, test_list_that_was_not_ended_is_forgotten_at_the_next_start_and_when_begun_again);
 	tcase_add_test(tc, test_list_with_another_number_of_ids_than_told_is_refused);
 	tcase_add_test(tc, test_events_come_once_each_in_order_over_pages_and_by_campaign);
+	tcase_add_test(tc, test_the_oldest_events_are_dropped_with_what_was_kept_for_them);
 	tcase_add_test(tc, test_idempotency_key_is_kept_for_a_day_and_then_forgotten);
 	tcase_add_test(tc, test_expired_idempotency_key_can_be_used_again);
 	tcase_add_test(tc, test_start_loads_live_campaigns_with_their_targets_in_order);

@@ -1,0 +1,91 @@
+/* conductor: forgets final campaigns and events that are older than they need be kept, a little in each
+ * commit.
+ *
+ *   due ──▶ old campaigns? ──some──▶ drop them, commit ──▶ due at once
+ *               └──none──▶ is the oldest event old? ──yes──▶ drop some, commit ──▶ due at once
+ *                                └──no──▶ due in an hour */
+#include "server/base/log.h"
+#include "server/conduct.h"
+
+#define DAY_MS ((int64_t)24 * 3600 * 1000)
+#define LOOK_MS ((int64_t)3600 * 1000)
+#define CAMPAIGNS_MAX 20 /* dropped in one commit */
+
+static int64_t cutoff(const struct conductor *c)
+{
+	return conduct_now(c) - c->options.retention_days * DAY_MS;
+}
+
+static void due_in(struct conductor *c, int64_t in_ms)
+{
+	c->is_forgetting = false;
+	c->forget_at_ms = conduct_now(c) + in_ms;
+	conduct_wake(c);
+}
+
+static void on_dropped(void *arg, enum err err, const char *detail, const char *id)
+{
+	(void)err; /* a commit that fails ends the process */
+	(void)detail;
+	(void)id;
+	due_in(arg, 0);
+}
+
+static void on_oldest(void *arg, enum err err, uint64_t revision, const struct event *rows,
+                      const char *const *campaign_ids, size_t n, bool has_more, uint64_t first_kept_id,
+                      uint64_t last_id)
+{
+	struct conductor *c = arg;
+
+	(void)revision;
+	(void)campaign_ids;
+	(void)has_more;
+	(void)first_kept_id;
+	(void)last_id;
+	c->asked--;
+	if (err != ERR_OK || n == 0 || rows[0].at_ms >= cutoff(c)) {
+		due_in(c, LOOK_MS);
+		return;
+	}
+	batch_events_drop(c->batch, cutoff(c));
+	conduct_answer_later(c, ERR_OK, NULL, "", on_dropped, c);
+}
+
+static void on_old(void *arg, enum err err, uint64_t revision, const struct campaign_row *rows, size_t n,
+                   bool has_more)
+{
+	struct conductor *c = arg;
+
+	(void)revision;
+	(void)has_more;
+	c->asked--;
+	if (err != ERR_OK) {
+		due_in(c, LOOK_MS);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		batch_campaign_drop(c->batch, rows[i].no);
+		log_info("campaign forgotten", LS("campaign", rows[i].id),
+		         LI("retentionDays", c->options.retention_days));
+	}
+	if (n > 0) {
+		conduct_answer_later(c, ERR_OK, NULL, "", on_dropped, c);
+	} else {
+		c->asked++;
+		store_read_events(c->store, 0, 0, 1, on_oldest, c);
+	}
+}
+
+int64_t retention_run(struct conductor *c, int64_t now_ms)
+{
+	struct campaign_filter f = {.state = -1, .limit = CAMPAIGNS_MAX, .ended_before_ms = cutoff(c)};
+
+	if (c->options.retention_days == 0 || c->is_forgetting || c->is_draining)
+		return TIME_NEVER;
+	if (now_ms < c->forget_at_ms)
+		return c->forget_at_ms;
+	c->is_forgetting = true;
+	c->asked++;
+	store_read_campaigns(c->store, &f, on_old, c);
+	return TIME_NEVER;
+}
