@@ -359,6 +359,8 @@ struct change {
 	struct active *a;
 	struct target_row *row;
 	int64_t now_ms;
+	int64_t heard_at_ms; /* when the end of its call was heard; TIME_NONE: this is not about that */
+	int64_t from_next_at_ms;
 	uint8_t from, from_reason, from_wait;
 	unsigned acts;
 };
@@ -373,6 +375,8 @@ static struct change begin(struct engine *e, struct campaign *c, uint32_t no, in
 	                       .a = a,
 	                       .row = &a->row,
 	                       .now_ms = now_ms,
+	                       .heard_at_ms = TIME_NONE,
+	                       .from_next_at_ms = a->row.next_at_ms,
 	                       .from = a->row.state,
 	                       .from_reason = a->row.reason,
 	                       .from_wait = a->row.wait};
@@ -496,7 +500,12 @@ static void unprepare(struct change *ch)
 /* What an unresolved call may still do has had its time then. */
 static int64_t quiet_at(const struct change *ch)
 {
-	return ch->row->called_at_ms + policy_quiet_ms(ch->c->spec);
+	int64_t at_ms = ch->row->called_at_ms + policy_quiet_ms(ch->c->spec);
+	int64_t heard_ms = ch->heard_at_ms + policy_heard_quiet_ms(ch->c->spec);
+
+	if (ch->from == TARGET_DOUBTFUL)
+		return ch->from_next_at_ms; /* its deadline is just that */
+	return ch->heard_at_ms != TIME_NONE && heard_ms < at_ms ? heard_ms : at_ms;
 }
 
 static bool is_watched(uint8_t state)
@@ -729,6 +738,7 @@ static enum err feed_call(struct engine *e, struct campaign *c, const struct fac
 	if ((t->state != TARGET_INVOKING && t->state != TARGET_DOUBTFUL) || t->active->row.calls != f->call)
 		return ERR_CLOSED;
 	ch = begin(e, c, f->no, f->at_ms);
+	ch.heard_at_ms = f->at_ms;
 	if (f->method_status != 0)
 		ch.row->method_status = f->method_status;
 	switch (f->result) {

@@ -22,6 +22,11 @@ int64_t policy_quiet_ms(const struct campaign_spec *s)
 	return policy_call_ms(s) + (int64_t)s->verify.timeout_s * 1000;
 }
 
+int64_t policy_heard_quiet_ms(const struct campaign_spec *s)
+{
+	return policy_wire_ms(s) + (int64_t)s->verify.timeout_s * 1000;
+}
+
 static int64_t doubled(int64_t first_ms, int64_t max_ms, uint32_t times)
 {
 	int64_t ms = first_ms;

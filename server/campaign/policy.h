@@ -19,6 +19,8 @@ int64_t policy_wire_ms(const struct campaign_spec *s);
 /* From the intent until a call, if it acted, has had the time to show it: what is asked after that may speak
  * of absence. */
 int64_t policy_quiet_ms(const struct campaign_spec *s);
+/* The same from when the call's end was heard, whatever that was: it had been sent by then. */
+int64_t policy_heard_quiet_ms(const struct campaign_spec *s);
 /* Delay before the next call after failures attempts failed: backoff × 2^(failures-1), capped. */
 int64_t policy_backoff_ms(const struct campaign_spec *s, uint32_t failures);
 /* Delay before the next call to a device found offline tries times in a row: 10 s doubling to 5 min, spread

@@ -13,7 +13,8 @@
 #include "rig.h"
 
 #define CALL_MS 100000
-#define QUIET_MS 1000000
+#define QUIET_MS 1000000 /* from an intent */
+#define HEARD_MS 950000  /* from the end of a call that was heard */
 #define WIRE_MS 50000
 #define SETTLE_MS 120000
 #define RETRY \
@@ -398,10 +399,10 @@ START_TEST(test_a_lost_answer_without_verify_is_unknown_and_holds_the_device)
 	rig_call(r, c, 0, CALL_AMBIGUOUS);
 	rig_at(r, 1000);
 	expect(0, TARGET_FAILED, REASON_UNKNOWN);
-	ck_assert_int_eq(rig_row(r, c, 0)->hold_until_ms, T0 + QUIET_MS);
-	rig_at(r, QUIET_MS - 1);
+	ck_assert_int_eq(rig_row(r, c, 0)->hold_until_ms, T0 + HEARD_MS);
+	rig_at(r, HEARD_MS - 1);
 	ck_assert(!is_free(0));
-	rig_at(r, QUIET_MS);
+	rig_at(r, HEARD_MS);
 	ck_assert_uint_eq(rig_invoked(r, 0), 1);
 }
 END_TEST
@@ -718,12 +719,12 @@ START_TEST(test_a_read_that_is_never_answered_ends_after_a_day)
 	begin("", 1);
 	rig_call(r, c, 0, CALL_AMBIGUOUS);
 	rig_at(r, 0);
-	rig_at(r, QUIET_MS);
+	rig_at(r, HEARD_MS);
 	ck_assert_uint_eq(rig_acts(r, c, 0), ACT_READ);
 	expect_wake(DAY_MS); /* the campaign's end */
-	rig_at(r, QUIET_MS + DAY_MS - 1);
+	rig_at(r, HEARD_MS + DAY_MS - 1);
 	expect(0, TARGET_DOUBTFUL, REASON_NONE);
-	rig_at(r, QUIET_MS + DAY_MS);
+	rig_at(r, HEARD_MS + DAY_MS);
 	expect(0, TARGET_FAILED, REASON_UNKNOWN);
 	expect_campaign(CAMPAIGN_COMPLETED, "");
 }
@@ -734,16 +735,16 @@ START_TEST(test_a_failed_read_does_not_shorten_a_new_deadline)
 	begin("", 1);
 	rig_call(r, c, 0, CALL_AMBIGUOUS);
 	rig_at(r, 0);
-	rig_at(r, QUIET_MS);
+	rig_at(r, HEARD_MS);
 	ck_assert_uint_eq(rig_acts(r, c, 0), ACT_READ);
 	rig_call(r, c, 0, CALL_ACCEPTED); /* late */
 	rig_read_failed(r, c, 0);
 	rig_turn(r);
 	expect(0, TARGET_AWAITING_PROOF, REASON_NONE);
-	expect_wake(QUIET_MS + 900000);
-	rig_at(r, QUIET_MS + 5000);
+	expect_wake(HEARD_MS + 900000);
+	rig_at(r, HEARD_MS + 5000);
 	ck_assert_uint_eq(r->steps_n, 0);
-	rig_at(r, QUIET_MS + 900000);
+	rig_at(r, HEARD_MS + 900000);
 	ck_assert_uint_eq(rig_acts(r, c, 0), ACT_READ);
 }
 END_TEST
@@ -763,14 +764,14 @@ START_TEST(test_what_was_seen_to_move_has_acted_and_is_no_absence)
 	expect(0, TARGET_DOUBTFUL, REASON_NONE);
 	expect(1, TARGET_AWAITING_PROOF, REASON_NONE);
 	ck_assert(rig_row(r, c, 0)->has_moved && rig_row(r, c, 1)->has_moved);
-	ck_assert_int_eq(rig_row(r, c, 0)->next_at_ms, T0 + QUIET_MS);
+	ck_assert_int_eq(rig_row(r, c, 0)->next_at_ms, T0 + HEARD_MS);
 	ck_assert_int_eq(rig_row(r, c, 1)->next_at_ms, T0 + 900000);
 	rig_at(r, 900000);
 	rig_read(r, c, 1, SAYS_MOVED, 900000);
 	rig_turn(r);
 	expect(1, TARGET_FAILED, REASON_NO_PROOF);
-	rig_at(r, QUIET_MS);
-	rig_read(r, c, 0, SAYS_NOTHING, QUIET_MS);
+	rig_at(r, HEARD_MS);
+	rig_read(r, c, 0, SAYS_NOTHING, HEARD_MS);
 	rig_turn(r);
 	expect(0, TARGET_FAILED, REASON_NO_PROOF);
 }
@@ -801,7 +802,7 @@ START_TEST(test_doubt_ends_by_proof_at_any_time)
 	begin("", 1);
 	rig_call(r, c, 0, CALL_AMBIGUOUS);
 	rig_at(r, 0);
-	rig_at(r, QUIET_MS);
+	rig_at(r, HEARD_MS);
 	rig_query(r, c, 0, SAYS_PROVEN);
 	rig_turn(r);
 	expect(0, TARGET_SUCCEEDED, REASON_NONE);
@@ -814,22 +815,22 @@ START_TEST(test_absence_needs_a_point_read_asked_for_after_the_quiet_time)
 	begin("", 1);
 	rig_call(r, c, 0, CALL_AMBIGUOUS);
 	rig_at(r, 0);
-	rig_at(r, QUIET_MS - 1);
-	rig_read(r, c, 0, SAYS_NOTHING, QUIET_MS - 1);
+	rig_at(r, HEARD_MS - 1);
+	rig_read(r, c, 0, SAYS_NOTHING, HEARD_MS - 1);
 	rig_turn(r);
 	expect(0, TARGET_DOUBTFUL, REASON_NONE);
-	rig_at(r, QUIET_MS);
+	rig_at(r, HEARD_MS);
 	ck_assert_uint_eq(rig_acts(r, c, 0), ACT_READ);
 	rig_query(r, c, 0, SAYS_NOTHING);
 	rig_turn(r);
 	expect(0, TARGET_DOUBTFUL, REASON_NONE);
-	rig_read(r, c, 0, SAYS_NOTHING, QUIET_MS);
+	rig_read(r, c, 0, SAYS_NOTHING, HEARD_MS);
 	rig_turn(r);
 	expect(0, TARGET_INVOKING, REASON_NONE);
 	ck_assert_uint_eq(rig_acts(r, c, 0), ACT_UNWATCH | ACT_INVOKE);
 	expect_counts(0, 1, 2, 1); /* the same attempt, under the same id */
 	ck_assert_uint_eq(rig_row(r, c, 0)->redoubts, 1);
-	ck_assert_int_eq(rig_row(r, c, 0)->since_hub_ms, T0 + QUIET_MS - 1000);
+	ck_assert_int_eq(rig_row(r, c, 0)->since_hub_ms, T0 + HEARD_MS - 1000);
 }
 END_TEST
 
@@ -842,8 +843,8 @@ START_TEST(test_ten_doubts_may_end_by_absence_and_no_more)
 		expect_counts(0, 1, i + 1, 1);
 		rig_call(r, c, 0, CALL_AMBIGUOUS);
 		rig_turn(r);
-		rig_at(r, ms + QUIET_MS);
-		rig_read(r, c, 0, SAYS_NOTHING, ms + QUIET_MS);
+		rig_at(r, ms + HEARD_MS);
+		rig_read(r, c, 0, SAYS_NOTHING, ms + HEARD_MS);
 		rig_turn(r);
 	}
 	expect(0, TARGET_FAILED, REASON_UNKNOWN);

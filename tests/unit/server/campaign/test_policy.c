@@ -25,6 +25,8 @@ START_TEST(test_a_call_may_take_its_time_outs_and_a_minute)
 	ck_assert_int_eq(policy_wire_ms(&t), 325000);
 	ck_assert_int_eq(policy_call_ms(&t), 375000);
 	ck_assert_int_eq(policy_quiet_ms(&t), 1275000);
+	ck_assert_int_eq(policy_heard_quiet_ms(&s), 950000); /* without the minute less 10 s to hear of it */
+	ck_assert_int_eq(policy_heard_quiet_ms(&t), 1225000);
 }
 END_TEST
 
