@@ -52,6 +52,9 @@ void lists_delete(struct request *r);
 /* groups.c */
 void groups_list(struct request *r);
 
+/* plan.c */
+void plan_get(struct request *r);
+
 /* progress.c */
 void progress_get(struct request *r);
 

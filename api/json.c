@@ -317,6 +317,66 @@ void json_group(struct buf *out, const struct group_view *group, const char *hub
 	           n[TARGET_WAITING]);
 }
 
+static void put_member(struct buf *out, const char *name, const json_t *object)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	buf_printf(out, "\"%s\":", name);
+	put_text(out, text);
+}
+
+static void put_planned_wave(struct buf *out, uint32_t i, const json_t *planned, const struct wave_row *wave,
+                             int64_t ended_at_ms, const struct campaign_forecast *forecast)
+{
+	buf_printf(out, "{\"index\":%u,\"planned\":{", i);
+	put_member(out, "opensAt", planned);
+	buf_putc(out, ',');
+	put_member(out, "finishesAt", planned);
+	buf_puts(out, "},\"actual\":{\"openedAt\":");
+	put_time(out, wave->opened_at_ms);
+	buf_puts(out, ",\"finishedAt\":");
+	put_time(out, ended_at_ms);
+	buf_puts(out, "},\"predicted\":");
+	if (forecast != NULL && i >= forecast->wave && i < forecast->waves_n && ended_at_ms == TIME_NONE) {
+		buf_puts(out, "{\"opensAt\":");
+		put_time(out,
+		         wave->opened_at_ms != TIME_NONE ? wave->opened_at_ms : forecast->opens_at_ms[i]);
+		buf_puts(out, ",\"finishesAt\":");
+		put_time(out, forecast->wave_ends_at_ms[i]);
+		buf_puts(out, "}}");
+	} else {
+		buf_puts(out, "null}");
+	}
+}
+
+void json_plan(struct buf *out, const struct campaign_row *row, const struct plan_row *plan,
+               const struct campaign_forecast *forecast, uint64_t revision)
+{
+	json_t *planned = plan != NULL ? json_loads(plan->text, 0, NULL) : NULL;
+	const json_t *waves = json_object_get(planned, "waves");
+
+	buf_puts(out, "{\"campaignId\":");
+	buf_json(out, row->id);
+	buf_puts(out, ",\"plan\":");
+	buf_puts(out, plan != NULL ? plan->text : "null");
+	buf_puts(out, ",\"planned\":{");
+	put_member(out, "finishesAt", planned);
+	buf_puts(out, "},\"actual\":{\"startedAt\":");
+	put_time(out, row->started_at_ms);
+	buf_puts(out, ",\"finishedAt\":");
+	put_time(out, row->finished_at_ms);
+	buf_puts(out, "},\"predictedFinishAt\":");
+	put_time(out, forecast != NULL ? forecast->ends_at_ms : TIME_NONE);
+	buf_puts(out, ",\"waves\":[");
+	for (uint32_t i = 0; i < row->waves_n; i++) {
+		buf_puts(out, i > 0 ? "," : "");
+		put_planned_wave(out, i, json_array_get(waves, i), &row->waves[i],
+		                 plan != NULL ? plan->ended_at_ms[i] : TIME_NONE, forecast);
+	}
+	buf_printf(out, "],\"revision\":%llu}", (unsigned long long)revision);
+	json_decref(planned);
+}
+
 void json_bucket(struct buf *out, int64_t from_ms, int64_t until_ms, const struct progress_row *row)
 {
 	buf_puts(out, "{\"from\":");

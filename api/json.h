@@ -12,6 +12,7 @@
 #include "server/campaign/fault.h"
 #include "server/campaign/model.h"
 
+struct campaign_forecast;
 struct campaign_spec;
 struct campaign_waiting;
 struct group_view;
@@ -42,6 +43,9 @@ void json_target_members(struct buf *out, const struct target_view *target,
 void json_past(struct buf *out, const struct target_view *target, const char *campaign_id);
 /* hub: its name, NULL: not known. */
 void json_group(struct buf *out, const struct group_view *group, const char *hub);
+/* A campaign's plan beside what became of it. plan NULL: there is none; forecast NULL: it cannot be told. */
+void json_plan(struct buf *out, const struct campaign_row *row, const struct plan_row *plan,
+               const struct campaign_forecast *forecast, uint64_t revision);
 /* A bucket of progress that ends with row's counts. */
 void json_bucket(struct buf *out, int64_t from_ms, int64_t until_ms, const struct progress_row *row);
 void json_attempt(struct buf *out, const char *campaign_id, const struct attempt_row *row);

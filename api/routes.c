@@ -46,6 +46,7 @@ static const struct route routes[] = {
         {"POST", TARGET "/skip", ROLE_OPERATOR, "hub ", BODY_NOTHING, JSON, targets_skip},
         {"POST", TARGET "/retry", ROLE_OPERATOR, "hub ", BODY_NOTHING, JSON, targets_retry},
         {"GET", CAMPAIGN "/groups", ROLE_VIEWER, "limit cursor ", BODY_IGNORED, JSON, groups_list},
+        {"GET", CAMPAIGN "/plan", ROLE_VIEWER, "", BODY_IGNORED, JSON, plan_get},
         {"GET", CAMPAIGN "/progress", ROLE_VIEWER, "bucketSeconds ", BODY_IGNORED, JSON, progress_get},
         {"GET", CAMPAIGN "/events", ROLE_VIEWER, "after limit ", BODY_IGNORED, JSON, events_of_campaign},
         {"GET", CAMPAIGN "/events", ROLE_VIEWER, "after ", BODY_IGNORED, EVENT_STREAM, sse_of_campaign},

@@ -7,6 +7,8 @@
 
 #include "server/base/metrics.h"
 #include "server/campaign/engine.h"
+#include "server/campaign/latency.h"
+#include "server/campaign/preview.h"
 #include "server/campaign/selection.h"
 #include "server/conductor.h"
 #include "server/dispatch/dispatch.h"
@@ -61,6 +63,14 @@ struct finding {
 struct course {
 	uint32_t slot_s;                               /* the length of its progress's slots */
 	uint32_t slots_n, begins_s[PROGRESS_ROWS_MAX]; /* those on record, or on the way there */
+	bool has_plan;                                 /* on record, or on the way there */
+	int64_t ended_at_ms[WAVES_MAX];                /* TIME_NONE: not yet */
+	struct latency seen, slots;                    /* from call to proof; to the end of settling */
+	/* the last forecast: */
+	int64_t foretold_at_ms; /* TIME_NONE: there is none */
+	enum campaign_state foretold_state;
+	uint32_t foretold_revision; /* of the spec */
+	struct campaign_forecast foretold;
 };
 
 /* One live campaign, as far as the engine does not know it. */
@@ -109,9 +119,10 @@ struct conductor {
 	struct watched *watches;
 	uint64_t last_event_id, committing_event_id;
 	uint32_t last_campaign;
-	uint64_t luck;         /* state of a splitmix64, for ids and seeds */
-	uint32_t selections;   /* serial numbers given so far */
-	struct making *making; /* device lists that are being made */
+	uint64_t luck;                  /* state of a splitmix64, for ids and seeds */
+	uint32_t selections;            /* serial numbers given so far */
+	struct making *making;          /* device lists that are being made */
+	struct latency seen[ACTIONS_N]; /* from call to proof, in all campaigns that verify */
 	bool is_draining;
 	uint32_t asked; /* reads of the store that are out: they come back to us */
 	int64_t engine_wake_ms;
@@ -156,17 +167,35 @@ void port_done(struct port *p);
 void port_before(struct port *p, int64_t now_ms);
 /* Sends; after the engine's turn. Gives when it wants to run next. */
 int64_t port_after(struct port *p, int64_t now_ms);
+/* Name, tier, state and grant. */
+void port_preview(const struct port *p, struct preview_hub *ret);
+/* When calls may be made again at the earliest; TIME_NONE: now, or nobody knows. */
+int64_t port_opens_at(const struct port *p);
 void port_state(const struct port *p, int64_t now_ms, struct hub_state *ret);
 /* What a step asks to be done, now that it is durable. */
 void port_act(struct conductor *c, const struct step *s);
 /* Takes back what is unsent, of one campaign or (0) of all. */
 void port_withdraw(struct port *p, uint32_t campaign);
 
-/* conduct_course.c: counts over time */
+/* conduct_course.c: how campaigns go */
 void course_begin(struct course *course);
 /* Takes up a slot on record. */
 void course_slot(struct course *course, uint32_t begins_s);
-/* Puts row's counts on record, with the commit that puts row there. */
+/* Takes up a plan on record. */
+void course_plan_is(struct course *course, const struct plan_row *plan);
+/* Learns from a target that has become final, or is so on record. */
+void course_saw(struct conductor *c, struct live *live, const struct target_row *row);
+/* Foretells a campaign whose targets have just become known, while live->found still holds them, and puts
+ * that on record. */
+void course_plan(struct conductor *c, struct live *live, int64_t now_ms);
+/* Sets how long devices are expected to take; false: nobody has seen any yet. */
+bool course_times(const struct conductor *c, const struct campaign_spec *spec, struct forecast *f);
+/* Sets what a hub grants a campaign (live NULL: one that is not there yet) as its hub of that number. To be
+ * ended by course_hubs_done(). */
+void course_hub(const struct conductor *c, const struct live *live, uint32_t port,
+                const struct campaign_spec *spec, bool has_baselines, struct preview *p, uint32_t hub);
+void course_hubs_done(struct preview *p);
+/* Puts row's counts, and when waves ended, on record, with the commit that puts row there. */
 void course_write(struct conductor *c, struct live *live, const struct campaign_row *row, int64_t now_ms);
 
 /* conduct_retention.c */

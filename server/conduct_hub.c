@@ -398,6 +398,25 @@ int64_t port_after(struct port *p, int64_t now_ms)
 	return gate_ms < wake_ms ? gate_ms : wake_ms;
 }
 
+void port_preview(const struct port *p, struct preview_hub *ret)
+{
+	ret->name = p->name;
+	ret->sku = p->sku;
+	ret->state = gate_reason_text(p->gate.reason);
+	ret->grant = (struct hub_grant){.calls_per_minute = p->rates.calls_per_minute,
+	                                .queries_per_minute = p->rates.queries_per_minute,
+	                                .reads_per_minute = p->rates.reads_per_minute,
+	                                .messages_per_day = p->rates.messages_per_day,
+	                                .messages_today = p->messages_today,
+	                                .track_interval_ms = p->options.track_interval_ms};
+}
+
+int64_t port_opens_at(const struct port *p)
+{
+	return gate_is_open(&p->gate) || gate_next_at(&p->gate) == TIME_NEVER ? TIME_NONE
+	                                                                      : gate_next_at(&p->gate);
+}
+
 void port_state(const struct port *p, int64_t now_ms, struct hub_state *ret)
 {
 	struct track_stats stats;

@@ -285,8 +285,9 @@ static void store_some(struct conductor *c, struct live *live, int64_t now_ms)
 		struct fact f = {.kind = FACT_SELECTED, .at_ms = now_ms, .campaign = live->no};
 
 		batch_pages_drop(c->batch, live->no);
-		select_end(live);
 		(void)conduct_feed(c, &f);
+		course_plan(c, live, now_ms);
+		select_end(live);
 	}
 }
 

@@ -217,6 +217,7 @@ static void on_target(void *arg, const struct target_row *row, const char *devic
 	engine_target_add(loading->c->engine, row, device_id, baseline);
 	if (row->state == TARGET_INVOKING)
 		record_crash(loading->c, row);
+	course_saw(loading->c, conduct_live(loading->c, row->campaign), row);
 }
 
 static void on_hold(void *arg, const struct target_row *row, const char *hub_name, const char *device_id)
@@ -246,6 +247,15 @@ static void on_progress(void *arg, uint32_t campaign, uint32_t slot_s)
 		course_slot(&live->course, slot_s);
 }
 
+static void on_plan(void *arg, const struct plan_row *plan)
+{
+	struct loading *loading = arg;
+	struct live *live = conduct_live(loading->c, plan->campaign);
+
+	if (live != NULL)
+		course_plan_is(&live->course, plan);
+}
+
 static enum err load(struct conductor *c)
 {
 	struct loading loading = {c, ERR_OK};
@@ -255,6 +265,7 @@ static enum err load(struct conductor *c)
 	                              .on_hold = on_hold,
 	                              .on_page = on_page,
 	                              .on_progress = on_progress,
+	                              .on_plan = on_plan,
 	                              .arg = &loading};
 	enum err err = store_load(c->store, conduct_now(c), &loader);
 	struct campaign_row row;
@@ -416,6 +427,7 @@ static void write_target(struct conductor *c, const struct step *s)
 	if (s->is_moved && engine_target(c->engine, s->campaign, s->row.no, &t)) {
 		event.device_id = t.device_id;
 		tell_target(c, &event, c->ports[t.hub].name);
+		course_saw(c, conduct_live(c, s->campaign), &s->row);
 		if (s->row.state == TARGET_SUCCEEDED && s->row.called_at_ms != TIME_NONE)
 			histogram_add(&c->proof, (double)(s->row.changed_at_ms - s->row.called_at_ms) / 1e3);
 		log_debug("target moved", LS("campaign", conduct_live(c, s->campaign)->id),
@@ -640,21 +652,6 @@ void conductor_waiting(const struct conductor *c, uint32_t campaign_no, struct c
 bool conductor_is_parked(const struct conductor *c, uint32_t campaign_no, uint32_t target_no)
 {
 	return engine_is_parked(c->engine, campaign_no, target_no);
-}
-
-int64_t conductor_predicted_finish(const struct conductor *c, uint32_t campaign_no)
-{
-	struct campaign_row row;
-	int64_t now_ms = conduct_now(c);
-	uint32_t final = 0;
-
-	if (engine_campaign_row(c->engine, campaign_no, &row) != ERR_OK || row.state != CAMPAIGN_RUNNING)
-		return TIME_NONE;
-	for (unsigned s = TARGET_SUCCEEDED; s < TARGET_STATES_N; s++)
-		final += row.counts.state[s];
-	if (final == 0 || now_ms <= row.started_at_ms)
-		return TIME_NONE;
-	return now_ms + (now_ms - row.started_at_ms) * (int64_t)(row.counts.total - final) / final;
 }
 
 void conductor_stats(const struct conductor *c, struct conductor_stats *ret)

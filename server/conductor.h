@@ -132,7 +132,17 @@ struct campaign_waiting {
 void conductor_waiting(const struct conductor *c, uint32_t campaign_no, struct campaign_waiting *ret);
 /* Whether a waiting target, whose row says nothing, waits for room in its group. */
 bool conductor_is_parked(const struct conductor *c, uint32_t campaign_no, uint32_t target_no);
-/* When a live campaign will be done at its present pace; TIME_NONE: cannot be told. */
+/* When the waves of a campaign that runs (or is being cancelled) will open and end, from where it stands:
+ * from wave on, those before are over. As accurate as forecast.h: nothing more fails, who is offline stays
+ * so, and where people have to approve they do so at once; but then ends_at_ms is TIME_NONE. False: it cannot
+ * be told. Good for some milliseconds where there are many targets. */
+struct campaign_forecast {
+	int64_t ends_at_ms;
+	uint32_t wave, waves_n;
+	int64_t opens_at_ms[WAVES_MAX], wave_ends_at_ms[WAVES_MAX];
+};
+bool conductor_foretell(const struct conductor *c, uint32_t campaign_no, struct campaign_forecast *ret);
+/* Its ends_at_ms; TIME_NONE: cannot be told. */
 int64_t conductor_predicted_finish(const struct conductor *c, uint32_t campaign_no);
 /* Names of a campaign's hubs by target_row.hub live in its spec; of a campaign without hubs: all configured
  * ones. */

@@ -193,6 +193,11 @@ struct engine_waiting {
 	int64_t shut_until_ms[HUBS_MAX];
 };
 void engine_waiting(const struct engine *e, uint32_t campaign, int64_t now_ms, struct engine_waiting *ret);
+/* Fills in what is left of a campaign whose targets are known, but for its hubs (which are numbered as the
+ * campaign has them); ret->now_ms, slot_ms and slowest_ms are set. Looks at all of its targets. False: there
+ * is none such. */
+struct forecast;
+bool engine_outlook(const struct engine *e, uint32_t campaign, struct forecast *ret);
 /* Whether a waiting target waits for room in its group. */
 bool engine_is_parked(const struct engine *e, uint32_t campaign, uint32_t no);
 

@@ -18,6 +18,7 @@ static const struct profile profiles[ACTIONS_N] = {
                         .boot_path = "iothubDM.bootId",
                         .timeout_s = 900,
                         .settle_s = 120,
+                        .act_s = 2,
                         .attaches_attempt_id = true,
                 },
         [ACTION_FACTORY_RESET] =
@@ -34,6 +35,7 @@ static const struct profile profiles[ACTIONS_N] = {
                         .boot_path = "iothubDM.bootId",
                         .timeout_s = 3600,
                         .settle_s = 300,
+                        .act_s = 30,
                         .attaches_attempt_id = true,
                 },
         /* No boot path: that it booted does not prove that it runs the new firmware. */
@@ -51,6 +53,7 @@ static const struct profile profiles[ACTIONS_N] = {
                         .echo_path = "iothubDM.firmwareUpdate.done.attemptId",
                         .timeout_s = 3600,
                         .settle_s = 0,
+                        .act_s = 300,
                         .attaches_attempt_id = true,
                 },
         [ACTION_METHOD] =
@@ -61,6 +64,7 @@ static const struct profile profiles[ACTIONS_N] = {
                         .success_max = 299,
                         .timeout_s = 900,
                         .settle_s = 0,
+                        .act_s = 5,
                         .attaches_attempt_id = false,
                 },
 };

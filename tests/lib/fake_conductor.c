@@ -256,6 +256,13 @@ bool conductor_is_parked(const struct conductor *c, uint32_t campaign_no, uint32
 	return target_no < 64 && (c->parked >> target_no & 1) != 0;
 }
 
+bool conductor_foretell(const struct conductor *c, uint32_t campaign_no, struct campaign_forecast *ret)
+{
+	(void)campaign_no;
+	*ret = c->forecast;
+	return c->is_foretold;
+}
+
 int64_t conductor_predicted_finish(const struct conductor *c, uint32_t campaign_no)
 {
 	(void)campaign_no;

@@ -12,6 +12,8 @@ struct conductor {
 	struct campaign_waiting waiting; /* of every campaign */
 	uint64_t parked;                 /* bit 1 << number of a target, of every campaign */
 	int64_t predicted_ms;
+	bool is_foretold;
+	struct campaign_forecast forecast;
 	enum err order_err; /* what orders and creations come to */
 	const char *order_detail;
 	uint32_t creates_n, orders_n; /* orders also about targets, specs and deletions */

@@ -213,6 +213,33 @@ static void check_progress(struct sim *s, const struct known *k, const struct ca
 	answer_done(&page);
 }
 
+/* Who has started has a plan, and each wave that is over has ended; what is foretold is not in the past. */
+static void check_plan(struct sim *s, const struct known *k, const struct campaign_row *campaign)
+{
+	struct answer page;
+	int64_t ends_at_ms;
+
+	answer_init(&page);
+	SIM_CHECK(s, backend_read_plan(s->record, k->id, &page) == ERR_OK, "the record cannot be read");
+	SIM_CHECK(s, page.has_plan == (campaign->waves_n > 0), "%s has %s plan", k->id,
+	          page.has_plan ? "a" : "no");
+	for (uint32_t w = 0; w < campaign->waves_n; w++) {
+		const struct wave_row *wave = &campaign->waves[w];
+		bool is_over = wave->opened_at_ms != TIME_NONE &&
+		               wave->state[TARGET_WAITING] + wave->state[TARGET_INVOKING] +
+		                               wave->state[TARGET_DOUBTFUL] +
+		                               wave->state[TARGET_AWAITING_PROOF] ==
+		                       0;
+
+		SIM_CHECK(s, is_over == (page.plan.ended_at_ms[w] != TIME_NONE), "wave %u of %s has %sended",
+		          w, k->id, is_over ? "not " : "");
+	}
+	answer_done(&page);
+	ends_at_ms = s->conductor != NULL ? conductor_predicted_finish(s->conductor, k->no) : TIME_NONE;
+	SIM_CHECK(s, ends_at_ms == TIME_NONE || ends_at_ms >= s->now_ms - 1, "%s is foretold to have ended",
+	          k->id);
+}
+
 static void check_campaign(struct sim *s, struct known *k)
 {
 	struct target_filter f = {
@@ -236,6 +263,7 @@ static void check_campaign(struct sim *s, struct known *k)
 	SIM_CHECK(s, memcmp(&seen, &row->counts, sizeof seen) == 0,
 	          "P8: counts of %s are not those of its targets", k->id);
 	check_progress(s, k, row);
+	check_plan(s, k, row);
 	SIM_CHECK(s, !k->is_final || k->state == row->state, "P10: campaign %s was final and moved", k->id);
 	SIM_CHECK(s,
 	          !k->was_cancelled || row->state == CAMPAIGN_CANCELLING || row->state == CAMPAIGN_CANCELLED,
@@ -787,6 +815,11 @@ uint32_t sim_targets(struct sim *s, uint32_t campaign)
 {
 	check_record(s);
 	return s->known[campaign - 1].targets_n;
+}
+
+int64_t sim_predicted(const struct sim *s, uint32_t campaign)
+{
+	return conductor_predicted_finish(s->conductor, campaign);
 }
 
 bool sim_target(struct sim *s, uint32_t campaign, uint32_t hub, const char *device_id, struct target_row *ret)

@@ -53,6 +53,8 @@ void sim_crash(struct sim *s);
 
 /* As on record. */
 void sim_campaign(struct sim *s, uint32_t campaign, struct campaign_row *ret); /* texts are not set */
+/* When it will be final, as the service foretells it now; TIME_NONE: it cannot. */
+int64_t sim_predicted(const struct sim *s, uint32_t campaign);
 bool sim_target(struct sim *s, uint32_t campaign, uint32_t hub, const char *device_id,
                 struct target_row *ret);
 uint32_t sim_targets(struct sim *s, uint32_t campaign);

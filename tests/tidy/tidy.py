@@ -28,7 +28,7 @@ INCLUDES = [
     ("server/feed.*", BASE + ["server/campaign/model.h", "-server/{conduct,conductor,config,loop,settings}.h"]),
     ("server/conductor.h", BASE + CAMPAIGN + ["-server/*"]),
     ("server/{conduct.h,conduct_*.c,conductor.c}", BASE + CAMPAIGN + [
-        "server/campaign/{engine,policy,selection}.h", "server/hub/{hub,where}.h", "server/dispatch/{dispatch,gate}.h",
+        "server/campaign/{engine,latency,policy,preview,selection,wave}.h", "server/hub/{hub,where}.h", "server/dispatch/{dispatch,gate}.h",
         "server/track/{evidence,track}.h", "server/feed.h", "store/store.h", "-server/{config,loop,settings}.h"]),
     ("api/*", BASE + CAMPAIGN + ["server/campaign/fault.h", "server/{conductor,feed}.h", "store/store.h"]),
     ("server/*", ["server/**", "api/*", "store/*", "-server/conduct.h"]),

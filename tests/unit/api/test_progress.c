@@ -1,4 +1,4 @@
-/* tests: api/progress.c. */
+/* tests: api/progress.c and api/plan.c. */
 #include "tests/unit/api/harness.h"
 
 #include <string.h>
@@ -120,6 +120,52 @@ START_TEST(test_a_campaign_older_than_its_progress_has_none)
 }
 END_TEST
 
+START_TEST(test_a_plan_stands_beside_what_is_and_what_is_expected)
+{
+	struct campaign_row *row = start();
+	struct plan_row plan = {
+	        .campaign = 1,
+	        .text = "{\"finishesAt\":\"2026-01-01T00:00:00.000Z\",\"waves\":["
+	                "{\"opensAt\":\"2026-01-01T00:00:01.000Z\",\"finishesAt\":\"2026-01-01T00:00:02.000Z\"},"
+	                "{\"opensAt\":\"2026-01-01T00:00:03.000Z\",\"finishesAt\":null}]}"};
+	const struct answer *a;
+
+	ck_has(get("/v1/campaigns/c1/plan"),
+	       "{\"campaignId\":\"c1\",\"plan\":null,\"planned\":{\"finishesAt\":null},");
+	row->state = CAMPAIGN_RUNNING;
+	row->started_at_ms = CREATED_MS;
+	row->finished_at_ms = TIME_NONE;
+	row->waves_n = 2;
+	row->waves[0].opened_at_ms = CREATED_MS + 1000;
+	row->waves[1].opened_at_ms = TIME_NONE;
+	plan.ended_at_ms[0] = CREATED_MS + 2000;
+	plan.ended_at_ms[1] = TIME_NONE;
+	fake_store_set_plan(store, &plan);
+	conductor.is_foretold = true;
+	conductor.forecast =
+	        (struct campaign_forecast){.ends_at_ms = CREATED_MS + 9000, .wave = 0, .waves_n = 2};
+	conductor.forecast.opens_at_ms[1] = CREATED_MS + 3000;
+	conductor.forecast.wave_ends_at_ms[1] = CREATED_MS + 9000;
+	a = get("/v1/campaigns/c1/plan");
+	ck_has(a, "\"plan\":{\"finishesAt\":\"2026-01-01T00:00:00.000Z\",\"waves\":[{\"opensAt\":");
+	ck_has(a,
+	       "\"planned\":{\"finishesAt\":\"2026-01-01T00:00:00.000Z\"},"
+	       "\"actual\":{\"startedAt\":\"2025-12-01T00:00:00.345Z\",\"finishedAt\":null},"
+	       "\"predictedFinishAt\":\"2025-12-01T00:00:09.345Z\",\"waves\":[{\"index\":0,"
+	       "\"planned\":{\"opensAt\":\"2026-01-01T00:00:01.000Z\",\"finishesAt\":\"2026-01-01T00:00:02.000Z\"},"
+	       "\"actual\":{\"openedAt\":\"2025-12-01T00:00:01.345Z\",\"finishedAt\":\"2025-12-01T00:00:02.345Z\"},"
+	       "\"predicted\":null},{\"index\":1,"
+	       "\"planned\":{\"opensAt\":\"2026-01-01T00:00:03.000Z\",\"finishesAt\":null},"
+	       "\"actual\":{\"openedAt\":null,\"finishedAt\":null},"
+	       "\"predicted\":{\"opensAt\":\"2025-12-01T00:00:03.345Z\",\"finishesAt\":\"2025-12-01T00:00:09.345Z\"}}],"
+	       "\"revision\":1}");
+	row->state = CAMPAIGN_COMPLETED;
+	ck_has(get("/v1/campaigns/c1/plan"), "\"predictedFinishAt\":null,");
+	ck_status(get("/v1/campaigns/c2/plan"), 404);
+	server_stop();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("api progress");
@@ -129,5 +175,6 @@ int main(void)
 	      test_buckets_are_as_long_as_what_is_on_record_at_least,
 	      test_bucket_lengths_that_cannot_be_are_refused,
 	      test_a_campaign_older_than_its_progress_has_none);
+	TESTS(s, "plan", test_a_plan_stands_beside_what_is_and_what_is_expected);
 	return suite_run(s);
 }

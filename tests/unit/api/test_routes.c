@@ -211,7 +211,7 @@ START_TEST(test_unknown_paths_are_404_and_other_methods_405_with_allow)
 
 	                                      "/v1/schedules",
 	                                      "/v1/devices/d1",
-	                                      "/v1/campaigns/c1/plan"};
+	                                      "/v1/campaigns/c1/plans"};
 	const struct answer *a;
 
 	start();
@@ -414,6 +414,7 @@ START_TEST(test_a_failing_store_is_500_and_a_busy_one_503)
 	                                    "/v1/campaigns/c1/targets",
 	                                    "/v1/campaigns/c1/targets/d1",
 	                                    "/v1/campaigns/c1/groups",
+	                                    "/v1/campaigns/c1/plan",
 	                                    "/v1/campaigns/c1/progress",
 	                                    "/v1/devices/d1/history",
 	                                    "/v1/events",

@@ -15,14 +15,15 @@ START_TEST(test_profiles_are_the_tutorials)
 {
 	static const struct profile expected[] = {
 	        {ACTION_REBOOT, "reboot", "reboot", 200, 299, "iothubDM.reboot.lastReboot", NULL, NULL, NULL,
-	         "iothubDM.reboot.done.attemptId", "iothubDM.bootId", 900, 120, true},
+	         "iothubDM.reboot.done.attemptId", "iothubDM.bootId", 900, 120, 2, true},
 	        {ACTION_FACTORY_RESET, "factoryReset", "factoryReset", 200, 299,
 	         "iothubDM.factoryReset.lastFactoryReset", NULL, "iothubDM.factoryReset.status", "failed",
-	         "iothubDM.factoryReset.done.attemptId", "iothubDM.bootId", 3600, 300, true},
+	         "iothubDM.factoryReset.done.attemptId", "iothubDM.bootId", 3600, 300, 30, true},
 	        {ACTION_FIRMWARE_UPDATE, "firmwareUpdate", "firmwareUpdate", 200, 299,
 	         "iothubDM.firmwareUpdate.status", "applycomplete", "iothubDM.firmwareUpdate.status",
-	         "failed", "iothubDM.firmwareUpdate.done.attemptId", NULL, 3600, 0, true},
-	        {ACTION_METHOD, "method", NULL, 200, 299, NULL, NULL, NULL, NULL, NULL, NULL, 900, 0, false},
+	         "failed", "iothubDM.firmwareUpdate.done.attemptId", NULL, 3600, 0, 300, true},
+	        {ACTION_METHOD, "method", NULL, 200, 299, NULL, NULL, NULL, NULL, NULL, NULL, 900, 0, 5,
+	         false},
 	};
 
 	ck_assert_uint_eq(sizeof expected / sizeof *expected, ACTIONS_N);
@@ -43,6 +44,7 @@ START_TEST(test_profiles_are_the_tutorials)
 		check_text(p->boot_path, e->boot_path);
 		ck_assert_uint_eq(p->timeout_s, e->timeout_s);
 		ck_assert_uint_eq(p->settle_s, e->settle_s);
+		ck_assert_uint_eq(p->act_s, e->act_s);
 		ck_assert(p->attaches_attempt_id == e->attaches_attempt_id);
 	}
 	ck_assert_ptr_null(profile_by_text("Reboot"));

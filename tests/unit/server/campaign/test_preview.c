@@ -1,0 +1,225 @@
+/* tests: campaign/preview. */
+#include "tests/lib/suite.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/campaign/preview.h"
+
+#define NOW_MS 1764547200000 /* 2025-12-01 */
+
+static struct campaign_spec spec;
+static struct preview p;
+static struct buf text;
+
+/* A preview of count targets on one S1 hub with one unit. */
+static void begin(const char *json, uint32_t count)
+{
+	struct faults faults = FAULTS_INIT;
+	char reason[SPEC_REASON_SIZE];
+	size_t at;
+
+	spec_done(&spec);
+	ck_assert_int_eq(spec_parse(json, strlen(json), false, &spec, &faults, &at, reason), ERR_OK);
+	memset(&p, 0, sizeof p);
+	p.spec = &spec;
+	p.made_at_ms = p.start_at_ms = NOW_MS;
+	p.selected_at_ms = NOW_MS + 60000;
+	p.has_baselines = true;
+	p.hubs[0] = (struct preview_hub){.name = "main",
+	                                 .sku = "S1",
+	                                 .state = "open",
+	                                 .grant = {2400, 20, 6000, 400000, 1000, 5000},
+	                                 .targets = count,
+	                                 .selected_rows = count};
+	p.forecast.now_ms = p.selected_at_ms;
+	p.forecast.end_at_ms = TIME_NEVER;
+	p.forecast.hubs_n = 1;
+	p.forecast.act_ms = 7500;
+	p.forecast.slowest_ms = 10000;
+	p.forecast.slot_ms = 130000;
+}
+
+static const char *run(void)
+{
+	for (uint32_t h = 0; h < p.forecast.hubs_n; h++) {
+		struct device_cost cost =
+		        device_cost_of(&spec, p.has_baselines, p.forecast.act_ms, &p.hubs[h].grant);
+
+		device_cost_limits(&cost, &p.hubs[h].grant, &p.forecast.hubs[h]);
+		p.forecast.hubs[h].opens_at_ms = TIME_NONE;
+	}
+	preview_spread(&p);
+	forecast_run(&p.forecast);
+	buf_reset(&text);
+	preview_render(&p, &text);
+	return text.data;
+}
+
+#define ck_says(words) ck_assert_msg(strstr(run(), words) != NULL, "no %s in %.4000s", words, text.data)
+#define ck_says_not(words) ck_assert_msg(strstr(run(), words) == NULL, "%s in %.4000s", words, text.data)
+
+#define HEAD "{\"name\":\"n\",\"action\":{\"type\":\"reboot\"},\"targets\":{\"all\":true}"
+#define ABORT ",\"abort\":[{\"percent\":5,\"minFinished\":20,\"do\":\"pause\"}]"
+
+START_TEST(test_a_preview_tells_waves_times_and_shares)
+{
+	static const char *const never[] = {"kiosk-7"};
+	const char *expected;
+
+	begin(HEAD ABORT
+	      ",\"rollout\":{\"ratePerMinute\":600,\"waves\":[{\"name\":\"canary\",\"upToPercent\":1},"
+	      "{\"upToPercent\":100}],\"gate\":{\"minSuccessPercent\":95,\"soakSeconds\":600}}}",
+	      10000);
+	p.never[0] = (struct preview_never){REASON_EXCLUDED, 1, never, 1};
+	p.never_n = 1;
+	expected =
+	        "{\"targets\":{\"total\":10000,\"toCall\":9999,\"countedBy\":\"query\",\"isExact\":false,"
+	        "\"neverCalled\":[{\"reason\":\"excluded\",\"count\":1,\"deviceIds\":[\"kiosk-7\"]}]},"
+	        "\"groups\":null,\"windows\":null,\"madeAt\":\"2025-12-01T00:00:00.000Z\","
+	        "\"startsAt\":\"2025-12-01T00:00:00.000Z\",\"selectedAt\":\"2025-12-01T00:01:00.000Z\","
+	        /* 99 calls in 9.8 s, proven 10 s later; 600 s; 9.9 s and 98 turns of 130 s */
+	        "\"finishesAt\":\"2025-12-01T03:43:59.700Z\",\"boundedBy\":\"capacity\",\"approvals\":0,"
+	        "\"maxUnavailable\":100,\"ratePerMinute\":600,\"times\":{\"from\":\"assumed\","
+	        "\"actionSeconds\":7.500,\"slowestSeconds\":10.000,\"settleSeconds\":120},"
+	        "\"hubs\":[{\"name\":\"main\",\"sku\":\"S1\",\"state\":\"open\",\"targets\":10000,\"calls\":9999,"
+	        "\"selectionPages\":100,\"progressPages\":200,\"pointReads\":0,\"messages\":49996,"
+	        "\"callsPerMinute\":2400,\"queriesPerMinute\":20,\"readsPerMinute\":6000,"
+	        "\"messagesPerDay\":400000,\"messagesLeftToday\":399000,\"dailyQuotaPercent\":12.5}],"
+	        "\"waves\":[{\"index\":0,\"name\":\"canary\",\"size\":100,\"toCall\":99,"
+	        "\"opensAt\":\"2025-12-01T00:01:00.000Z\",\"callsEndAt\":\"2025-12-01T00:01:09.800Z\","
+	        "\"finishesAt\":\"2025-12-01T00:01:19.800Z\",\"boundedBy\":\"action\",\"waitsForApproval\":false,"
+	        "\"gate\":{\"minSuccessPercent\":95,\"soakSeconds\":600,\"approval\":\"none\"}},"
+	        "{\"index\":1,\"name\":null,\"size\":9900,\"toCall\":9900,"
+	        "\"opensAt\":\"2025-12-01T00:11:19.800Z\",\"callsEndAt\":\"2025-12-01T03:43:49.700Z\","
+	        "\"finishesAt\":\"2025-12-01T03:43:59.700Z\",\"boundedBy\":\"capacity\","
+	        "\"waitsForApproval\":false,"
+	        "\"gate\":{\"minSuccessPercent\":95,\"soakSeconds\":600,\"approval\":\"none\"}}],"
+	        "\"warnings\":[]}";
+	run();
+	for (size_t i = 0; i <= strlen(expected); i++)
+		ck_assert_msg(text.data[i] == expected[i], "expected %.60s, is %.60s", expected + i,
+		              text.data + i);
+}
+END_TEST
+
+START_TEST(test_groups_are_told_largest_first_and_those_without_the_tag)
+{
+	static const struct preview_group groups[] = {{0, "a", 10}, {0, "", 4}, {0, "b", 30}, {0, "c", 30}};
+
+	begin(HEAD ABORT ",\"rollout\":{\"group\":{\"by\":\"tags.site\",\"maxUnavailable\":\"10%\"}}}", 74);
+	p.groups = groups;
+	p.groups_n = 4;
+	ck_says("\"groups\":{\"by\":\"tags.site\",\"count\":4,\"withoutTag\":4,\"largest\":["
+	        "{\"group\":\"b\",\"hub\":\"main\",\"size\":30,\"maxUnavailable\":3},"
+	        "{\"group\":\"c\",\"hub\":\"main\",\"size\":30,\"maxUnavailable\":3},"
+	        "{\"group\":\"a\",\"hub\":\"main\",\"size\":10,\"maxUnavailable\":1},"
+	        "{\"group\":null,\"hub\":\"main\",\"size\":4,\"maxUnavailable\":1}]}");
+	ck_says("\"code\":\"withoutTag\",\"detail\":\"4 devices have no tags.site:");
+	/* Ten rounds of the groups of 10 and of 30. */
+	ck_says("\"callsEndAt\":\"2025-12-01T00:20:30.000Z\"");
+	ck_says("\"boundedBy\":\"group\"");
+}
+END_TEST
+
+START_TEST(test_what_was_overlooked_is_said)
+{
+	begin("{\"name\":\"n\",\"action\":{\"type\":\"method\",\"methodName\":\"m\"},\"targets\":{\"all\":true},"
+	      "\"rollout\":{\"waves\":[{\"upToCount\":5},{\"upToPercent\":50},{\"upToPercent\":100}]}}",
+	      9);
+	ck_says("\"code\":\"noAbortRule\"");
+	ck_says("\"code\":\"noGate\"");
+	ck_says("\"code\":\"unverified\"");
+	ck_says("\"code\":\"mayActTwice\"");
+	ck_says("\"code\":\"emptyWave\",\"detail\":\"wave 1 has no device\"");
+	ck_says_not("wave 2 has no device");
+	ck_says_not("noTargets");
+	ck_says_not("\"dailyQuota\"");
+	ck_says_not("\"hubShut\"");
+	ck_says_not("endsTooEarly");
+	p.hubs[0].state = "down";
+	p.hubs[0].grant.messages_today = 399999;
+	p.forecast.end_at_ms = NOW_MS;
+	ck_says("\"code\":\"dailyQuota\",\"detail\":\"about 27 messages are needed of hub main, which has 1 left today\"");
+	ck_says("\"code\":\"hubShut\"");
+	ck_says("\"code\":\"endsTooEarly\"");
+	p.hubs[0].targets = 0;
+	ck_says("\"code\":\"noTargets\"");
+	ck_says("\"total\":0,\"toCall\":0");
+}
+END_TEST
+
+START_TEST(test_approvals_are_counted_with_the_start)
+{
+	begin(HEAD ABORT
+	      ",\"rollout\":{\"waves\":[{\"upToCount\":1,\"gate\":{\"approval\":\"start\"}},{\"upToCount\":2},"
+	      "{\"upToPercent\":100}],\"gate\":{\"approval\":\"each\"}}}",
+	      9);
+	ck_says("\"approvals\":2,");
+	ck_says("\"index\":0,\"name\":null,\"size\":1,\"toCall\":1,");
+	ck_assert_uint_eq(p.forecast.approvals_n, 1);
+}
+END_TEST
+
+START_TEST(test_what_a_device_costs_follows_from_how_it_is_verified)
+{
+	struct hub_grant grant = {2400, 20, 6000, 400000, 0, 5000};
+	struct device_cost cost;
+	struct forecast_hub hub;
+
+	begin(HEAD "}", 1);
+	cost = device_cost_of(&spec, true, 7500, &grant);
+	ck_assert_uint_eq(cost.messages, 4); /* asked for twice */
+	cost = device_cost_of(&spec, false, 7500, &grant);
+	ck_assert_uint_eq(cost.reads_before, 1);
+	device_cost_limits(&cost, &grant, &hub);
+	ck_assert_uint_eq(hub.calls_per_minute, 2400);
+	ck_assert_uint_eq(hub.reads_per_minute, 6000);
+	ck_assert_uint_eq(hub.proofs_per_minute, 2000);
+	ck_assert_uint_eq(hub.calls_today, 80000);
+	grant.messages_today = 399999;
+	device_cost_limits(&cost, &grant, &hub);
+	ck_assert_uint_eq(hub.calls_today, 0);
+	begin(HEAD ",\"verify\":{\"by\":\"none\"}}", 1);
+	cost = device_cost_of(&spec, false, 1000, &grant);
+	ck_assert_uint_eq(cost.messages, 2);
+	device_cost_limits(&cost, &(struct hub_grant){0}, &hub);
+	ck_assert_uint_eq(hub.proofs_per_minute, 0);
+	ck_assert_uint_eq(hub.calls_today, UINT32_MAX);
+	begin(HEAD
+	      ",\"verify\":{\"by\":\"where\",\"success\":\"tags.a = 1\"},\"precheck\":{\"where\":\"tags.b = 1\"}}",
+	      1);
+	cost = device_cost_of(&spec, true, 1000, &grant);
+	ck_assert_uint_eq(cost.reads_before, 1);
+	ck_assert_uint_eq(cost.reads_after, 1);
+}
+END_TEST
+
+START_TEST(test_who_is_never_called_is_spread_evenly)
+{
+	begin(HEAD ",\"rollout\":{\"waves\":[{\"upToPercent\":10},{\"upToPercent\":100}]}}", 1000);
+	p.never[0] = (struct preview_never){.reason = REASON_DISABLED, .n = 100};
+	p.never_n = 1;
+	p.forecast.hubs_n = 2;
+	p.hubs[1] = p.hubs[0];
+	p.hubs[0].targets = 600;
+	p.hubs[1].targets = 400;
+	run();
+	ck_assert_uint_eq(p.forecast.waves[0].calls[0], 54);
+	ck_assert_uint_eq(p.forecast.waves[0].calls[1], 36);
+	ck_assert_uint_eq(p.forecast.waves[1].calls[0], 486);
+	ck_assert_uint_eq(p.forecast.waves[1].calls[1], 324);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("campaign preview");
+
+	TESTS(s, "preview", test_a_preview_tells_waves_times_and_shares,
+	      test_groups_are_told_largest_first_and_those_without_the_tag, test_what_was_overlooked_is_said,
+	      test_approvals_are_counted_with_the_start,
+	      test_what_a_device_costs_follows_from_how_it_is_verified,
+	      test_who_is_never_called_is_spread_evenly);
+	return suite_run(s);
+}
