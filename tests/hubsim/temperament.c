@@ -247,11 +247,9 @@ static void read_families(struct reader *r, const json_t *value, unsigned *ret_f
 	static const struct {
 		const char *name;
 		unsigned bit;
-	} families[] = {{"methods", WORLD_METHODS},
-	                {"twins", WORLD_TWINS},
-	                {"queries", WORLD_QUERIES},
-	                {"registry", WORLD_REGISTRY},
-	                {"connects", WORLD_CONNECTS}};
+	} families[] = {{"methods", WORLD_METHODS},   {"twins", WORLD_TWINS},
+	                {"queries", WORLD_QUERIES},   {"registry", WORLD_REGISTRY},
+	                {"connects", WORLD_CONNECTS}, {"jobs", WORLD_JOBS}};
 	const json_t *item;
 	size_t i;
 
@@ -266,10 +264,11 @@ static void read_families(struct reader *r, const json_t *value, unsigned *ret_f
 		}
 		*ret_families |= bit;
 		if (bit == 0)
-			wrong(r, "element %zu must be methods, twins, queries, registry or connects", i);
+			wrong(r, "element %zu must be methods, twins, queries, registry, connects or jobs",
+			      i);
 	}
 	if (json_array_size(value) == 0)
-		wrong(r, "must be a list of methods, twins, queries, registry, connects");
+		wrong(r, "must be a list of methods, twins, queries, registry, connects, jobs");
 }
 
 static void read_fault_member(struct reader *r, const char *name, const json_t *value, struct world_fault *f)

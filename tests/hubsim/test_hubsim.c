@@ -251,6 +251,36 @@ START_TEST(test_identities_are_created_listed_and_deleted)
 }
 END_TEST
 
+START_TEST(test_a_job_runs_under_the_service_policy)
+{
+	struct buf b = BUF_INIT;
+	struct reply r;
+	struct peer p;
+	int fd;
+
+	start(&p, "3", QUICK);
+	fd = peer_dial(p.port);
+	buf_puts(&b, "PUT /jobs/v2/j1" API " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 98\r\n");
+	put_token(&b, "service", 60);
+	buf_puts(&b, "\r\n{\"type\":\"scheduleDeviceMethod\",\"queryCondition\":\"*\","
+	             "\"cloudToDeviceMethod\":{\"methodName\":\"reboot\"}}");
+	peer_say(fd, b.data, b.len);
+	peer_hear(fd, &r);
+	ck_assert_msg(r.status == 200, "%s", r.body.data);
+	assert_has(&r.body, "\"status\":\"queued\"");
+	do {
+		reply_done(&r);
+		ck_assert_int_eq(ask(fd, "GET", "/jobs/v2/j1" API, "", NULL, &r), 200);
+	} while (strstr(r.body.data, "\"status\":\"completed\"") == NULL);
+	assert_has(&r.body, "\"succeededCount\":3");
+	reply_done(&r);
+	ck_assert_int_eq(status_of(fd, "POST", "/jobs/v2/j1/cancel" API, "", NULL), 405);
+	buf_done(&b);
+	close(fd);
+	peer_stop(&p);
+}
+END_TEST
+
 START_TEST(test_a_cut_connection_is_a_reset_without_an_answer)
 {
 	struct buf journal = BUF_INIT;
@@ -715,7 +745,7 @@ int main(void)
 	TESTS(s, "hub", test_a_method_call_is_answered_and_already_in_the_journal,
 	      test_an_error_carries_its_name_in_the_header, test_a_twin_is_read_and_changed_under_its_etag,
 	      test_a_query_goes_on_by_its_continuation_until_the_header_is_missing,
-	      test_identities_are_created_listed_and_deleted,
+	      test_identities_are_created_listed_and_deleted, test_a_job_runs_under_the_service_policy,
 	      test_a_cut_connection_is_a_reset_without_an_answer,
 	      test_throttling_of_a_sku_shows_as_429_and_in_the_usage);
 	TESTS(s, "who may", test_a_missing_bad_or_expired_token_gets_401_and_the_connection_stays,

@@ -134,7 +134,7 @@ START_TEST(test_every_fault_of_a_file_is_named_with_its_place)
 	        "/faults/1/kind: there is no such fault\n"
 	        "/faults/1/family: there is no such member\n"
 	        "/faults/2: must be an object with a kind\n"
-	        "/faults/3/families: element 1 must be methods, twins, queries, registry or connects\n"
+	        "/faults/3/families: element 1 must be methods, twins, queries, registry, connects or jobs\n"
 	        "/faults/3: ends before it begins\n"
 	        "/what: there is no such member\n");
 	ck_assert(!reads("{\"tempers\":{\"slow\":0.6,\"deaf\":0.6}}"));

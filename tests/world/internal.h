@@ -53,6 +53,7 @@ enum throttle_kind {
 	THROTTLE_TWIN_UPDATES,
 	THROTTLE_REGISTRY,
 	THROTTLE_CONNECTS,
+	THROTTLE_JOBS,
 	THROTTLES_N
 };
 
@@ -114,6 +115,7 @@ struct identity {
 
 struct call;
 struct act;
+struct job_row;
 TAILQ_HEAD(calls, call);
 LIST_HEAD(acts, act);
 
@@ -250,6 +252,9 @@ struct call {
 	const char *reply; /* JSON text */
 	char *link_reply;  /* what reply points to, from outside */
 
+	struct job_row *job_row; /* of a job's call, which nobody else waits for; else NULL */
+	char *error_text;        /* of its answer */
+
 	/* answer */
 	bool is_cut, closes;
 	int status, retry_after_s;
@@ -282,8 +287,18 @@ bool rest_etag_fits(const struct call *call, const char *etag);
 /* Reads a number from the query string into *ret. False if it is there and is none. */
 bool rest_query_number(const struct call *call, const char *name, uint64_t *ret);
 
+/* Gives where the value of a query parameter starts, NULL if it is not there. */
+const char *rest_query_text(const struct call *call, const char *name, size_t *ret_len);
+/* The page size asked for, at most most, which is also what is given where none is asked for; 0 where it is
+ * no positive number. */
+uint32_t rest_page_size(const struct call *call, uint32_t most);
+/* Gives a call that a job makes, for method_perform() once its method and its times are set. */
+struct call *rest_call_of_job(struct world *w, struct job_row *row);
+
 /* Handlers of routes: prepare refuses bad requests (false: it has answered), perform does the work. */
 bool method_prepare(struct world *w, struct call *call);
+/* Reads a method's name, payload and times; false: it has answered why not. */
+bool method_read(struct world *w, struct call *call, const json_t *json);
 void method_perform(struct world *w, struct call *call);
 void method_perform_module(struct world *w, struct call *call);
 void method_on_ready(struct world *w, struct device *d); /* link and subscription are there */
@@ -311,6 +326,27 @@ int64_t twin_activity_ms(const struct view *v);
 bool query_prepare(struct world *w, struct call *call);
 void query_perform(struct world *w, struct call *call);
 void query_done(struct world *w); /* empties the cache */
+/* The slots of the devices that the index finds for the text after WHERE, or "*"; *ret_slots is yours. False
+ * where the text is no condition. */
+bool query_targets(struct world *w, const char *condition, uint32_t **ret_slots, uint32_t *ret_n);
+
+bool job_prepare_put(struct world *w, struct call *call);
+void job_put(struct world *w, struct call *call);
+void job_get(struct world *w, struct call *call);
+void job_cancel(struct world *w, struct call *call);
+void job_list(struct world *w, struct call *call);
+/* The answer to a call of rest_call_of_job(). */
+void job_on_answer(struct world *w, struct call *call);
+void job_done(struct world *w); /* the world ends */
+/* The rows of all jobs together, from 0; NULL past the end. */
+const struct job_row *job_row_at(const struct world *w, uint32_t i);
+void job_print_row(const struct world *w, const struct job_row *row, struct buf *out);
+struct job_query_row {
+	const struct world *w;
+	const struct job_row *row;
+};
+/* A lang_lookup over a struct job_query_row. */
+void job_look_up(const void *row, const struct lang_path *path, struct lang_value *ret_value);
 
 bool registry_prepare_put(struct world *w, struct call *call);
 void registry_get(struct world *w, struct call *call);
@@ -355,6 +391,8 @@ struct world {
 	uint64_t calls_n;
 	LIST_HEAD(, fault) faults;
 	struct cached_query *queries;
+	struct job *jobs;      /* by id, in the order of their making */
+	int64_t job_device_ns; /* when jobs may next do something with a device */
 	world_journal_cb *on_entry;
 	void *journal_arg;
 	world_answer_cb *on_answer; /* during world_run() */

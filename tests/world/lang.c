@@ -54,6 +54,7 @@ struct parser {
 	const char *at;
 	struct docs *docs;
 	struct lang_rules rules;
+	enum lang_source source; /* once it has been read */
 	int nesting;
 	bool has_failed;
 };
@@ -644,6 +645,11 @@ static void read_path(struct parser *p, struct lang_path *path, const struct wor
 		path->root = root_is(w, 1, "desired") ? LANG_DESIRED : LANG_REPORTED;
 		read_section(p, path, w, 2);
 	}
+	if (p->source == LANG_JOBS) { /* no twin conditions (contract 4.2) */
+		if (w->n != 3 || !root_is(w, 0, "devices") || !root_is(w, 1, "jobs"))
+			fail(p);
+		path->root = LANG_JOB;
+	}
 	for (size_t i = 0; i < w->n; i++)
 		buf_printf(&whole, "%s%s", i > 0 ? "." : "", w->n == 1 ? last : w->word[i]);
 	path->last = xstrdup(last);
@@ -952,6 +958,7 @@ static void take_source(struct parser *p, struct lang_query *q)
 		q->source = LANG_JOBS;
 	else
 		fail(p);
+	p->source = q->source;
 }
 
 static void take_group(struct parser *p, struct lang_query *q)

@@ -31,6 +31,7 @@ enum lang_root {
 	LANG_TAGS,
 	LANG_DESIRED,  /* properties.desired */
 	LANG_REPORTED, /* properties.reported */
+	LANG_JOB,      /* devices.jobs.<last>, in queries over devices.jobs only */
 	LANG_UNKNOWN   /* always undefined */
 };
 

@@ -80,10 +80,10 @@ static char *read_attempt_id(const json_t *payload)
 	return copy;
 }
 
-bool method_prepare(struct world *w, struct call *call)
+bool method_read(struct world *w, struct call *call, const json_t *json)
 {
-	const json_t *payload = json_object_get(call->json, "payload");
-	const char *name = json_string_value(json_object_get(call->json, "methodName"));
+	const json_t *payload = json_object_get(json, "payload");
+	const char *name = json_string_value(json_object_get(json, "methodName"));
 	size_t bytes;
 
 	call->response_ms = 30000;
@@ -91,11 +91,11 @@ bool method_prepare(struct world *w, struct call *call)
 		refuse_argument(w, call, "methodName is not valid.");
 		return false;
 	}
-	if (!read_seconds(call->json, "responseTimeoutInSeconds", 5, &call->response_ms)) {
+	if (!read_seconds(json, "responseTimeoutInSeconds", 5, &call->response_ms)) {
 		refuse_argument(w, call, "responseTimeoutInSeconds must be within [5; 300].");
 		return false;
 	}
-	if (!read_seconds(call->json, "connectTimeoutInSeconds", 0, &call->connect_ms) ||
+	if (!read_seconds(json, "connectTimeoutInSeconds", 0, &call->connect_ms) ||
 	    call->connect_ms > call->response_ms) {
 		refuse_argument(w, call,
 		                "connectTimeoutInSeconds must be within [0; responseTimeoutInSeconds].");
@@ -113,6 +113,11 @@ bool method_prepare(struct world *w, struct call *call)
 	call->attempt_id = read_attempt_id(payload);
 	call->cost = bytes <= METER_BYTES ? 1 : (bytes + METER_BYTES - 1) / METER_BYTES;
 	return true;
+}
+
+bool method_prepare(struct world *w, struct call *call)
+{
+	return method_read(w, call, call->json);
 }
 
 /* --- Waiting --- */

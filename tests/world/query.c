@@ -1,7 +1,6 @@
 /* world: POST /devices/query: pages over the index (contract 4) */
 #include "tests/world/internal.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,6 +174,7 @@ static void look_up(const void *arg, const struct lang_path *path, struct lang_v
 		return;
 	case LANG_MODULE_ID:
 	case LANG_SCOPE:
+	case LANG_JOB:
 	case LANG_UNKNOWN:
 		return;
 	}
@@ -484,6 +484,21 @@ static void fill_groups(struct world *w, struct call *call, const struct lang_qu
 	page->has_more = page->at < i && page->left != 0;
 }
 
+/* The rows of jobs that match, one after the other. */
+static void fill_job_rows(struct world *w, struct call *call, const struct lang_query *q, struct page *page)
+{
+	struct job_query_row row = {.w = w};
+
+	for (; !is_full(page) && (row.row = job_row_at(w, page->at)) != NULL; page->at++) {
+		if (!lang_matches(q, &row, job_look_up))
+			continue;
+		begin_row(call, page);
+		job_print_row(w, row.row, &call->out);
+		throttle_meter(&w->throttle, 0, w->now_ms);
+	}
+	page->has_more = job_row_at(w, page->at) != NULL && page->left != 0;
+}
+
 /* --- Requests --- */
 
 void query_done(struct world *w)
@@ -521,26 +536,44 @@ static const struct lang_query *parsed(struct world *w, const char *text)
 	return q;
 }
 
+bool query_targets(struct world *w, const char *condition, uint32_t **ret_slots, uint32_t *ret_n)
+{
+	static const char modules[] = "FROM devices.modules";
+	struct buf text = BUF_INIT;
+	const struct lang_query *q;
+	struct scan scan;
+	struct row row = {.w = w};
+	uint32_t n = 0;
+
+	*ret_slots = NULL;
+	*ret_n = 0;
+	if (strncasecmp(condition, modules, strlen(modules)) == 0)
+		return true; /* there are none */
+	buf_puts(&text, "SELECT * FROM devices");
+	if (strcmp(condition, "*") != 0)
+		buf_printf(&text, " WHERE %s", condition);
+	q = parsed(w, text.data);
+	buf_done(&text);
+	if (q == NULL)
+		return false;
+	scan = open_scan(w, q);
+	*ret_slots = xcalloc(scan.n, sizeof **ret_slots);
+	for (uint32_t i = 0; i < scan.n; i++)
+		if (scan_row(w, q, &scan, i, &row))
+			(*ret_slots)[n++] = row.device->no;
+	*ret_n = n;
+	free(scan.slots);
+	return true;
+}
+
 static const char *text_of(const struct call *call)
 {
 	return json_string_value(json_object_get(call->json, "query"));
 }
 
-/* The page size asked for, 0 where it is no positive number; the hub's maximum where none is asked for. */
 static uint32_t page_size(const struct world *w, const struct call *call)
 {
-	uint32_t most = w->options.quirks.page_max ? 1000 : 100;
-	unsigned long asked;
-	char *end;
-
-	if (call->max_item_count == NULL)
-		return most;
-	if (!isdigit((unsigned char)*call->max_item_count))
-		return 0;
-	asked = strtoul(call->max_item_count, &end, 10);
-	if (*end != '\0')
-		return 0;
-	return asked < most ? (uint32_t)asked : most;
+	return rest_page_size(call, w->options.quirks.page_max ? 1000 : 100);
 }
 
 /* A continuation belongs to one text and one page size (contract 4.1). */
@@ -622,6 +655,8 @@ void query_perform(struct world *w, struct call *call)
 			fill_groups(w, call, q, &page);
 		else
 			fill_rows(w, call, q, &page);
+	} else if (q->source == LANG_JOBS) {
+		fill_job_rows(w, call, q, &page);
 	}
 	buf_putc(&call->out, ']');
 	throttle_meter(&w->throttle, 0, w->now_ms);

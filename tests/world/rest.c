@@ -18,7 +18,8 @@ enum {
 };
 
 struct route {
-	const char *verb, *pattern; /* "*" stands for one segment; the first one is the device id */
+	const char *verb,
+	        *pattern; /* "*" stands for one segment; the first one is the device's or job's id */
 	unsigned family;
 	enum throttle_kind throttle;
 	bool is_metered; /* counts against the daily quota */
@@ -41,6 +42,10 @@ static const struct route routes[] = {
          method_perform_module},
         {"PUT", "twins/*/modules/*", WORLD_TWINS, THROTTLE_TWIN_UPDATES, true, true, NULL,
          method_perform_module},
+        {"GET", "jobs/v2/query", WORLD_JOBS, THROTTLE_JOBS, false, false, NULL, job_list},
+        {"PUT", "jobs/v2/*", WORLD_JOBS, THROTTLE_JOBS, false, true, job_prepare_put, job_put},
+        {"GET", "jobs/v2/*", WORLD_JOBS, THROTTLE_JOBS, false, false, NULL, job_get},
+        {"POST", "jobs/v2/*/cancel", WORLD_JOBS, THROTTLE_JOBS, false, false, NULL, job_cancel},
         {"POST", "devices/query", WORLD_QUERIES, THROTTLE_QUERIES, true, true, query_prepare, query_perform},
         {"GET", "devices", WORLD_REGISTRY, THROTTLE_REGISTRY, false, false, NULL, registry_list},
         {"POST", "devices", WORLD_REGISTRY, THROTTLE_REGISTRY, false, true, registry_prepare_bulk,
@@ -73,6 +78,7 @@ static void free_call(struct world *w, struct call *call)
 	free(call->payload);
 	free(call->attempt_id);
 	free(call->link_reply);
+	free(call->error_text);
 	free(call->next);
 	buf_done(&call->out);
 	free(call);
@@ -117,6 +123,8 @@ static void on_sent(struct world *w, struct event *e)
 
 	if (call->is_cut)
 		answer = (struct world_answer){.is_cut = true, .body = ""};
+	if (call->job_row != NULL)
+		job_on_answer(w, call);
 	if (!call->is_abandoned) {
 		HASH_DEL(w->by_ticket, call); /* the ticket may be used again from here on */
 		call->is_abandoned = true;
@@ -226,6 +234,8 @@ static void put_envelope_c(struct world *w, struct call *call, int code, const c
 static void put_error(struct world *w, struct call *call, int status, const char *name, const char *text)
 {
 	set_error(call, status, name);
+	if (call->job_row != NULL && call->error_text == NULL)
+		call->error_text = xstrdup(text);
 	put_envelope_a(w, call, name, text);
 	spoil(w, call);
 }
@@ -247,6 +257,8 @@ static void put_method_error(struct world *w, struct call *call, int code, const
 	struct buf inner = BUF_INIT;
 
 	set_error(call, code / 1000, name);
+	if (call->job_row != NULL && call->error_text == NULL)
+		call->error_text = xstrdup(text);
 	if (w->options.quirks.method_envelope == 2) {
 		put_envelope_a(w, call, name, text);
 	} else if (w->options.quirks.method_envelope == 1) {
@@ -279,7 +291,7 @@ static void refuse_throttled(struct world *w, struct call *call)
 	static const char *const operations[] = {
 	        [THROTTLE_METHODS] = "DirectMethod",      [THROTTLE_QUERIES] = "Query",
 	        [THROTTLE_TWIN_READS] = "TwinRead",       [THROTTLE_TWIN_UPDATES] = "TwinUpdate",
-	        [THROTTLE_REGISTRY] = "IdentityRegistry",
+	        [THROTTLE_REGISTRY] = "IdentityRegistry", [THROTTLE_JOBS] = "Jobs",
 	};
 	const char *name =
 	        w->options.quirks.throttle_name ? "ThrottlingException" : "ThrottlingBacklogTimeout";
@@ -388,6 +400,26 @@ bool rest_query_number(const struct call *call, const char *name, uint64_t *ret)
 		return false;
 	*ret = strtoull(at, &end, 10);
 	return end == at + len;
+}
+
+const char *rest_query_text(const struct call *call, const char *name, size_t *ret_len)
+{
+	return query_value(call->query, name, ret_len);
+}
+
+uint32_t rest_page_size(const struct call *call, uint32_t most)
+{
+	unsigned long asked;
+	char *end;
+
+	if (call->max_item_count == NULL)
+		return most;
+	if (!isdigit((unsigned char)*call->max_item_count))
+		return 0;
+	asked = strtoul(call->max_item_count, &end, 10);
+	if (*end != '\0')
+		return 0;
+	return asked < most ? (uint32_t)asked : most;
 }
 
 /* The versions a live hub took (contract 6). */
@@ -656,4 +688,16 @@ void rest_start(struct world *w, const struct world_request *r, void *ticket)
 	TAILQ_INSERT_TAIL(&w->calls, call, all);
 	HASH_ADD_PTR(w->by_ticket, ticket, call);
 	agenda_put(&w->agenda, &call->timer, &arrived, w->now_ms + world_draw(w, w->options.request));
+}
+
+struct call *rest_call_of_job(struct world *w, struct job_row *row)
+{
+	struct call *call = xcalloc(1, sizeof *call);
+
+	call->is_abandoned = true; /* nobody waits but the job */
+	call->job_row = row;
+	call->no = ++w->calls_n;
+	rest_make_tracking_id(w, call->tracking_id);
+	TAILQ_INSERT_TAIL(&w->calls, call, all);
+	return call;
 }

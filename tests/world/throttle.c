@@ -30,10 +30,13 @@ void throttle_init(struct throttle *t, const struct world_options *o)
 	                                 [WORLD_SKU_S1] = 400000,
 	                                 [WORLD_SKU_S2] = 6000000,
 	                                 [WORLD_SKU_S3] = 300000000};
-	static const char *const names[] = {
-	        [THROTTLE_METHODS] = "methods",      [THROTTLE_QUERIES] = "queries",
-	        [THROTTLE_TWIN_READS] = "twinReads", [THROTTLE_TWIN_UPDATES] = "twinUpdates",
-	        [THROTTLE_REGISTRY] = "registry",    [THROTTLE_CONNECTS] = "connects"};
+	static const char *const names[] = {[THROTTLE_METHODS] = "methods",
+	                                    [THROTTLE_QUERIES] = "queries",
+	                                    [THROTTLE_TWIN_READS] = "twinReads",
+	                                    [THROTTLE_TWIN_UPDATES] = "twinUpdates",
+	                                    [THROTTLE_REGISTRY] = "registry",
+	                                    [THROTTLE_CONNECTS] = "connects",
+	                                    [THROTTLE_JOBS] = "jobs"};
 	uint64_t u = o->units > 0 ? o->units : 1;
 	bool is_s2 = o->sku == WORLD_SKU_S2, is_s3 = o->sku == WORLD_SKU_S3;
 
@@ -56,6 +59,7 @@ void throttle_init(struct throttle *t, const struct world_options *o)
 	t->interval_ns[THROTTLE_TWIN_READS] = per_second(is_s3 ? 500 * u : is_s2 ? most(100, 10 * u) : 100);
 	t->interval_ns[THROTTLE_TWIN_UPDATES] = per_second(is_s3 ? 250 * u : is_s2 ? most(50, 5 * u) : 50);
 	t->interval_ns[THROTTLE_REGISTRY] = per_minute(u * (is_s3 ? 5000 : 100));
+	t->interval_ns[THROTTLE_JOBS] = per_minute(u * (is_s3 ? 5000 : 100));
 	t->interval_ns[THROTTLE_CONNECTS] = per_second(is_s3   ? 6000 * u
 	                                               : is_s2 ? 120 * u
 	                                                       : most(100, 12 * u));

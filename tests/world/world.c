@@ -184,6 +184,7 @@ void world_free(struct world *w)
 		free(f);
 	}
 	query_done(w);
+	job_done(w);
 	fleet_done(w);
 	docs_free(w->docs);
 	free((char *)(uintptr_t)w->options.host);
@@ -305,6 +306,11 @@ void world_faults_clear(struct world *w)
 }
 
 /* --- Verbs for tests --- */
+
+int64_t world_now(const struct world *w)
+{
+	return w->now_ms;
+}
 
 uint32_t world_devices_n(const struct world *w)
 {

@@ -84,7 +84,8 @@ enum world_sku { WORLD_SKU_NONE, WORLD_SKU_F1, WORLD_SKU_S1, WORLD_SKU_S2, WORLD
 	X(s2_methods_fast, 2, "1: S2 has 24 MB/s of methods per unit, as a footnote says (7.1)") \
 	X(f1_devices, 2, "1: F1 refuses more than 500 identities (7.1)") \
 	X(inflight_limit, 2, "calls in flight to one device: 0: no limit, 1: 16, then 403800 (2.3)") \
-	X(id_colons, 2, "1: device ids may hold : and ; (2.1)")
+	X(id_colons, 2, "1: device ids may hold : and ; (2.1)") \
+	X(job_ids_any_case, 2, "letters of job ids are 0: lower-case, 1: of any case (5.1)")
 
 struct world_quirks {
 #define X(name, values_n, meaning) uint8_t name;
@@ -265,7 +266,8 @@ bool world_fault_parse(const char *text, enum world_fault_kind *ret_kind);
 #define WORLD_QUERIES 4u
 #define WORLD_REGISTRY 8u
 #define WORLD_CONNECTS 16u /* of linked devices, whose twin operations are of WORLD_TWINS */
-#define WORLD_ALL 31u
+#define WORLD_JOBS 32u
+#define WORLD_ALL 63u
 
 struct world_fault {
 	enum world_fault_kind kind;
@@ -339,6 +341,7 @@ void world_link_message(struct world *w, int64_t now_ms, struct world_link *link
 
 /* --- Verbs for tests: they act at now_ms, at once --- */
 
+int64_t world_now(const struct world *w);        /* the time of what is happening, inside callbacks too */
 uint32_t world_devices_n(const struct world *w); /* registered now */
 bool world_has_device(const struct world *w, const char *device_id);
 /* All below: ERR_NOT_FOUND where there is no such device. A temper says what the device does from now on; its
