@@ -16,10 +16,15 @@ export async function lastEventId(signal) {
   return (await get(path(['events'], { after: Number.MAX_SAFE_INTEGER, limit: 1 }), signal)).lastId;
 }
 
-/** Calls refresh() once a time that events came, the next one only after it has ended; onEvent(event) for each. */
+/** Calls refresh() when events came, the next time only after it has ended, and again after the milliseconds that it gives;
+ * onEvent(event) for each. */
 export function keepLive({ campaign, after, refresh, onEvent, signal }) {
   const where = campaign ? path(['campaigns', campaign, 'events']) : path(['events']);
   let last = after, isDue = false, isRunning = false, hidden = null;
+  const due = () => {
+    isDue = true;
+    run();
+  };
 
   async function run() {
     if (isRunning) return;
@@ -28,7 +33,8 @@ export function keepLive({ campaign, after, refresh, onEvent, signal }) {
       isDue = false;
       const begun = performance.now();
       try {
-        await refresh();
+        const again = await refresh();
+        if (again > 0) setTimeout(due, again);
       } catch (error) {
         if (signal.aborted) return;
         if (!(error instanceof Unreachable)) {
@@ -42,10 +48,6 @@ export function keepLive({ campaign, after, refresh, onEvent, signal }) {
     }
     isRunning = false;
   }
-  const due = () => {
-    isDue = true;
-    run();
-  };
   const on = {
     event(event) {
       last = event.id;

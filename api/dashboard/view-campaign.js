@@ -111,10 +111,12 @@ export async function show(root, { id, tab, params, signal }) {
   async function refresh() {
     const before = campaign.state;
     campaign = await get(base, signal);
-    if (tab === '' && performance.now() - sideAt > SIDE_EVERY_MS) await readSide();
+    const rest = sideAt + SIDE_EVERY_MS - performance.now();
+    if (tab === '' && rest <= 0) await readSide();
     if (campaign.state !== before) say(`${campaign.name}: ${nameOf(campaignState, campaign.state)}`);
     draw();
     await own?.refresh(campaign);
+    return tab === '' && rest > 0 ? rest : 0; // once more for the side
   }
   function onEvent(event) {
     activity.unshift(event);

@@ -1,0 +1,57 @@
+// tests/dashboard: every view by axe-core in light and dark, on a phone, and by keyboard.
+import { fits, go, isAccessible, openPage } from './pages.js';
+import { ask, until } from './rig.js';
+import { holds, is, it } from './suite.js';
+
+export async function looks(browser, service, make) {
+  const c = await make({ hubs: ['sites'], name: 'A campaign with everything', rollout: { waves: [{ name: 'canary', upToCount: 10 }, { upToPercent: 100 }], gate: { soakSeconds: 1 }, group: { by: 'tags.site', maxUnavailable: 2 } }, verify: { timeoutSeconds: 600 } });
+  await until('some of it', async () => (await ask(service, 'GET', `/v1/campaigns/${c.id}`)).counts.succeeded > 15);
+  const views = { campaigns: '#/', campaign: `#/campaigns/${c.id}`, devices: `#/campaigns/${c.id}/targets`, events: `#/campaigns/${c.id}/events`, spec: `#/campaigns/${c.id}/spec`,
+    target: `#/campaigns/${c.id}/targets/dev-000001`, device: '#/devices/dev-000001', hubs: '#/hubs' };
+
+  for (const dark of [false, true]) {
+    await it(`axe-core finds nothing serious in any view, ${dark ? 'dark on a phone' : 'light at a desk'}`, async () => {
+      const page = await openPage(browser, dark ? { width: 390, height: 844, dark } : {});
+      for (const [name, address] of Object.entries(views)) {
+        await go(page, service, address);
+        await isAccessible(page, name);
+        await fits(page, name);
+      }
+      await go(page, service, views.campaign);
+      await page.getByRole('button', { name: 'Pause …' }).click();
+      await isAccessible(page, 'a question');
+      await page.context().close();
+    });
+  }
+
+  await it('everything can be reached and done by keyboard', async () => {
+    const page = await openPage(browser);
+    await go(page, service, views.campaign);
+    await page.keyboard.press('Tab');
+    is(await page.evaluate(() => document.activeElement.textContent), 'Skip to the content');
+    const reached = new Set();
+    for (let i = 0; i < 60; i++) {
+      reached.add(await page.evaluate(() => document.activeElement.textContent.trim() || document.activeElement.ariaLabel));
+      await page.keyboard.press('Tab');
+    }
+    for (const name of ['Pause …', 'Cancel …', 'Devices', 'Campaigns']) holds(reached.has(name), `${name} is reached: ${[...reached].join(', ')}`);
+    await page.locator('.map a').first().focus();
+    await page.keyboard.press('ArrowRight');
+    is(await page.evaluate(() => [...document.querySelectorAll('.map a')].indexOf(document.activeElement)), 1);
+    await page.keyboard.press('End');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Devices' }).waitFor();
+    await go(page, service, views.campaign);
+    await page.getByRole('button', { name: 'Pause …' }).focus();
+    await page.keyboard.press('Enter');
+    is(await page.evaluate(() => document.activeElement.textContent), 'Pause');
+    for (let i = 0; i < 5; i++) {
+      await page.keyboard.press('Tab');
+      holds(await page.evaluate(() => document.activeElement === document.body || Boolean(document.activeElement.closest('dialog'))), 'the question keeps the focus');
+    }
+    await page.keyboard.press('Escape');
+    is(await page.evaluate(() => document.activeElement.textContent), 'Pause …', 'and gives it back:');
+    await page.context().close();
+  });
+  await ask(service, 'POST', `/v1/campaigns/${c.id}/cancel`);
+}
