@@ -376,6 +376,9 @@ static char *help(void)
 	        "  rollcalld token new --name N --role R        print a fresh token, and below it its entry for\n"
 	        "                                               the tokens file; roles: metrics, viewer,\n"
 	        "                                               operator, approver, admin\n"
+	        "  rollcalld backup FILE [flags]                copy the database to a new file, also while the\n"
+	        "                                               service runs; in the copy campaigns are paused\n"
+	        "  rollcalld check [flags]                      check the database, also while the service runs\n"
 	        "  rollcalld --help | --version\n"
 	        "\n");
 	settings_help(&out);
@@ -388,7 +391,7 @@ static char *help(void)
 	        "\n"
 	        "Exit status\n"
 	        "  0  stopped as asked, nothing is out\n"
-	        "  1  the service failed: the store, or a part of it that could not start\n"
+	        "  1  the service failed: the store, or a part of it that could not start; a check found faults\n"
 	        "  2  the command line or the configuration is wrong\n"
 	        "  3  the database cannot be opened\n"
 	        "  4  cannot listen\n"
@@ -429,19 +432,40 @@ static char *new_token(struct faults *faults, int argc, char *const *argv)
 
 /* --- all of it --- */
 
+/* Which database a task is about, is said as for serving. */
+static void read_task(struct settings *s, int argc, char *const *argv, struct config *c)
+{
+	if (strcmp(argv[1], "check") == 0) {
+		c->task = CONFIG_CHECK;
+	} else if (strcmp(argv[1], "backup") == 0) {
+		c->task = CONFIG_BACKUP;
+		if (argc > 2 && argv[2][0] != '-' && argv[2][0] != '\0')
+			c->file = xstrdup(argv[2]);
+		else
+			faults_add(s->faults, "backup", "must be: backup FILE, a file that is not there yet");
+	}
+}
+
 static void read_settings(struct settings *s, int argc, char *const *argv, char *const *environment,
                           struct config *c)
 {
-	settings_read(s, argc, argv, environment);
+	int skipped = c->task == CONFIG_SERVE ? 0 : c->file == NULL ? 1 : 2;
+
+	settings_read(s, argc - skipped, argv + skipped, environment);
 	if (s->wants_help || s->wants_version) {
 		faults_done(s->faults); /* who asks for help gets it */
+		c->task = CONFIG_PRINT;
 		c->text = s->wants_help ? help() : xstrdup("rollcalld " ROLLCALL_VERSION "\n");
 		return;
 	}
 	read_globals(s, c);
+	if (c->task != CONFIG_SERVE)
+		return;
 	read_hubs(s, environment, c);
-	if (s->wants_check)
+	if (s->wants_check) {
+		c->task = CONFIG_PRINT;
 		c->text = xstrdup("rollcalld: the configuration is sound\n");
+	}
 }
 
 enum err config_read(int argc, char *const *argv, char *const *environment, struct config *ret,
@@ -450,10 +474,14 @@ enum err config_read(int argc, char *const *argv, char *const *environment, stru
 	struct config c = {.warnings = FAULTS_INIT};
 	struct settings s = {.faults = faults, .warnings = &c.warnings};
 
-	if (argc > 1 && strcmp(argv[1], "token") == 0)
+	if (argc > 1 && strcmp(argv[1], "token") == 0) {
+		c.task = CONFIG_PRINT;
 		c.text = new_token(faults, argc, argv);
-	else
+	} else {
+		if (argc > 1)
+			read_task(&s, argc, argv, &c);
 		read_settings(&s, argc, argv, environment, &c);
+	}
 	settings_done(&s);
 	if (faults->n > 0) {
 		config_done(&c);
@@ -482,6 +510,7 @@ void config_done(struct config *c)
 	}
 	free(c->hubs);
 	free(c->text);
+	free(c->file);
 	free(c->listen_address);
 	free(c->database);
 	free(c->tokens_file);

@@ -24,8 +24,17 @@ struct config_hub {
 	uint32_t units, reserve_percent, inflight_max, ambiguous_max, track_interval_ms;
 };
 
+enum config_task {
+	CONFIG_SERVE,
+	CONFIG_PRINT,  /* text on standard output */
+	CONFIG_BACKUP, /* a copy of database in file; of the rest nothing but warnings is set */
+	CONFIG_CHECK,  /* database; likewise */
+};
+
 struct config {
-	char *text;           /* not NULL: print this on standard output and end with success, do not serve */
+	enum config_task task;
+	char *text;           /* CONFIG_PRINT */
+	char *file;           /* CONFIG_BACKUP */
 	char *listen_address; /* name or number, without brackets */
 	uint16_t listen_port; /* 0: any free one */
 	char *database;

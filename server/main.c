@@ -1,4 +1,5 @@
 /* server: wires the parts, runs the loop, stops the parts in reverse. */
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include "server/feed.h"
 #include "server/hub/hub.h"
 #include "server/loop.h"
+#include "store/care.h"
 #include "store/store.h"
 
 /* A promise, told by --help. */
@@ -423,6 +425,54 @@ static void tell(const char *kind, const struct faults *f)
 	buf_done(&out);
 }
 
+/* ---- what is done instead of serving ---- */
+
+static void on_fault(void *arg, const char *text)
+{
+	bool *is_sound = arg;
+
+	*is_sound = false;
+	printf("%s\n", text);
+}
+
+static enum status report(enum err err, char *reason)
+{
+	if (err != ERR_OK)
+		fprintf(stderr, "rollcalld: %s\n", reason != NULL ? reason : err_text(err));
+	free(reason);
+	return err == ERR_OK ? STATUS_STOPPED : STATUS_DATABASE;
+}
+
+static enum status check(const struct config *c)
+{
+	struct store_census census;
+	bool is_sound = true;
+	char *reason = NULL;
+	enum status status = report(store_check(c->database, on_fault, &is_sound, &census, &reason), reason);
+
+	if (status != STATUS_STOPPED)
+		return status;
+	printf("%s: %u campaigns, %" PRIu64 " targets, %" PRIu64 " events, revision %" PRIu64 ": %s\n",
+	       c->database, census.campaigns, census.targets, census.events, census.revision,
+	       is_sound ? "sound" : "NOT SOUND");
+	return is_sound ? STATUS_STOPPED : STATUS_FAILED;
+}
+
+static enum status do_task(const struct config *c)
+{
+	enum status status = STATUS_STOPPED;
+	char *reason = NULL;
+
+	tell("warning: ", &c->warnings);
+	if (c->task == CONFIG_BACKUP)
+		status = report(store_backup(c->database, c->file, clock_now_ms(), &reason), reason);
+	else if (c->task == CONFIG_CHECK)
+		status = check(c);
+	else if (fputs(c->text, stdout) == EOF)
+		status = STATUS_FAILED;
+	return fflush(stdout) == 0 ? status : STATUS_FAILED;
+}
+
 int main(int argc, char **argv)
 {
 	struct service s = {.state = SERVING};
@@ -432,12 +482,10 @@ int main(int argc, char **argv)
 	if (config_read(argc, argv, environ, &s.config, &faults) != ERR_OK) {
 		tell("", &faults);
 		status = STATUS_USAGE;
-	} else if (s.config.text != NULL) {
-		tell("warning: ", &s.config.warnings);
-		if (fputs(s.config.text, stdout) == EOF || fflush(stdout) != 0)
-			status = STATUS_FAILED;
-	} else {
+	} else if (s.config.task == CONFIG_SERVE) {
 		status = serve(&s);
+	} else {
+		status = do_task(&s.config);
 	}
 	faults_done(&faults);
 	config_done(&s.config);

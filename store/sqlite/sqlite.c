@@ -323,20 +323,32 @@ enum err backend_open(const char *path, struct backend **ret, struct store_head 
 	return ERR_OK;
 }
 
-enum err backend_open_reader(const struct backend *writer, struct backend **ret)
+enum err sq_open_reader(const char *path, struct backend **ret, char **ret_reason)
 {
-	struct backend *b = new_backend(writer->path);
+	struct backend *b = new_backend(path);
+	struct buf reason = BUF_INIT;
 	enum err err = connect_to(b, SQLITE_OPEN_READWRITE);
 
 	if (err == ERR_OK)
 		err = set(b,
 		          "PRAGMA query_only = ON; PRAGMA cache_size = -16384; PRAGMA cell_size_check = ON");
 	if (err != ERR_OK) {
+		buf_printf(&reason, "the database %s cannot be opened: %s", path, b->reason);
+		*ret_reason = buf_take(&reason);
 		backend_close(b);
 		return err;
 	}
 	*ret = b;
 	return ERR_OK;
+}
+
+enum err backend_open_reader(const struct backend *writer, struct backend **ret)
+{
+	char *reason = NULL;
+	enum err err = sq_open_reader(writer->path, ret, &reason);
+
+	free(reason);
+	return err;
 }
 
 void backend_close(struct backend *b)

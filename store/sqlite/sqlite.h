@@ -133,6 +133,8 @@ static inline int64_t sq_key(uint32_t campaign, uint32_t no)
 #define SQ_KEY_OF_C "BETWEEN c.no << 32 AND (c.no << 32) + 4294967295"
 
 /* ---- sqlite.c ---- */
+/* Opens one more connection to path, only for reading; whoever writes it may be another process. */
+MUST_CHECK enum err sq_open_reader(const char *path, struct backend **ret, char **ret_reason);
 /* Translates the connection's last error and keeps its reason. */
 MUST_CHECK enum err sq_failed(struct backend *b);
 /* Keeps reason, gives err. */

@@ -66,6 +66,30 @@ it "it names the address" says "cannot listen.*${api##*:}"
 it "the first service is not disturbed" campaign_is "$deaf" running
 stop_service
 
+# --- a copy, and a check ---
+
+start_service
+run_service backup "$folder/copy.db" --database "$database"
+it "a copy is made while the service runs" is $? 0
+run_service backup "$folder/copy.db" --database "$database"
+it "a copy does not replace a file" is $? 3
+run_service check --config "$folder/config.json"
+it "a check finds the database sound while the service runs" is $? 0
+stop_service
+database=$folder/copy.db
+configure <<<'{}'
+start_service
+ask GET "/v1/campaigns/$deaf"
+it "in the copy the campaign that ran is paused" is "$(body_of .state)" paused
+it "it says why" body_of .stateReason
+stop_service
+sqlite3 "$folder/copy.db" 'DELETE FROM targets WHERE key = (SELECT min(key) FROM targets)'
+run_service check --database "$folder/copy.db"
+it "a check that finds faults ends with status 1" is $? 1
+it "it names them" grep -q P8 "$folder/end.out"
+database=$folder/rollcall.db
+configure <<<'{}'
+
 # --- databases that are none of ours ---
 
 fingerprint() { sha256sum <"$1"; }

@@ -20,6 +20,7 @@
 #include "server/base/log.h"
 #include "server/base/rng.h"
 #include "store/backend.h"
+#include "store/care.h"
 #include "store/sqlite/sqlite.h"
 #include "tests/store/rig.h"
 
@@ -872,6 +873,108 @@ START_TEST(test_wal_is_written_back_while_lists_are_read)
 }
 END_TEST
 
+/* ---- beside the store: copies and checks ---- */
+
+static struct buf faults_told;
+
+static void on_fault(void *arg, const char *text)
+{
+	(void)arg;
+	buf_printf(&faults_told, "%s\n", text);
+}
+
+/* Gives what a check of path tells, "": nothing is wrong. */
+static const char *checked(const char *path, struct store_census *ret)
+{
+	char *reason = NULL;
+	enum err err;
+
+	buf_reset(&faults_told);
+	buf_puts(&faults_told, "");
+	err = store_check(path, on_fault, NULL, ret, &reason);
+	ck_assert_msg(err == ERR_OK, "%s", reason);
+	return faults_told.data;
+}
+
+START_TEST(test_copy_holds_one_commit_with_live_campaigns_paused_while_the_store_goes_on)
+{
+	struct store_census census;
+	char copy[100], *reason = NULL;
+	struct rig other = {.arena = ARENA_INIT};
+	struct target_row row;
+	struct batch *b;
+
+	rig_open(&rig);
+	rig_commit(&rig, rig_campaign_batch(1, 500));
+	snprintf(copy, sizeof copy, "%s", beside(".copy"));
+	ck_assert_int_eq(store_backup(rig.path, copy, NOW_MS, &reason), ERR_OK);
+	ck_assert_int_eq(store_backup(rig.path, copy, NOW_MS, &reason), ERR_CONFLICT);
+	ck_assert_ptr_nonnull(strstr(reason, "File exists"));
+	free(reason);
+	b = batch_new();
+	row = rig_target_row(1, 7);
+	row.state = TARGET_SUCCEEDED;
+	batch_target_put(b, &row);
+	rig_commit(&rig, b);
+	rig_close_store(&rig);
+	ck_assert_str_eq(checked(copy, &census), "");
+	ck_assert_uint_eq(census.campaigns, 1);
+	ck_assert_uint_eq(census.targets, 500);
+	snprintf(other.path, sizeof other.path, "%.79s", copy);
+	rig_open_store(&other);
+	ck_assert_uint_eq(other.head.revision, 1);
+	rig_campaign(&other, "c1", &seen);
+	ck_assert_int_eq(seen.campaigns[0].state, CAMPAIGN_PAUSED);
+	ck_assert_int_eq(seen.campaigns[0].phase, CAMPAIGN_RUNNING);
+	ck_assert_ptr_nonnull(strstr(seen.campaigns[0].state_reason, "from a backup of"));
+	rig_close_store(&other);
+	arena_done(&other.arena);
+	unlink(copy);
+	unlink(beside(".copy.lock"));
+}
+END_TEST
+
+START_TEST(test_copy_of_what_is_not_there_or_not_ours_leaves_no_file)
+{
+	char *reason = NULL;
+
+	ck_assert_int_ne(store_backup(beside(".absent"), beside(".copy"), NOW_MS, &reason), ERR_OK);
+	free(reason);
+	write_file(rig.path, "no database at all, but a text that is long enough", 50);
+	ck_assert_int_ne(store_backup(rig.path, beside(".copy"), NOW_MS, &reason), ERR_OK);
+	free(reason);
+	ck_assert_int_ne(access(beside(".copy"), F_OK), 0);
+}
+END_TEST
+
+START_TEST(test_check_names_what_does_not_fit_together)
+{
+	struct store_census census;
+	struct batch *b = rig_campaign_batch(1, 10);
+	struct event event = {.id = 1, .at_ms = NOW_MS, .type = EVENT_CAMPAIGN, .campaign = 1};
+
+	rig_open(&rig);
+	for (; event.id <= 300; event.id++)
+		batch_event_add(b, &event);
+	rig_commit(&rig, b);
+	ck_assert_str_eq(checked(rig.path, &census), ""); /* the store has it open */
+	ck_assert_uint_eq(census.events, 300);
+	rig_close_store(&rig);
+	run_sql("DELETE FROM targets WHERE key = (SELECT max(key) FROM targets)", false);
+	ck_assert_ptr_nonnull(
+	        strstr(checked(rig.path, &census), "campaign c1: it counts 10 targets, there are 9 (P8)"));
+	run_sql("UPDATE campaigns SET state = 6, is_final = 1", false);
+	ck_assert_ptr_nonnull(
+	        strstr(checked(rig.path, &census), "it is over, and 9 targets are waiting (P10)"));
+	run_sql("UPDATE meta SET last_event_id = 301", false);
+	ck_assert_ptr_nonnull(
+	        strstr(checked(rig.path, &census), "events: the last is 300, it should be 301 (P11)"));
+	run_sql("UPDATE events SET first_id = first_id + 1 WHERE first_id > 1", false);
+	ck_assert_ptr_nonnull(strstr(checked(rig.path, &census), "events: after 256 comes 258 (P11)"));
+	buf_done(&faults_told);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("store files");
@@ -900,6 +1003,9 @@ int main(void)
 	tcase_add_test(tc, test_close_commits_what_was_handed_over);
 	tcase_add_test(tc, test_long_listing_sees_whole_commits_and_does_not_hold_them_up);
 	tcase_add_test(tc, test_wal_is_written_back_while_lists_are_read);
+	tcase_add_test(tc, test_copy_holds_one_commit_with_live_campaigns_paused_while_the_store_goes_on);
+	tcase_add_test(tc, test_copy_of_what_is_not_there_or_not_ours_leaves_no_file);
+	tcase_add_test(tc, test_check_names_what_does_not_fit_together);
 	suite_add_tcase(s, tc);
 	return suite_run(s);
 }

@@ -399,6 +399,24 @@ START_TEST(test_all_faults_of_all_sources_are_told_at_once)
 }
 END_TEST
 
+START_TEST(test_tasks_with_a_database_need_no_hub)
+{
+	struct read r = read_sound(ARGS("backup", "copy.db", "--database", "d"), ENV());
+
+	ck_assert_int_eq(r.config.task, CONFIG_BACKUP);
+	ck_assert_str_eq(r.config.file, "copy.db");
+	ck_assert_str_eq(r.config.database, "d");
+	read_done(&r);
+	r = read_sound(ARGS("check"), ENV("ROLLCALL_DATABASE=e"));
+	ck_assert_int_eq(r.config.task, CONFIG_CHECK);
+	ck_assert_str_eq(r.config.database, "e");
+	read_done(&r);
+	check_faults(ARGS("backup"), ENV(), EXPECTED({"backup", "must be: backup FILE"}));
+	check_faults(ARGS("backup", "--database", "d"), ENV(), EXPECTED({"backup", "must be: backup FILE"}));
+	check_faults(ARGS("check", "stray"), ENV(), EXPECTED({"argument 1", "is no flag"}));
+}
+END_TEST
+
 START_TEST(test_entra_takes_the_place_of_a_connection_string)
 {
 	struct read r;
@@ -710,6 +728,7 @@ int main(void)
 	      test_each_unsound_value_is_told_with_its_place, test_units_that_the_sku_cannot_have_are_a_fault,
 	      test_a_certificate_that_cannot_be_read_is_a_fault,
 	      test_entra_takes_the_place_of_a_connection_string, test_entra_that_is_not_whole_is_a_fault,
+	      test_tasks_with_a_database_need_no_hub,
 	      test_tokens_without_tls_beyond_this_machine_are_warned_of,
 	      test_all_faults_of_all_sources_are_told_at_once,
 	      test_a_file_that_is_not_json_is_told_by_line_and_column_without_its_words,
