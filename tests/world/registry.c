@@ -362,7 +362,8 @@ static bool etag_is(const struct device *d, const json_t *entry, bool of_twin)
 	return is_same;
 }
 
-/* Does one entry. Gives NULL or the name of the error. */
+/* Does one entry. Modes are taken in any case: the Node.js SDK says "create", but "Delete" and
+ * "UpdateIfMatchETag". Gives NULL or the name of the error. */
 static const char *bulk_one(struct world *w, const json_t *entry)
 {
 	const char *mode = text_at(entry, "importMode");
@@ -373,7 +374,7 @@ static const char *bulk_one(struct world *w, const json_t *entry)
 	if (!read_wish(w, entry, "id", &wish))
 		return "ArgumentInvalid";
 	d = fleet_get(w, wish.id);
-	if (mode == NULL || strcmp(mode, "create") == 0) {
+	if (mode == NULL || strcasecmp(mode, "create") == 0) {
 		if (d != NULL)
 			return "DeviceAlreadyExists";
 		if (is_full(w))
@@ -385,17 +386,17 @@ static const char *bulk_one(struct world *w, const json_t *entry)
 	}
 	if (d == NULL)
 		return "DeviceNotFound";
-	if (strcmp(mode, "updateTwin") == 0 || strcmp(mode, "updateTwinIfMatchETag") == 0) {
-		if (strcmp(mode, "updateTwin") != 0 && !etag_is(d, entry, true))
+	if (strcasecmp(mode, "updateTwin") == 0 || strcasecmp(mode, "updateTwinIfMatchETag") == 0) {
+		if (strcasecmp(mode, "updateTwin") != 0 && !etag_is(d, entry, true))
 			return "PreconditionFailed";
 		return fleet_write(w, d, json_object_get(entry, "tags"), desired, false) ? NULL
 		                                                                         : "ArgumentInvalid";
 	}
-	if (strstr(mode, "IfMatchETag") != NULL && !etag_is(d, entry, false))
+	if (strcasestr(mode, "IfMatchETag") != NULL && !etag_is(d, entry, false))
 		return "PreconditionFailed";
-	if (strncmp(mode, "delete", 6) == 0)
+	if (strncasecmp(mode, "delete", 6) == 0)
 		fleet_delete(w, d);
-	else if (strncmp(mode, "update", 6) == 0)
+	else if (strncasecmp(mode, "update", 6) == 0)
 		grant(w, d, &wish);
 	else
 		return "ArgumentInvalid";

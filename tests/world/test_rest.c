@@ -451,7 +451,7 @@ START_TEST(test_bulk_says_what_failed_and_list_stops_at_top)
 	setup();
 	r = ask(&f, "POST", "/devices?" API,
 	        "[{\"id\":\"b1\",\"tags\":{\"x\":1}},{\"id\":\"dev-000000\",\"importMode\":\"create\"},"
-	        "{\"id\":\"dev-000001\",\"importMode\":\"delete\"},"
+	        "{\"id\":\"dev-000001\",\"importMode\":\"Delete\"},"
 	        "{\"id\":\"dev-000002\",\"importMode\":\"updateTwin\",\"tags\":{\"ring\":2}}]");
 	ck_assert_int_eq(r->status, 400);
 	ck_assert_str_eq(
