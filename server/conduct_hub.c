@@ -289,10 +289,17 @@ static void on_read_outcome(void *arg, const struct hub_answer *a)
 	int64_t now_ms = conduct_now(p->c);
 
 	hear(p, a, now_ms);
-	p->messages_today += a->rows_n > 0 ? a->rows_n : 1;
 	gate_on_read(&p->gate, a, now_ms, hub_now(p, now_ms));
 	tell_gate(p, now_ms);
 	conduct_wake(p->c);
+}
+
+static void on_cost(void *arg, uint32_t campaign, const struct track_cost *cost)
+{
+	struct port *p = arg;
+
+	(void)campaign;
+	p->messages_today += cost->messages;
 }
 
 /* ---- what steps ask for ---- */
@@ -333,9 +340,10 @@ void port_act(struct conductor *c, const struct step *s)
 	if (s->acts & ACT_UNWATCH)
 		track_unwatch(p->track, s->campaign, s->row.no);
 	if (s->acts & ACT_WATCH)
-		track_watch(p->track, s->campaign, s->row.no, t.device_id, live->watch);
+		track_watch(p->track, s->campaign, s->row.no, t.device_id, t.row.since_hub_ms, live->watch);
 	if (s->acts & ACT_READ)
-		track_read(p->track, s->campaign, s->row.no, t.device_id, live->watch);
+		track_read(p->track, s->campaign, s->row.no, t.device_id, t.row.state == TARGET_WAITING,
+		           live->watch);
 	if (s->acts & ACT_INVOKE)
 		invoke(c, live, p, s, &t);
 }
@@ -345,7 +353,11 @@ void port_act(struct conductor *c, const struct step *s)
 enum err port_init(struct port *p, struct conductor *c, uint8_t index, const struct conductor_hub *options)
 {
 	struct dispatch_options dispatch = {.inflight_max = options->inflight_max};
-	struct track_options track = {.interval_ms = options->track_interval_ms, .reads_inflight_max = 64};
+	struct track_options track = {.interval_ms = options->track_interval_ms,
+	                              .reads_inflight_max = 64,
+	                              .on_news = on_news,
+	                              .on_outcome = on_read_outcome,
+	                              .on_cost = on_cost};
 	enum err err;
 
 	*p = (struct port){.c = c,
@@ -364,7 +376,7 @@ enum err port_init(struct port *p, struct conductor *c, uint8_t index, const str
 	track.reads_per_minute = p->rates.reads_per_minute;
 	gate_init(&p->gate, options->ambiguous_max, c->options.seed + index, conduct_now(c));
 	p->dispatch = dispatch_new(&dispatch, options->hub, on_outcome, p);
-	p->track = track_new(&track, options->hub, on_news, on_read_outcome, p);
+	p->track = track_new(&track, options->hub, conduct_now(c), p);
 	return ERR_OK;
 }
 
@@ -426,7 +438,10 @@ void port_state(const struct port *p, int64_t now_ms, struct hub_state *ret)
 	ret->opens_at_ms = gate_next_at(&p->gate) == TIME_NEVER ? TIME_NONE : gate_next_at(&p->gate);
 	ret->call_credit = dispatch_credit(p->dispatch, now_ms);
 	ret->credit_at_ms = dispatch_credit_at(p->dispatch, now_ms);
-	ret->read_credit = stats.reads_queued < READS_QUEUED_MAX ? READS_QUEUED_MAX - stats.reads_queued : 0;
+	/* Reads that others have asked for do not stand in the way: campaigns take turns with them. */
+	ret->read_credit = stats.before_calls_queued < READS_QUEUED_MAX
+	                           ? READS_QUEUED_MAX - stats.before_calls_queued
+	                           : 0;
 	ret->clock_offset_ms = clock_offset(p);
 }
 

@@ -175,7 +175,7 @@ static int64_t look_some(struct conductor *c, struct live *live, int64_t now_ms)
 		look->is_asking = true;
 		looked = xmalloc(sizeof *looked);
 		*looked = (struct looked){c, live->no, live->selection, i};
-		track_look(c->ports[live->hubs[i % live->hubs_n]].track,
+		track_look(c->ports[live->hubs[i % live->hubs_n]].track, live->no,
 		           selection_found(live->found, l->first + i / live->hubs_n), live->watch, on_look,
 		           looked);
 	}

@@ -221,7 +221,7 @@ static void ask(struct conductor *c, struct live *live, uint8_t hub)
 		                on_list, asked);
 		return;
 	}
-	track_select(c->ports[live->hubs[hub]].track,
+	track_select(c->ports[live->hubs[hub]].track, live->no,
 	             spec->targets.by == TARGETS_WHERE ? spec->targets.where : NULL,
 	             live->findings[hub].continuation, live->watch, on_page, asked);
 }

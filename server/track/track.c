@@ -1,501 +1,15 @@
-/* track: see track.h */
+/* track: answers and sending; see track.h */
 #include "server/track/track.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
-#include <uthash.h>
+#include "server/track/internal.h"
 
-#include "server/base/clock.h"
-#include "server/base/hash.h"
-#include "server/dispatch/backoff.h"
-#include "server/dispatch/bucket.h"
-
-#define QUERY_TEXT_MAX 8192 /* characters, counted in bytes (contract 4.2) */
-#define IDS_MAX 100         /* a query: as many as rows a page (contract 4.1) */
-#define PAGES_MAX 100       /* of one such query; more: the hub goes in circles */
+#define PAGES_MAX 100 /* of a query by id; more: the hub goes in circles */
 #define QUERIES_OUT_MAX 4
-/* A round that the query rate would make longer than this is helped by point reads. */
-#define ROUND_MAX_MS 10000
-/* … and where none has been at it for long enough, that is asked again after so long. */
-#define HELP_PAUSE_MS 500
-
-/* All that has to do with one watch. */
-struct group {
-	UT_hash_handle hh;
-	TAILQ_ENTRY(group) entry;     /* who has had a turn goes to the end */
-	TAILQ_HEAD(, target) targets; /* those still to be asked for in this round stand first */
-	const struct watch *watch;
-	uint32_t users;    /* targets and requests */
-	size_t text_bytes; /* of a query without its ids */
-};
-
-struct target {
-	UT_hash_handle hh;
-	TAILQ_ENTRY(target) entry;
-	struct group *group;
-	uint64_t key;       /* campaign, no */
-	uint32_t serial;    /* of this watching: news for an earlier one is dropped */
-	uint32_t round;     /* the last it was asked for in */
-	bool has_candidate; /* the point read for a row is queued or out */
-	int64_t watched_at_ms;
-	char device_id[];
-};
-
-enum request_kind {
-	REQUEST_READ,      /* point read that was asked for */
-	REQUEST_CANDIDATE, /* point read for a row */
-	REQUEST_LOOK,      /* point read for whom it concerns */
-	REQUEST_PAGE,      /* page of a progress query */
-	REQUEST_SELECT,    /* page of a selection */
-	REQUEST_PROBE,
-};
-
-/* Whom a progress query asked for. */
-struct asked {
-	uint64_t key, id_hash;
-	uint32_t serial;
-};
-
-/*  queued ──hub_read(), hub_query()──▶ out ──on_answer()──▶ freed, or queued for the next page
- *                          └─refused─▶ refused ──next run──▶ freed                              */
-struct request {
-	TAILQ_ENTRY(request) entry;
-	struct track *track; /* NULL: forgotten while out */
-	enum request_kind kind;
-	enum err refusal;
-	struct group *group; /* PROBE: NULL */
-	struct watch *watch; /* PROBE: its own */
-	int64_t asked_at_ms;
-	uint64_t key;              /* READ, CANDIDATE */
-	uint32_t serial;           /* CANDIDATE */
-	uint32_t pages_n, asked_n; /* PAGE */
-	struct asked *asked;
-	hub_answer_cb *on_answer; /* SELECT, LOOK */
-	void *arg;
-	char *continuation; /* NULL: the first page */
-	char *text;         /* device id or condition; NULL: no condition */
-};
-TAILQ_HEAD(requests, request);
-
-/* The pace of one kind of request. */
-struct lane {
-	struct bucket bucket;
-	uint32_t out, out_max;
-	uint32_t throttled_in_row;
-	bool is_throttled;      /* 429 since the last run, to something asked after the last hold */
-	int64_t retry_after_ms; /* what it said */
-	int64_t held_until_ms;
-};
-
-struct track {
-	struct hub *hub;
-	track_news_cb *on_news;
-	track_outcome_cb *on_outcome;
-	void *arg;
-	uint32_t interval_ms;
-	struct lane queries, reads;
-	uint32_t in_time;   /* targets that queries can ask for in ROUND_MAX_MS; UINT32_MAX: all */
-	int64_t now_ms;     /* of the last run */
-	int64_t typical_ms; /* how long targets have been watched, lately */
-	struct group *by_watch;
-	TAILQ_HEAD(, group) groups;
-	struct target *by_key;
-	uint32_t serial;
-	uint32_t round, round_left, pages_open; /* targets to be asked for; queries not at their last page */
-	int64_t next_round_at_ms;
-	bool is_selects_turn;
-	struct requests probes_queued, pages_queued, selects_queued, reads_queued, out, refused;
-	struct track_stats stats;
-};
-
-/* --- lanes --- */
-
-static void lane_init(struct lane *l, uint32_t per_minute, uint32_t gather_s, uint32_t out_max)
-{
-	uint64_t burst = (uint64_t)per_minute * gather_s / 60;
-
-	assert(out_max > 0);
-	*l = (struct lane){.out_max = out_max, .retry_after_ms = TIME_NONE, .held_until_ms = TIME_NONE};
-	bucket_init(&l->bucket, per_minute, burst > 0 ? (uint32_t)burst : 1);
-}
-
-static void lane_run(struct lane *l, int64_t now_ms)
-{
-	int64_t wait_ms;
-
-	bucket_run(&l->bucket, now_ms);
-	if (!l->is_throttled)
-		return;
-	wait_ms = backoff_ms(THROTTLED_FIRST_MS, THROTTLED_MAX_MS, l->throttled_in_row++);
-	l->held_until_ms = now_ms + backoff_heed(wait_ms, l->retry_after_ms);
-	l->is_throttled = false;
-	l->retry_after_ms = TIME_NONE;
-}
-
-/* Answers to what was asked before the last hold say nothing about the pace since. */
-static void lane_answered(struct lane *l, const struct request *r, const struct hub_answer *answer)
-{
-	l->out--;
-	if (r->asked_at_ms < l->held_until_ms)
-		return;
-	if (answer->outcome == HUB_THROTTLED) {
-		l->is_throttled = true;
-		if (answer->retry_after_ms > l->retry_after_ms)
-			l->retry_after_ms = answer->retry_after_ms;
-	} else if (answer->outcome == HUB_ANSWERED || answer->outcome == HUB_GONE) {
-		l->throttled_in_row = 0;
-	}
-}
-
-static uint32_t lane_tokens(const struct lane *l, int64_t now_ms)
-{
-	return l->is_throttled || now_ms < l->held_until_ms ? 0 : bucket_tokens(&l->bucket, now_ms);
-}
-
-static bool lane_is_free(const struct lane *l, int64_t now_ms)
-{
-	return l->out < l->out_max && lane_tokens(l, now_ms) > 0;
-}
-
-/* When the next token may be used. */
-static int64_t lane_next_at(const struct lane *l, int64_t now_ms)
-{
-	int64_t at_ms = bucket_next_at(&l->bucket, now_ms);
-
-	return at_ms > l->held_until_ms ? at_ms : l->held_until_ms;
-}
-
-/* --- groups --- */
-
-static size_t text_bytes(const struct watch *watch)
-{
-	const char *candidates = watch_candidates(watch);
-	struct buf select = BUF_INIT;
-	size_t n;
-
-	watch_select(watch, &select);
-	n = select.len + strlen("SELECT  FROM devices WHERE deviceId IN []");
-	if (candidates != NULL)
-		n += strlen(" AND ()") + strlen(candidates);
-	buf_done(&select);
-	return n;
-}
-
-static struct group *group_join(struct track *t, const struct watch *watch)
-{
-	struct group *g;
-
-	HASH_FIND_PTR(t->by_watch, &watch, g);
-	if (g == NULL) {
-		g = xcalloc(1, sizeof *g);
-		g->watch = watch;
-		g->text_bytes = text_bytes(watch);
-		TAILQ_INIT(&g->targets);
-		HASH_ADD_PTR(t->by_watch, watch, g);
-		TAILQ_INSERT_TAIL(&t->groups, g, entry);
-	}
-	g->users++;
-	return g;
-}
-
-static void group_leave(struct track *t, struct group *g)
-{
-	if (--g->users > 0)
-		return;
-	HASH_DELETE(hh, t->by_watch, g);
-	TAILQ_REMOVE(&t->groups, g, entry);
-	free(g);
-}
-
-bool track_uses(const struct track *t, const struct watch *watch)
-{
-	struct group *g;
-
-	HASH_FIND_PTR(t->by_watch, &watch, g);
-	return g != NULL;
-}
-
-/* --- targets --- */
-
-static uint64_t key_of(uint32_t campaign, uint32_t no)
-{
-	return (uint64_t)campaign << 32 | no;
-}
-
-static struct target *target_find(const struct track *t, uint64_t key)
-{
-	struct target *target;
-
-	HASH_FIND(hh, t->by_key, &key, sizeof key, target);
-	return target;
-}
-
-static struct target *target_find_same(const struct track *t, uint64_t key, uint32_t serial)
-{
-	struct target *target = target_find(t, key);
-
-	return target != NULL && target->serial == serial ? target : NULL;
-}
-
-static void target_free(struct track *t, struct target *target)
-{
-	HASH_DELETE(hh, t->by_key, target);
-	TAILQ_REMOVE(&target->group->targets, target, entry);
-	group_leave(t, target->group);
-	free(target);
-	t->stats.watched--;
-}
-
-void track_watch(struct track *t, uint32_t campaign, uint32_t no, const char *device_id,
-                 const struct watch *watch)
-{
-	size_t id_bytes = strlen(device_id) + 1;
-	struct target *target = xcalloc(1, sizeof *target + id_bytes);
-
-	track_unwatch(t, campaign, no);
-	target->key = key_of(campaign, no);
-	target->serial = ++t->serial;
-	target->round = t->round;
-	target->watched_at_ms = t->now_ms;
-	target->group = group_join(t, watch);
-	memcpy(target->device_id, device_id, id_bytes);
-	HASH_ADD(hh, t->by_key, key, sizeof target->key, target);
-	TAILQ_INSERT_TAIL(&target->group->targets, target, entry);
-	t->stats.watched++;
-}
-
-void track_unwatch(struct track *t, uint32_t campaign, uint32_t no)
-{
-	struct target *target = target_find(t, key_of(campaign, no));
-
-	if (target == NULL)
-		return;
-	if (target->round != t->round)
-		t->round_left--;
-	t->typical_ms += (t->now_ms - target->watched_at_ms - t->typical_ms) / 16;
-	target_free(t, target);
-}
-
-/* --- requests --- */
-
-/* Takes text. */
-static struct request *request_new(struct track *t, enum request_kind kind, const struct watch *watch,
-                                   char *text)
-{
-	struct request *r = xcalloc(1, sizeof *r);
-
-	r->track = t;
-	r->kind = kind;
-	r->group = watch != NULL ? group_join(t, watch) : NULL;
-	r->text = text;
-	return r;
-}
-
-/* r has left its group, or the group is gone. */
-static void request_free(struct request *r)
-{
-	watch_free(r->watch);
-	free(r->asked);
-	free(r->continuation);
-	free(r->text);
-	free(r);
-}
-
-static void request_end(struct track *t, struct request *r)
-{
-	if (r->group != NULL)
-		group_leave(t, r->group);
-	request_free(r);
-}
-
-static void read_queue(struct track *t, struct request *r)
-{
-	TAILQ_INSERT_TAIL(&t->reads_queued, r, entry);
-	t->stats.reads_queued++;
-}
-
-void track_read(struct track *t, uint32_t campaign, uint32_t no, const char *device_id,
-                const struct watch *watch)
-{
-	struct request *r = request_new(t, REQUEST_READ, watch, xstrdup(device_id));
-
-	r->key = key_of(campaign, no);
-	read_queue(t, r);
-}
-
-void track_look(struct track *t, const char *device_id, const struct watch *watch, hub_answer_cb *on_answer,
-                void *arg)
-{
-	struct request *r = request_new(t, REQUEST_LOOK, watch, xstrdup(device_id));
-
-	r->on_answer = on_answer;
-	r->arg = arg;
-	read_queue(t, r);
-}
-
-static void candidate_read(struct track *t, struct target *target)
-{
-	struct request *r;
-
-	if (target->has_candidate)
-		return;
-	target->has_candidate = true;
-	r = request_new(t, REQUEST_CANDIDATE, target->group->watch, xstrdup(target->device_id));
-	r->key = target->key;
-	r->serial = target->serial;
-	read_queue(t, r);
-}
-
-void track_probe(struct track *t)
-{
-	struct request *r = request_new(t, REQUEST_PROBE, NULL, xstrdup("deviceId = ''"));
-	enum err err = watch_new(&(struct watch_options){.value_path = NULL}, &r->watch);
-
-	assert(err == ERR_OK);
-	(void)err;
-	TAILQ_INSERT_TAIL(&t->probes_queued, r, entry);
-}
-
-void track_select(struct track *t, const char *condition, const char *continuation, const struct watch *watch,
-                  hub_answer_cb *on_answer, void *arg)
-{
-	struct request *r =
-	        request_new(t, REQUEST_SELECT, watch, condition != NULL ? xstrdup(condition) : NULL);
-
-	r->continuation = continuation != NULL ? xstrdup(continuation) : NULL;
-	r->on_answer = on_answer;
-	r->arg = arg;
-	TAILQ_INSERT_TAIL(&t->selects_queued, r, entry);
-}
-
-/* --- rounds --- */
-
-static bool is_round_open(const struct track *t)
-{
-	return t->round_left > 0 || t->pages_open > 0;
-}
-
-static void round_start(struct track *t, int64_t now_ms)
-{
-	if (t->next_round_at_ms > now_ms + t->interval_ms)
-		t->next_round_at_ms = now_ms; /* the clock stepped back */
-	if (is_round_open(t) || t->stats.watched == 0 || now_ms < t->next_round_at_ms)
-		return;
-	t->round++;
-	t->round_left = t->stats.watched;
-	t->next_round_at_ms = now_ms + t->interval_ms;
-}
-
-/* The group whose turn it is; there is one while round_left > 0. */
-static struct group *group_next(struct track *t)
-{
-	for (;;) {
-		struct group *g = TAILQ_FIRST(&t->groups);
-		struct target *first = TAILQ_FIRST(&g->targets);
-
-		TAILQ_REMOVE(&t->groups, g, entry);
-		TAILQ_INSERT_TAIL(&t->groups, g, entry);
-		if (first != NULL && first->round != t->round)
-			return g;
-	}
-}
-
-static void target_asked(struct track *t, struct target *target)
-{
-	target->round = t->round;
-	t->round_left--;
-	TAILQ_REMOVE(&target->group->targets, target, entry);
-	TAILQ_INSERT_TAIL(&target->group->targets, target, entry);
-}
-
-static size_t quoted_bytes(const char *id)
-{
-	size_t n = 2;
-
-	for (; *id != '\0'; id++)
-		n += *id == '\'' || *id == '\\' ? 2 : 1;
-	return n;
-}
-
-static void put_quoted(struct buf *out, const char *id)
-{
-	buf_putc(out, '\'');
-	for (; *id != '\0'; id++) {
-		if (*id == '\'' || *id == '\\')
-			buf_putc(out, '\\');
-		buf_putc(out, *id);
-	}
-	buf_putc(out, '\'');
-}
-
-/* A query for the next targets of g; NULL where not even one fits: then it has been queued for a point read.
- */
-static struct request *page_of(struct track *t, struct group *g)
-{
-	const char *candidates = watch_candidates(g->watch);
-	struct request *r = request_new(t, REQUEST_PAGE, g->watch, NULL);
-	struct buf condition = BUF_INIT;
-	size_t left = g->text_bytes < QUERY_TEXT_MAX ? QUERY_TEXT_MAX - g->text_bytes : 0;
-	struct target *target;
-
-	r->asked = xmalloc(IDS_MAX * sizeof *r->asked);
-	buf_puts(&condition, "deviceId IN [");
-	while (r->asked_n < IDS_MAX && (target = TAILQ_FIRST(&g->targets)) != NULL &&
-	       target->round != t->round) {
-		size_t bytes = quoted_bytes(target->device_id) + (r->asked_n > 0 ? 1 : 0);
-
-		if (bytes > left)
-			break;
-		left -= bytes;
-		if (r->asked_n > 0)
-			buf_putc(&condition, ',');
-		put_quoted(&condition, target->device_id);
-		r->asked[r->asked_n++] = (struct asked){
-		        target->key, hash64(target->device_id, strlen(target->device_id)), target->serial};
-		target_asked(t, target);
-	}
-	buf_putc(&condition, ']');
-	if (candidates != NULL)
-		buf_printf(&condition, " AND (%s)", candidates);
-	r->text = buf_take(&condition);
-	if (r->asked_n > 0)
-		return r;
-	request_end(t, r);
-	target = TAILQ_FIRST(&g->targets);
-	target_asked(t, target);
-	candidate_read(t, target);
-	return NULL;
-}
-
-static struct request *page_next(struct track *t)
-{
-	struct request *r = NULL;
-
-	while (t->round_left > 0 && r == NULL)
-		r = page_of(t, group_next(t));
-	if (r != NULL)
-		t->pages_open++;
-	return r;
-}
-
-/* More are watched than queries come round to in time: those who have been at it for a while are read one by
- * one, as far as reads are to spare (contract 7.1: 20 pages a minute, but 100 reads a second). */
-static void help_round(struct track *t, int64_t now_ms)
-{
-	uint32_t n = TAILQ_EMPTY(&t->reads_queued) ? lane_tokens(&t->reads, now_ms) : 0;
-
-	for (; n > 0 && t->round_left > t->in_time; n--) {
-		struct target *target = TAILQ_FIRST(&group_next(t)->targets);
-
-		if (now_ms - target->watched_at_ms < t->typical_ms / 2)
-			return;
-		target_asked(t, target);
-		candidate_read(t, target);
-	}
-}
+/* Campaigns that watch one device; by P3 it is one. */
+#define SAME_MAX 16
 
 /* --- answers --- */
 
@@ -504,12 +18,19 @@ static void tell(struct track *t, uint64_t key, const struct reading *reading,
 {
 	struct track_news news = {(uint32_t)(key >> 32), (uint32_t)key, reading, answer, asked_at_ms};
 
-	t->on_news(t->arg, &news);
+	t->options.on_news(t->arg, &news);
+}
+
+static void charge(struct track *t, uint32_t campaign, uint32_t pages, uint32_t reads, uint32_t messages)
+{
+	struct track_cost cost = {pages, reads, messages};
+
+	t->options.on_cost(t->arg, campaign, &cost);
 }
 
 static void candidate_answered(struct track *t, const struct request *r, const struct hub_answer *answer)
 {
-	struct target *target = target_find_same(t, r->key, r->serial);
+	struct target *target = track_open_find_same(t, r->key, r->serial);
 
 	if (target == NULL)
 		return;
@@ -518,36 +39,71 @@ static void candidate_answered(struct track *t, const struct request *r, const s
 		tell(t, r->key, answer->reading, answer, r->asked_at_ms);
 }
 
-/* Whoever is told may unwatch others: each is looked up anew. */
-static void row_answered(struct track *t, const struct request *r, const struct reading *row,
-                         const struct hub_answer *answer)
+/* Tells all that watch the row's device. Gives whose row it was, 0: nobody's. Whoever is told may unwatch
+ * others: each is looked up anew. */
+static uint32_t row_answered(struct track *t, const struct request *r, const struct reading *row,
+                             const struct hub_answer *answer)
 {
-	uint64_t id_hash = hash64(row->device_id, strlen(row->device_id));
+	struct target *target = track_open_first_of_device(t, row->device_id);
+	uint64_t keys[SAME_MAX];
+	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < r->asked_n; i++) {
-		struct target *target;
-
-		if (r->asked[i].id_hash != id_hash)
-			continue;
-		target = target_find_same(t, r->asked[i].key, r->asked[i].serial);
-		if (target == NULL || strcmp(target->device_id, row->device_id) != 0)
+	for (; target != NULL && n < SAME_MAX; target = target->same)
+		if (target->group == r->group && target->serial <= r->serial)
+			keys[n++] = target->key;
+	for (uint32_t i = 0; i < n; i++) {
+		target = track_open_find(t, keys[i]);
+		if (target == NULL || target->serial > r->serial)
 			continue;
 		if (watch_is_in_rows(target->group->watch))
 			tell(t, target->key, row, answer, r->asked_at_ms);
 		else
-			candidate_read(t, target);
+			track_request_candidate(t, target);
 	}
+	return n > 0 ? (uint32_t)(keys[0] >> 32) : 0;
+}
+
+/* Those who were due when the scan began have been asked about. */
+static void scan_done(struct group *g)
+{
+	struct due_entry *e;
+
+	while ((e = due_next(&g->due, DUE_AGAIN, g->scan.began_at_ms)) != NULL)
+		due_asked(&g->due, e, g->scan.began_at_ms);
+}
+
+static bool goes_on(struct track *t, struct request *r, const struct hub_answer *answer)
+{
+	bool has_failed = answer->outcome != HUB_ANSWERED, has_more = answer->continuation != NULL;
+	enum scan_end end;
+
+	if (r->kind == REQUEST_IDS) {
+		if (!has_failed)
+			scan_by_id(&r->group->scan, r->has_again, answer->hub_at_ms);
+		return !has_failed && has_more && ++r->pages_n < PAGES_MAX;
+	}
+	end = scan_page(&r->group->scan, answer->rows_n, has_more, has_failed, t->now_ms, answer->hub_at_ms);
+	if (end == SCAN_DONE)
+		scan_done(r->group);
+	return end == SCAN_GOES_ON;
 }
 
 /* True where another page of it has been queued. */
 static bool page_answered(struct track *t, struct request *r, const struct hub_answer *answer)
 {
-	for (size_t i = 0; i < answer->rows_n; i++)
-		row_answered(t, r, &answer->rows[i], answer);
-	if (answer->outcome != HUB_ANSWERED || answer->continuation == NULL || ++r->pages_n >= PAGES_MAX) {
-		t->pages_open--;
-		return false;
+	uint32_t others = 0;
+
+	for (size_t i = 0; i < answer->rows_n; i++) {
+		uint32_t whose = row_answered(t, r, &answer->rows[i], answer);
+
+		if (whose != 0 && whose != r->campaign)
+			charge(t, whose, 0, 0, 1);
+		else
+			others++;
 	}
+	charge(t, r->campaign, 1, 0, (answer->outcome == HUB_ANSWERED) + others);
+	if (!goes_on(t, r, answer))
+		return false;
 	free(r->continuation);
 	r->continuation = xstrdup(answer->continuation);
 	TAILQ_INSERT_TAIL(&t->pages_queued, r, entry);
@@ -557,26 +113,37 @@ static bool page_answered(struct track *t, struct request *r, const struct hub_a
 /* Takes r, which is in no list. */
 static void answered(struct track *t, struct request *r, const struct hub_answer *answer)
 {
-	t->on_outcome(t->arg, answer);
+	bool was_asked =
+	        answer->http_status != 0 && answer->outcome != HUB_THROTTLED && answer->outcome != HUB_QUOTA;
+
+	t->options.on_outcome(t->arg, answer);
 	switch (r->kind) {
 	case REQUEST_READ:
+		charge(t, r->campaign, 0, 1, was_asked);
 		tell(t, r->key, answer->reading, answer, r->asked_at_ms);
 		break;
 	case REQUEST_CANDIDATE:
+		charge(t, r->campaign, 0, 1, was_asked);
 		candidate_answered(t, r, answer);
 		break;
-	case REQUEST_PAGE:
+	case REQUEST_IDS:
+	case REQUEST_SCAN:
 		if (page_answered(t, r, answer))
 			return;
 		break;
-	case REQUEST_SELECT:
 	case REQUEST_LOOK:
+		charge(t, r->campaign, 0, 1, was_asked);
+		r->on_answer(r->arg, answer);
+		break;
+	case REQUEST_SELECT:
+		charge(t, r->campaign, 1, 0, was_asked + (uint32_t)answer->rows_n);
 		r->on_answer(r->arg, answer);
 		break;
 	case REQUEST_PROBE:
+		charge(t, 0, 1, 0, was_asked);
 		break;
 	}
-	request_end(t, r);
+	track_request_end(t, r);
 }
 
 static bool is_read(const struct request *r)
@@ -590,12 +157,14 @@ static void on_answer(void *arg, const struct hub_answer *answer)
 	struct track *t = r->track;
 
 	if (t == NULL) {
-		request_free(r);
+		track_request_free(r);
 		return;
 	}
 	TAILQ_REMOVE(&t->out, r, entry);
 	t->stats.inflight--;
-	lane_answered(is_read(r) ? &t->reads : &t->queries, r, answer);
+	if (answer->hub_at_ms != TIME_NONE)
+		t->hub_offset_ms = answer->hub_at_ms - t->now_ms;
+	lane_answered(is_read(r) ? &t->reads : &t->queries, r->asked_at_ms, answer);
 	if (is_read(r)) {
 		t->stats.reads++;
 	} else {
@@ -637,8 +206,7 @@ static bool send_request(struct track *t, struct request *r, int64_t now_ms)
 		TAILQ_INSERT_TAIL(&t->refused, r, entry);
 		return false;
 	}
-	bucket_take(&l->bucket, 1, now_ms);
-	l->out++;
+	lane_take(l, now_ms);
 	TAILQ_INSERT_TAIL(&t->out, r, entry);
 	t->stats.inflight++;
 	return true;
@@ -654,16 +222,15 @@ static struct request *take_first(struct requests *queue)
 }
 
 /* Pages begun come first; selections and new progress queries take turns. */
-static struct request *query_next(struct track *t)
+static struct request *query_next(struct track *t, int64_t now_ms)
 {
-	bool is_select = !TAILQ_EMPTY(&t->selects_queued) && (t->is_selects_turn || t->round_left == 0);
 	struct request *r = take_first(&t->pages_queued);
+	bool is_select = t->is_selects_turn && !TAILQ_EMPTY(&t->selects_queued);
 
-	if (r != NULL)
-		return r;
-	r = is_select ? take_first(&t->selects_queued) : page_next(t);
-	if (r != NULL)
-		t->is_selects_turn = !is_select;
+	if (r == NULL && !is_select && (r = track_open_ask(t, now_ms)) != NULL)
+		t->is_selects_turn = true;
+	if (r == NULL && (r = take_first(&t->selects_queued)) != NULL)
+		t->is_selects_turn = false;
 	return r;
 }
 
@@ -672,11 +239,10 @@ static struct request *read_next(struct track *t)
 {
 	struct request *r;
 
-	while ((r = take_first(&t->reads_queued)) != NULL) {
-		t->stats.reads_queued--;
-		if (r->kind != REQUEST_CANDIDATE || target_find_same(t, r->key, r->serial) != NULL)
+	while ((r = track_request_next_read(t)) != NULL) {
+		if (r->kind != REQUEST_CANDIDATE || track_open_find_same(t, r->key, r->serial) != NULL)
 			return r;
-		request_end(t, r);
+		track_request_end(t, r);
 	}
 	return NULL;
 }
@@ -696,11 +262,10 @@ static bool send_all(struct track *t, int64_t now_ms)
 {
 	struct request *r;
 
-	round_start(t, now_ms);
-	while (lane_is_free(&t->queries, now_ms) && (r = query_next(t)) != NULL)
+	while (lane_is_free(&t->queries, now_ms) && (r = query_next(t, now_ms)) != NULL)
 		if (!send_request(t, r, now_ms))
 			return false;
-	help_round(t, now_ms);
+	track_open_help(t, now_ms);
 	while (lane_is_free(&t->reads, now_ms) && (r = read_next(t)) != NULL)
 		if (!send_request(t, r, now_ms))
 			return false;
@@ -709,30 +274,31 @@ static bool send_all(struct track *t, int64_t now_ms)
 
 static int64_t next_at(const struct track *t, int64_t now_ms, bool is_open)
 {
-	bool has_queries =
-	        !TAILQ_EMPTY(&t->pages_queued) || !TAILQ_EMPTY(&t->selects_queued) || t->round_left > 0;
+	bool has_queries = !TAILQ_EMPTY(&t->pages_queued) || !TAILQ_EMPTY(&t->selects_queued);
 	int64_t at_ms = TIME_NEVER, then_ms;
 
 	if (!TAILQ_EMPTY(&t->probes_queued) ||
 	    (is_open && has_queries && t->queries.out < t->queries.out_max))
 		at_ms = lane_next_at(&t->queries, now_ms);
-	if (is_open && !TAILQ_EMPTY(&t->reads_queued) && t->reads.out < t->reads.out_max) {
+	if (is_open && !TAILQ_EMPTY(&t->readers) && t->reads.out < t->reads.out_max) {
 		then_ms = lane_next_at(&t->reads, now_ms);
 		at_ms = then_ms < at_ms ? then_ms : at_ms;
 	}
-	if (is_open && t->round_left > t->in_time && TAILQ_EMPTY(&t->reads_queued)) {
-		then_ms = lane_next_at(&t->reads, now_ms);
-		then_ms = then_ms > now_ms ? then_ms : now_ms + HELP_PAUSE_MS;
-		at_ms = then_ms < at_ms ? then_ms : at_ms;
-	}
-	if (is_open && t->stats.watched > 0 && !is_round_open(t) && t->next_round_at_ms < at_ms)
-		at_ms = t->next_round_at_ms;
-	return at_ms;
+	then_ms = is_open ? track_open_next_at(t, now_ms) : TIME_NEVER;
+	return then_ms < at_ms ? then_ms : at_ms;
+}
+
+/* Waits go on where the clock has stepped back. */
+static void heed_clock(struct track *t, int64_t now_ms)
+{
+	if (now_ms < t->now_ms)
+		track_open_step_back(t, t->now_ms - now_ms);
+	t->now_ms = now_ms;
 }
 
 int64_t track_run(struct track *t, int64_t now_ms, bool is_open)
 {
-	t->now_ms = now_ms;
+	heed_clock(t, now_ms);
 	lane_run(&t->queries, now_ms);
 	lane_run(&t->reads, now_ms);
 	tell_refused(t);
@@ -751,29 +317,28 @@ uint32_t track_read_credit(const struct track *t, int64_t now_ms)
 
 /* --- the whole --- */
 
-struct track *track_new(const struct track_options *options, struct hub *hub, track_news_cb *on_news,
-                        track_outcome_cb *on_outcome, void *arg)
+void track_spare(struct track *t, bool is_sparing)
+{
+	t->is_sparing = is_sparing;
+}
+
+struct track *track_new(const struct track_options *options, struct hub *hub, int64_t now_ms, void *arg)
 {
 	struct track *t = xcalloc(1, sizeof *t);
 
 	t->hub = hub;
-	t->on_news = on_news;
-	t->on_outcome = on_outcome;
+	t->options = *options;
 	t->arg = arg;
-	t->interval_ms = options->interval_ms;
-	t->next_round_at_ms = TIME_NONE;
+	t->now_ms = now_ms;
+	t->hub_offset_ms = TIME_NONE;
 	t->is_selects_turn = true;
-	t->in_time = UINT32_MAX;
-	if (options->queries_per_minute > 0 && options->reads_per_minute > 0)
-		t->in_time =
-		        (uint32_t)((uint64_t)options->queries_per_minute * IDS_MAX * ROUND_MAX_MS / 60000);
 	lane_init(&t->queries, options->queries_per_minute, 30, QUERIES_OUT_MAX);
 	lane_init(&t->reads, options->reads_per_minute, 1, options->reads_inflight_max);
 	TAILQ_INIT(&t->groups);
 	TAILQ_INIT(&t->probes_queued);
 	TAILQ_INIT(&t->pages_queued);
 	TAILQ_INIT(&t->selects_queued);
-	TAILQ_INIT(&t->reads_queued);
+	TAILQ_INIT(&t->readers);
 	TAILQ_INIT(&t->out);
 	TAILQ_INIT(&t->refused);
 	return t;
@@ -789,27 +354,26 @@ static void requests_end(struct track *t, struct requests *queue)
 	struct request *r;
 
 	while ((r = take_first(queue)) != NULL)
-		request_end(t, r);
+		track_request_end(t, r);
 }
 
 void track_free(struct track *t)
 {
-	struct target *target, *next;
 	struct request *r;
 
 	if (t == NULL)
 		return;
-	HASH_ITER (hh, t->by_key, target, next)
-		target_free(t, target);
+	track_open_free(t);
 	requests_end(t, &t->probes_queued);
 	requests_end(t, &t->pages_queued);
 	requests_end(t, &t->selects_queued);
-	requests_end(t, &t->reads_queued);
+	while ((r = track_request_next_read(t)) != NULL)
+		track_request_end(t, r);
 	requests_end(t, &t->refused);
 	while ((r = take_first(&t->out)) != NULL) {
 		r->track = NULL; /* freed when the hub answers */
 		if (r->group != NULL)
-			group_leave(t, r->group);
+			track_open_leave(t, r->group);
 	}
 	free(t);
 }

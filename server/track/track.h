@@ -1,16 +1,25 @@
-/* track: follows one hub's twins for those who await proof, at little cost: queries find candidates, point
- * reads decide (contract 4.3). Says what twins say; what that means is evidence.h's and the engine's. Loop
- * thread only.
+/* track: follows one hub's twins for those who await proof, of all campaigns, at the least cost: queries find
+ * candidates, point reads decide (contract 4.3). Says what twins say; what that means is evidence.h's and the
+ * engine's. Loop thread only.
  *
- * It goes round over all that is watched, up to 100 ids a query, one campaign's after the other's, at least
- * interval_ms from one start to the next and never two rounds at once: with few tokens a round takes long,
- * but everybody gets a turn. A query that fails is not repeated: its targets have their turn in the next
- * round. After a 429 its kind (query or point read) is held for 10 s, doubled up to 60 s, or as long as
- * Retry-After says if that is longer.
+ * Cost is counted in messages of the daily quota (contract 7.2); the rates of queries and reads (7.1) are
+ * what it has to do with. Who is due, and when, is due.h's. Those who are due are asked about
  *
- * News comes from the hub's callbacks: on_outcome first, then what was learnt. What the hub would not take is
- * told by the next track_run() (NOT_DELIVERED without a status). No other function calls back. Callbacks may
- * use the tracker, but not free it. */
+ *   by id     up to 100 a query, all campaigns that watch the same together, as soon as a page is full or one
+ *             has waited a fifth of the interval. A message a page, and one for each that has reported since
+ *             its call: rows of others are not asked for.
+ *   by scan   "what has changed since", where that takes fewer pages for those who are due again: scan.h
+ *   by read   a message each: where one is due alone; and where queries are so scarce that who is due for the
+ *             first time would wait for half of the interval, as far as reads are to spare
+ *
+ * That a query shows nothing is never news. A query that fails is not repeated: its targets are due again
+ * later. After a 429 its kind (query or point read) is held for 10 s, doubled up to 60 s, or as long as
+ * Retry-After says if that is longer. Campaigns take turns with reads and in queries, selections with
+ * progress.
+ *
+ * News comes from the hub's callbacks: on_outcome first, then what was learnt and what it cost. What the hub
+ * would not take is told by the next track_run() (NOT_DELIVERED without a status). No other function calls
+ * back. Callbacks may use the tracker, but not free it. */
 #ifndef ROLLCALL_SERVER_TRACK_TRACK_H
 #define ROLLCALL_SERVER_TRACK_TRACK_H
 
@@ -22,13 +31,6 @@
 
 struct track;
 
-struct track_options {
-	uint32_t interval_ms;        /* least time between the starts of two rounds of progress queries */
-	uint32_t queries_per_minute; /* 0: no limit; half a minute's worth may gather */
-	uint32_t reads_per_minute;   /* 0: no limit; a second's worth may gather */
-	uint32_t reads_inflight_max; /* at least 1 */
-};
-
 /* One thing learnt about one target. */
 struct track_news {
 	uint32_t campaign, no;
@@ -39,34 +41,54 @@ struct track_news {
 typedef void track_news_cb(void *arg, const struct track_news *news);
 /* What any read, query or probe came to: for the gate and the hub's clock. */
 typedef void track_outcome_cb(void *arg, const struct hub_answer *answer);
+/* What was spent for a campaign (0: for none, a probe). A page that serves several is on the account of one
+ * of them, in turn; each of its rows on that of whose it is. messages: an estimate, as contract 7.2 can be
+ * read: a page, each row and each twin read count one. */
+struct track_cost {
+	uint32_t pages, reads, messages;
+};
+typedef void track_cost_cb(void *arg, uint32_t campaign, const struct track_cost *cost);
+
+struct track_options {
+	uint32_t interval_ms;        /* least time between two asks about one target */
+	uint32_t queries_per_minute; /* 0: no limit; half a minute's worth may gather */
+	uint32_t reads_per_minute;   /* 0: no limit; a second's worth may gather */
+	uint32_t reads_inflight_max; /* at least 1 */
+	track_news_cb *on_news;
+	track_outcome_cb *on_outcome;
+	track_cost_cb *on_cost;
+};
 
 /* Borrows options; keeps hub and arg until track_free(). */
-struct track *track_new(const struct track_options *options, struct hub *hub, track_news_cb *on_news,
-                        track_outcome_cb *on_outcome, void *arg);
-/* Starts to follow a target, from the next round on. It is told of each row about it until unwatched; where
- * the watch has candidates (verify by where), of a point read for each row instead, if that read works. Again
- * for the same target: as if unwatched before. Copies device_id; keeps watch while track_uses() it. */
-void track_watch(struct track *t, uint32_t campaign, uint32_t no, const char *device_id,
+struct track *track_new(const struct track_options *options, struct hub *hub, int64_t now_ms, void *arg);
+/* Starts to follow a target. It is told of each row about it until unwatched; where the watch has candidates
+ * (verify by where), of a point read for each row instead, if that read works. Again for the same target: as
+ * if unwatched before. since_hub_ms: changes before are of no interest (hub time), TIME_NONE: not known.
+ * Copies device_id; keeps watch while track_uses() it. */
+void track_watch(struct track *t, uint32_t campaign, uint32_t no, const char *device_id, int64_t since_hub_ms,
                  const struct watch *watch);
 /* Not watched is fine. Rows (and their point reads) that are on the way are not told any more; a point read
  * asked for by track_read() is. */
 void track_unwatch(struct track *t, uint32_t campaign, uint32_t no);
-/* Asks for one point read as soon as the rates allow, first come, first served; exactly one piece of news
- * follows, from a read of its own: two asks are two reads. */
-void track_read(struct track *t, uint32_t campaign, uint32_t no, const char *device_id,
+/* Asks for one point read as soon as the rates allow, first come, first served within a campaign; exactly one
+ * piece of news follows, from a read of its own: two asks are two reads. before_call: counted apart in the
+ * stats. */
+void track_read(struct track *t, uint32_t campaign, uint32_t no, const char *device_id, bool before_call,
                 const struct watch *watch);
 /* Reads one twin for whom it concerns, in turn with the point reads; answered like hub_read(), or
  * NOT_DELIVERED where the hub would not take it. Copies device_id. */
-void track_look(struct track *t, const char *device_id, const struct watch *watch, hub_answer_cb *on_answer,
-                void *arg);
+void track_look(struct track *t, uint32_t campaign, const char *device_id, const struct watch *watch,
+                hub_answer_cb *on_answer, void *arg);
 /* Asks for one cheap read, to learn whether the hub works and what time it has; told by on_outcome only. */
 void track_probe(struct track *t);
 /* One page of a selection, paced like the other queries and in turn with them; answered like hub_query().
  * Copies condition (NULL: all devices) and continuation (NULL: the first page). */
-void track_select(struct track *t, const char *condition, const char *continuation, const struct watch *watch,
-                  hub_answer_cb *on_answer, void *arg);
+void track_select(struct track *t, uint32_t campaign, const char *condition, const char *continuation,
+                  const struct watch *watch, hub_answer_cb *on_answer, void *arg);
 /* Whether watch is still needed: for what is watched, queued or out. */
 bool track_uses(const struct track *t, const struct watch *watch);
+/* While the day's quota is short: reads are not spent where a query will do. */
+void track_spare(struct track *t, bool is_sparing);
 /* Point reads that may be asked for without queueing up: rate and places, less what is queued; 0 while held.
  */
 uint32_t track_read_credit(const struct track *t, int64_t now_ms);
@@ -75,7 +97,7 @@ uint32_t track_read_credit(const struct track *t, int64_t now_ms);
 int64_t track_run(struct track *t, int64_t now_ms, bool is_open);
 
 struct track_stats {
-	uint32_t watched, reads_queued, inflight;
+	uint32_t watched, reads_queued, before_calls_queued, inflight;
 	uint64_t pages, reads, rows; /* answered so far; rows in those pages */
 };
 void track_stats(const struct track *t, struct track_stats *ret);

@@ -11,12 +11,17 @@
 #include "tests/lib/fake_hub.h"
 
 #define NOW 1700000000000
+/* An interval of 5 s: who is watched at NOW is due then, and asked about when that has been so for a second.
+ */
+#define DUE 2500
+#define RIPE 3500
 
 static struct hub *hub;
 static struct track *track;
 static struct watch *watch, *other_watch, *where_watch;
 static struct buf told; /* what came back, in order */
 static uint32_t outcomes[HUB_OUTCOMES_N];
+static struct track_cost costs[4];                     /* by campaign */
 static void (*on_told)(const struct track_news *news); /* what to do then, NULL: nothing */
 
 static void on_news(void *arg, const struct track_news *news)
@@ -37,6 +42,21 @@ static void on_outcome(void *arg, const struct hub_answer *answer)
 	outcomes[answer->outcome]++;
 }
 
+static void on_cost(void *arg, uint32_t campaign, const struct track_cost *cost)
+{
+	ck_assert_ptr_eq(arg, &told);
+	costs[campaign].pages += cost->pages;
+	costs[campaign].reads += cost->reads;
+	costs[campaign].messages += cost->messages;
+}
+
+static void ck_cost(uint32_t campaign, uint32_t pages, uint32_t reads, uint32_t messages)
+{
+	ck_assert_uint_eq(costs[campaign].pages, pages);
+	ck_assert_uint_eq(costs[campaign].reads, reads);
+	ck_assert_uint_eq(costs[campaign].messages, messages);
+}
+
 static void on_selected(void *arg, const struct hub_answer *answer)
 {
 	buf_printf(&told, "%s %d rows%zu;", (const char *)arg, answer->http_status, answer->rows_n);
@@ -53,8 +73,10 @@ static struct watch *watch_of(const char *select, const char *candidates)
 
 static void start(uint32_t queries_per_minute, uint32_t reads_per_minute, uint32_t reads_inflight_max)
 {
-	struct track_options options = {5000, queries_per_minute, reads_per_minute, reads_inflight_max};
+	struct track_options options = {5000,    queries_per_minute, reads_per_minute, reads_inflight_max,
+	                                on_news, on_outcome,         on_cost};
 
+	memset(costs, 0, sizeof costs);
 	buf_init(&told);
 	buf_puts(&told, "");
 	on_told = NULL;
@@ -62,7 +84,7 @@ static void start(uint32_t queries_per_minute, uint32_t reads_per_minute, uint32
 	watch = watch_of("deviceId", NULL);
 	other_watch = watch_of("deviceId", NULL);
 	where_watch = watch_of("deviceId", "tags.a = 1");
-	track = track_new(&options, hub, on_news, on_outcome, &told);
+	track = track_new(&options, hub, NOW, &told);
 }
 
 static void answer_with(size_t i, struct hub_answer a)
@@ -133,41 +155,110 @@ static int64_t run(int64_t after_ms)
 	return next == TIME_NEVER ? TIME_NEVER : next - NOW;
 }
 
-START_TEST(test_watched_are_asked_for_in_one_query_and_told_their_rows)
+START_TEST(test_watched_are_asked_about_in_one_query_and_told_their_rows)
 {
 	start(0, 0, 8);
-	track_watch(track, 1, 0, "a", watch);
-	track_watch(track, 1, 1, "it's\\b", watch);
-	track_watch(track, 1, 2, "c", watch);
+	track_watch(track, 1, 0, "a", TIME_NONE, watch);
+	track_watch(track, 1, 1, "it's\\b", TIME_NONE, watch);
+	track_watch(track, 1, 2, "c", TIME_NONE, watch);
+	ck_assert_int_eq(run(0), DUE);
+	ck_assert_int_eq(run(DUE), RIPE);
 	ck_assert_uint_eq(fake_hub_n(hub), 0);
-	ck_assert_int_eq(run(0), TIME_NEVER);
+	ck_assert_int_eq(run(RIPE), RIPE + 5000);
 	ck_assert_uint_eq(fake_hub_n(hub), 1);
 	ck_assert_str_eq(condition(0), "deviceId IN ['a','it\\'s\\\\b','c']");
 	ck_assert_ptr_eq(fake_hub_at(hub, 0)->watch, watch);
 	answer_rows(0, "c it's\\b stranger", NULL);
-	ck_told("1/2 row@0;1/1 row@0;");
+	ck_told("1/2 row@3500;1/1 row@3500;");
 	ck_assert_uint_eq(outcomes[HUB_ANSWERED], 1);
+	ck_cost(1, 1, 0, 4);
 	stop();
 }
 END_TEST
 
-START_TEST(test_next_round_waits_for_the_interval_and_for_the_end_of_the_last)
+START_TEST(test_rows_are_asked_for_only_of_those_that_have_reported_since_their_call)
 {
 	start(0, 0, 8);
-	track_watch(track, 1, 0, "a", watch);
-	run(0);
-	ck_assert_int_eq(run(6000), TIME_NEVER);
+	track_watch(track, 1, 0, "a", NOW - 1000, watch);
+	track_watch(track, 1, 1, "b", NOW - 3000, watch);
+	track_watch(track, 2, 0, "c", NOW - 1000, where_watch); /* a tag is not reported */
+	track_watch(track, 2, 1, "d", NOW - 3000, where_watch);
+	run(RIPE);
+	ck_assert_str_eq(condition(0),
+	                 "deviceId IN ['a','b'] AND properties.reported.$metadata.$lastUpdated >= "
+	                 "'2023-11-14T22:13:16.000Z'");
+	ck_assert_str_eq(condition(1), "deviceId IN ['c','d'] AND (tags.a = 1)");
+	stop();
+}
+END_TEST
+
+START_TEST(test_who_is_due_alone_is_read)
+{
+	start(0, 0, 8);
+	track_watch(track, 1, 0, "a", TIME_NONE, watch);
+	run(RIPE);
 	ck_assert_uint_eq(fake_hub_n(hub), 1);
-	answer_rows(0, "", NULL);
-	ck_assert_int_eq(run(7000), TIME_NEVER); /* the interval is over */
-	ck_assert_uint_eq(fake_hub_n(hub), 2);
-	answer_rows(1, "a", NULL);
-	ck_told("1/0 row@7000;");
-	ck_assert_int_eq(run(7001), 12000);
-	ck_assert_int_eq(run(11999), 12000);
-	ck_assert_uint_eq(fake_hub_n(hub), 2);
-	run(12000);
-	ck_assert_uint_eq(fake_hub_n(hub), 3);
+	ck_assert_int_eq(fake_hub_at(hub, 0)->kind, FAKE_READ);
+	answer_twin(0);
+	ck_told("1/0 read@3500;");
+	ck_cost(1, 0, 1, 1);
+	ck_assert_int_eq(run(RIPE), RIPE + 5000);
+	stop();
+}
+END_TEST
+
+START_TEST(test_a_full_page_does_not_wait_for_more)
+{
+	char id[8];
+
+	start(0, 0, 8);
+	for (uint32_t no = 0; no < 100; no++) {
+		snprintf(id, sizeof id, "d%03u", no);
+		track_watch(track, 1, no, id, TIME_NONE, watch);
+	}
+	run(DUE - 1);
+	ck_assert_uint_eq(fake_hub_n(hub), 0);
+	run(DUE);
+	ck_assert_uint_eq(fake_hub_n(hub), 1);
+	stop();
+}
+END_TEST
+
+START_TEST(test_the_longer_watched_the_seldomer_asked)
+{
+	int64_t at[64], longest = 0;
+	size_t n = 0;
+
+	start(0, 0, 8);
+	track_watch(track, 1, 0, "a", TIME_NONE, watch);
+	for (int64_t now = 0; now <= 3600000 && n < 64; now += 500) {
+		run(now);
+		if (fake_hub_n(hub) == n)
+			continue;
+		at[n] = now;
+		answer_twin(n++);
+	}
+	ck_assert_int_eq(at[0], RIPE);
+	ck_assert_int_eq(at[1], RIPE + 6000); /* an interval, and a second of waiting for company */
+	ck_assert_uint_le(n, 50);
+	for (size_t i = 1; i < n; i++) {
+		ck_assert_int_ge(at[i] - at[i - 1], longest);
+		longest = at[i] - at[i - 1];
+		ck_assert_int_le(longest, at[i - 1] / 4 + 6000);
+	}
+	ck_assert_int_ge(longest, 160000);
+	stop();
+}
+END_TEST
+
+START_TEST(test_waits_go_on_where_the_clock_steps_back)
+{
+	start(0, 0, 8);
+	track_watch(track, 1, 0, "a", TIME_NONE, watch);
+	run(2000);
+	ck_assert_int_eq(run(-3600000), -3600000 + 500);
+	run(-3600000 + 1500);
+	ck_assert_uint_eq(fake_hub_n(hub), 1);
 	stop();
 }
 END_TEST
@@ -177,19 +268,19 @@ START_TEST(test_pages_are_read_to_the_end_with_the_same_condition)
 	struct track_stats stats;
 
 	start(0, 0, 8);
-	track_watch(track, 1, 0, "a", watch);
-	track_watch(track, 1, 1, "b", watch);
-	run(0);
+	track_watch(track, 1, 0, "a", TIME_NONE, watch);
+	track_watch(track, 1, 1, "b", TIME_NONE, watch);
+	run(RIPE);
 	answer_rows(0, "", "more");
-	ck_assert_int_eq(run(10), TIME_NEVER);
+	ck_assert_int_eq(run(RIPE + 10), RIPE + 5000);
 	ck_assert_str_eq(condition(1), condition(0));
 	ck_assert_str_eq(fake_hub_at(hub, 1)->continuation, "more");
 	answer_rows(1, "b", "even more");
-	run(20);
+	run(RIPE + 20);
 	ck_assert_str_eq(fake_hub_at(hub, 2)->continuation, "even more");
 	answer_rows(2, "a", NULL);
-	ck_told("1/1 row@10;1/0 row@20;");
-	ck_assert_int_eq(run(30), 5000);
+	ck_told("1/1 row@3510;1/0 row@3520;");
+	ck_assert_int_eq(run(RIPE + 30), RIPE + 5000);
 	track_stats(track, &stats);
 	ck_assert_uint_eq(stats.pages, 3);
 	ck_assert_uint_eq(stats.rows, 2);
@@ -201,68 +292,201 @@ END_TEST
 START_TEST(test_hub_that_goes_in_circles_is_left)
 {
 	start(0, 0, 8);
-	track_watch(track, 1, 0, "a", watch);
+	track_watch(track, 1, 0, "a", TIME_NONE, watch);
+	track_watch(track, 1, 1, "b", TIME_NONE, watch);
 	for (size_t i = 0; i < 100; i++) {
-		run(0);
+		run(RIPE);
 		ck_assert_uint_eq(fake_hub_n(hub), i + 1);
 		answer_rows(i, "", "again");
 	}
-	ck_assert_int_eq(run(0), 5000);
+	ck_assert_int_eq(run(RIPE), RIPE + 5000);
 	stop();
 }
 END_TEST
 
-START_TEST(test_queries_hold_a_hundred_ids_and_everybody_has_a_turn)
+START_TEST(test_a_small_campaign_shares_the_next_page_with_a_large_one)
 {
 	char id[8];
 
 	start(2, 0, 8); /* one token at a time, each 30 s */
-	for (uint32_t no = 0; no < 250; no++) {
+	for (uint32_t no = 0; no < 1000; no++) {
 		snprintf(id, sizeof id, "d%03u", no);
-		track_watch(track, 1, no, id, watch);
+		track_watch(track, 1, no, id, TIME_NONE, watch);
 	}
-	track_watch(track, 2, 0, "x", other_watch);
-	ck_assert_int_eq(run(0), 30000);
-	ck_assert_uint_eq(fake_hub_n(hub), 1);
-	ck_assert_ptr_nonnull(strstr(condition(0), "['d000',"));
-	ck_assert_ptr_nonnull(strstr(condition(0), ",'d099']"));
-	answer_rows(0, "d000", NULL);
-	run(30000);
-	ck_assert_str_eq(condition(1), "deviceId IN ['x']"); /* groups take turns */
-	answer_rows(1, "", NULL);
-	run(60000);
-	ck_assert_ptr_nonnull(strstr(condition(2), "['d100',"));
-	answer_rows(2, "", NULL);
-	run(90000);
-	ck_assert_ptr_nonnull(strstr(condition(3), "['d200',"));
-	ck_assert_ptr_nonnull(strstr(condition(3), ",'d249']"));
-	answer(3, HUB_TROUBLE, 503);
-	run(120000); /* only now the next round */
-	run(150000);
-	ck_assert_uint_eq(fake_hub_n(hub), 6);
+	track_watch(track, 2, 0, "x", TIME_NONE, watch);
+	track_watch(track, 2, 1, "y", TIME_NONE, watch);
+	run(RIPE);
+	ck_assert_ptr_nonnull(strstr(condition(0), "['d000','x','d001','y','d002',"));
+	ck_assert_ptr_nonnull(strstr(condition(0), ",'d097']"));
+	answer_rows(0, "d000 x d001 stranger", NULL);
+	ck_told("1/0 row@3500;2/0 row@3500;1/1 row@3500;");
+	ck_cost(1, 1, 0, 4);
+	ck_cost(2, 0, 0, 1);
 	stop();
 }
 END_TEST
 
-START_TEST(test_point_reads_help_a_round_that_queries_cannot_make_in_time)
+START_TEST(test_campaigns_that_watch_differently_take_turns_with_queries)
 {
 	char id[8];
 
-	start(60, 6000, 8); /* queries come round to 1,000 in ten seconds */
-	for (uint32_t no = 0; no < 1400; no++) {
-		snprintf(id, sizeof id, "d%04u", no);
-		track_watch(track, 1, no, id, watch);
+	start(2, 0, 8);
+	track_spare(track, true); /* no reads instead */
+	for (uint32_t no = 0; no < 250; no++) {
+		snprintf(id, sizeof id, "d%03u", no);
+		track_watch(track, 1, no, id, TIME_NONE, watch);
 	}
-	run(0);
-	ck_assert_uint_eq(fake_hub_n(hub), 4); /* the rest can be made in time */
+	track_watch(track, 2, 0, "x", TIME_NONE, other_watch);
+	track_watch(track, 2, 1, "y", TIME_NONE, other_watch);
+	run(RIPE);
+	ck_assert_uint_eq(fake_hub_n(hub), 1);
+	ck_assert_ptr_nonnull(strstr(condition(0), "['d000',"));
+	ck_assert_ptr_nonnull(strstr(condition(0), ",'d099']"));
+	answer_rows(0, "d000", NULL);
+	ck_assert_int_eq(run(RIPE + 29999), RIPE + 30000);
+	run(RIPE + 30000);
+	ck_assert_str_eq(condition(1), "deviceId IN ['x','y']");
+	answer_rows(1, "", NULL);
+	run(RIPE + 60000);
+	ck_assert_ptr_nonnull(strstr(condition(2), "d100"));
 	stop();
-	start(60, 6000, 8);
-	for (uint32_t no = 0; no < 1500; no++) {
-		snprintf(id, sizeof id, "d%04u", no);
-		track_watch(track, 1, no, id, watch);
+}
+END_TEST
+
+START_TEST(test_campaigns_take_turns_with_reads)
+{
+	char id[8];
+
+	start(0, 60, 100); /* one a second */
+	for (uint32_t no = 0; no < 100; no++) {
+		snprintf(id, sizeof id, "d%03u", no);
+		track_read(track, 1, no, id, false, watch);
 	}
-	run(0);
-	ck_assert_uint_eq(fake_hub_n(hub), 4 + 8); /* as many reads as may be out */
+	track_read(track, 2, 0, "x", true, watch);
+	track_read(track, 2, 1, "y", true, watch);
+	for (int64_t second = 0; second < 5; second++)
+		run(second * 1000);
+	ck_assert_str_eq(fake_hub_at(hub, 0)->device_id, "d000");
+	ck_assert_str_eq(fake_hub_at(hub, 1)->device_id, "x");
+	ck_assert_str_eq(fake_hub_at(hub, 2)->device_id, "d001");
+	ck_assert_str_eq(fake_hub_at(hub, 3)->device_id, "y");
+	ck_assert_str_eq(fake_hub_at(hub, 4)->device_id, "d002");
+	stop();
+}
+END_TEST
+
+START_TEST(test_who_is_late_for_the_first_time_is_read_where_queries_are_scarce)
+{
+	char id[8];
+
+	start(2, 6000, 8);
+	for (uint32_t no = 0; no < 300; no++) {
+		snprintf(id, sizeof id, "d%03u", no);
+		track_watch(track, 1, no, id, TIME_NONE, watch);
+	}
+	run(DUE);
+	ck_assert_uint_eq(fake_hub_n(hub), 1); /* the one query there is */
+	run(DUE + 2499);
+	ck_assert_uint_eq(fake_hub_n(hub), 1);
+	run(DUE + 2500);
+	ck_assert_uint_eq(fake_hub_n(hub), 1 + 8); /* as many reads as may be out */
+	for (size_t i = 0; i < 201; i++) {
+		if (i < fake_hub_n(hub) && i > 0)
+			answer_twin(i);
+		run(DUE + 2501 + (int64_t)i * 10);
+	}
+	ck_assert_uint_eq(fake_hub_n(hub), 201);
+	run(DUE + 20000);
+	ck_assert_uint_eq(fake_hub_n(hub), 201); /* again: by query, when there is one */
+	stop();
+	start(2, 6000, 8);
+	track_spare(track, true);
+	for (uint32_t no = 0; no < 300; no++) {
+		snprintf(id, sizeof id, "d%03u", no);
+		track_watch(track, 1, no, id, TIME_NONE, watch);
+	}
+	run(DUE);
+	run(DUE + 20000);
+	ck_assert_uint_eq(fake_hub_n(hub), 1); /* nor while messages are short */
+	stop();
+}
+END_TEST
+
+/* An answer to number i at the hub's time of now_ms. */
+static void answer_rows_at(size_t i, const char *ids, const char *continuation, int64_t at_ms)
+{
+	struct reading rows[128];
+	struct hub_answer a = fake_answer(HUB_ANSWERED, 200);
+	char *copy = xstrdup(ids), *rest = copy, *id;
+
+	while ((id = strsep(&rest, " ")) != NULL)
+		if (*id != '\0')
+			rows[a.rows_n++] = (struct reading){.device_id = id, .is_there = true};
+	a.rows = rows;
+	a.continuation = continuation;
+	a.hub_at_ms = at_ms;
+	answer_with(i, a);
+	free(copy);
+}
+
+START_TEST(test_many_that_are_due_again_are_scanned_for_what_has_changed)
+{
+	char id[8];
+	size_t i;
+
+	start(0, 0, 8);
+	for (uint32_t no = 0; no < 400; no++) {
+		snprintf(id, sizeof id, "d%03u", no);
+		track_watch(track, 1, no, id, TIME_NONE, watch);
+	}
+	run(DUE);
+	for (i = 0; i < 4; i++) /* the first time by id */
+		answer_rows_at(i, "", NULL, NOW + DUE);
+	run(DUE + 5000);
+	ck_assert_uint_eq(fake_hub_n(hub), 5);
+	/* since the first answer came, and half a minute before, and a second */
+	ck_assert_str_eq(condition(4),
+	                 "properties.reported.$metadata.$lastUpdated >= '2023-11-14T22:12:51.500Z'");
+	answer_rows_at(4, "d007 stranger", NULL, NOW + DUE + 5000);
+	ck_told("1/7 row@7500;");
+	ck_cost(1, 5, 0, 4 + 3);
+	ck_assert_int_eq(run(DUE + 5001), DUE + 10000);
+	track_watch(track, 1, 400, "new", TIME_NONE, watch);
+	track_watch(track, 1, 401, "newer", TIME_NONE, watch);
+	run(DUE + 10000);
+	ck_assert_uint_eq(fake_hub_n(hub), 6);
+	ck_assert_str_eq(condition(5),
+	                 "properties.reported.$metadata.$lastUpdated >= '2023-11-14T22:12:56.500Z'");
+	run(DUE + 5001 + 7500 + 1000);
+	ck_assert_uint_eq(fake_hub_n(hub), 7); /* the new ones do not wait for it */
+	ck_assert_str_eq(condition(6), "deviceId IN ['new','newer']");
+	stop();
+}
+END_TEST
+
+START_TEST(test_a_scan_that_finds_too_much_is_given_up_for_ids)
+{
+	char id[8];
+	size_t i;
+
+	start(0, 0, 8);
+	for (uint32_t no = 0; no < 300; no++) {
+		snprintf(id, sizeof id, "d%03u", no);
+		track_watch(track, 1, no, id, TIME_NONE, watch);
+	}
+	run(DUE);
+	for (i = 0; i < 3; i++)
+		answer_rows_at(i, "", NULL, NOW + DUE);
+	run(DUE + 5000);
+	for (i = 3; i < 6; i++) { /* as many pages as by id */
+		ck_assert_uint_eq(fake_hub_n(hub), i + 1);
+		ck_assert_ptr_null(strstr(condition(i), "deviceId"));
+		answer_rows_at(i, "x y z", "more", NOW + DUE + 5000);
+		run(DUE + 5000);
+	}
+	ck_assert_uint_eq(fake_hub_n(hub), 9);
+	for (; i < 9; i++)
+		ck_assert_ptr_nonnull(strstr(condition(i), "deviceId IN"));
 	stop();
 }
 END_TEST
@@ -271,29 +495,38 @@ START_TEST(test_query_text_stays_within_the_hubs_limit)
 {
 	enum { SELECT = 6000, N = 60 };
 	/* Each id is 128 bytes, quoted and escaped 2 + 2 + 126 * 2, and a comma but for the first. */
-	enum { OTHERS = sizeof "SELECT  FROM devices WHERE deviceId IN []" - 1 + SELECT, ID = 256, FIT = 8 };
+	enum {
+		OTHERS = sizeof "SELECT  FROM devices WHERE deviceId IN [] AND properties.reported.$metadata."
+		                "$lastUpdated >= '2023-11-14T22:13:16.000Z'" -
+		         1 + SELECT,
+		ID = 256,
+		FIT = 8
+	};
 	static char select[SELECT + 1];
 	struct watch *wide;
 	char id[129];
 
 	ck_assert_int_le(OTHERS + FIT * (ID + 1) - 1, 8192);
-	ck_assert_int_gt(OTHERS + (FIT + 1) * (ID + 1) - 1, 8192);
+	ck_assert_int_gt(OTHERS + (FIT + 1) * (ID + 1) - 1, 8192 - 32);
 	start(0, 0, 8);
 	memset(select, 's', SELECT);
 	wide = watch_of(select, NULL);
 	for (uint32_t no = 0; no < N; no++) {
 		snprintf(id, sizeof id, "%02u%126s", no, "");
 		memset(id + 2, '\'', 126);
-		track_watch(track, 1, no, id, wide);
+		track_watch(track, 1, no, id, NOW - 3000, wide);
 	}
 	for (size_t i = 0; i < (N + FIT - 1) / FIT; i++) {
 		size_t ids = i < N / FIT ? FIT : N % FIT;
 
-		run(0);
-		ck_assert_uint_eq(strlen(condition(i)), strlen("deviceId IN []") + ids * (ID + 1) - 1);
+		run(RIPE);
+		ck_assert_uint_eq(strlen(condition(i)),
+		                  strlen("deviceId IN [] AND properties.reported.$metadata.$lastUpdated >= "
+		                         "'2023-11-14T22:13:16.000Z'") +
+		                          ids * (ID + 1) - 1);
 		answer_rows(i, "", NULL);
 	}
-	ck_assert_int_eq(run(0), 5000);
+	ck_assert_int_eq(run(RIPE), RIPE + 5000);
 	track_free(track);
 	track = NULL;
 	watch_free(wide);
@@ -309,14 +542,14 @@ START_TEST(test_where_no_id_fits_into_a_query_point_reads_are_made)
 	start(0, 0, 8);
 	memset(text, '1', sizeof text - 1);
 	huge = watch_of("deviceId", text);
-	track_watch(track, 1, 0, "a", huge);
-	track_watch(track, 1, 1, "b", huge);
-	ck_assert_int_eq(run(0), 5000);
+	track_watch(track, 1, 0, "a", TIME_NONE, huge);
+	track_watch(track, 1, 1, "b", TIME_NONE, huge);
+	ck_assert_int_eq(run(RIPE), RIPE + 5000);
 	ck_assert_uint_eq(fake_hub_n(hub), 2);
 	ck_assert_int_eq(fake_hub_at(hub, 0)->kind, FAKE_READ);
 	answer_twin(1);
 	answer_twin(0);
-	ck_told("1/1 read@0;1/0 read@0;");
+	ck_told("1/1 read@3500;1/0 read@3500;");
 	track_free(track);
 	track = NULL;
 	watch_free(huge);
@@ -327,37 +560,31 @@ END_TEST
 START_TEST(test_rows_on_the_way_are_dropped_once_unwatched)
 {
 	start(0, 0, 8);
-	track_watch(track, 1, 0, "a", watch);
-	track_watch(track, 1, 1, "b", watch);
-	track_watch(track, 1, 2, "c", watch);
-	run(0);
+	track_watch(track, 1, 0, "a", TIME_NONE, watch);
+	track_watch(track, 1, 1, "b", TIME_NONE, watch);
+	track_watch(track, 1, 2, "c", TIME_NONE, watch);
+	run(RIPE);
 	track_unwatch(track, 1, 1);
 	track_unwatch(track, 1, 1);
 	track_unwatch(track, 1, 2);
-	track_watch(track, 1, 2, "c", watch); /* anew: not by rows of before */
+	track_watch(track, 1, 2, "c", TIME_NONE, watch); /* anew: not by rows of before */
 	answer_rows(0, "a b c", NULL);
-	ck_told("1/0 row@0;");
-	ck_assert_int_eq(run(1), 5000);
+	ck_told("1/0 row@3500;");
+	ck_assert_int_gt(run(RIPE + 1), RIPE + 1);
 	stop();
 }
 END_TEST
 
-START_TEST(test_unwatched_before_its_turn_is_not_asked_for)
+START_TEST(test_unwatched_before_its_turn_is_not_asked_about)
 {
-	start(2, 0, 8); /* one token at a time, each 30 s */
-	track_watch(track, 1, 0, "a", watch);
-	track_watch(track, 2, 0, "b", other_watch);
-	track_watch(track, 2, 1, "c", other_watch);
-	run(0);
-	ck_assert_str_eq(condition(0), "deviceId IN ['a']");
-	track_unwatch(track, 2, 0);
-	track_unwatch(track, 2, 1);
-	track_watch(track, 2, 2, "d", other_watch); /* the next round's */
-	answer_rows(0, "", NULL);
-	ck_assert_int_eq(run(1), 5000);
-	run(30000);
-	run(60000);
-	ck_assert_uint_eq(fake_hub_n(hub), 3);
+	start(0, 0, 8);
+	track_watch(track, 1, 0, "a", TIME_NONE, watch);
+	track_watch(track, 1, 1, "b", TIME_NONE, watch);
+	track_watch(track, 1, 2, "c", TIME_NONE, watch);
+	run(DUE);
+	track_unwatch(track, 1, 1);
+	run(RIPE);
+	ck_assert_str_eq(condition(0), "deviceId IN ['a','c']");
 	stop();
 }
 END_TEST
@@ -374,17 +601,17 @@ START_TEST(test_whoever_is_told_may_unwatch_others)
 	struct track_stats stats;
 
 	start(0, 0, 8);
-	track_watch(track, 1, 0, "a", watch);
-	track_watch(track, 1, 1, "b", watch);
-	track_watch(track, 1, 2, "c", watch);
-	run(0);
+	track_watch(track, 1, 0, "a", TIME_NONE, watch);
+	track_watch(track, 1, 1, "b", TIME_NONE, watch);
+	track_watch(track, 1, 2, "c", TIME_NONE, watch);
+	run(RIPE);
 	on_told = unwatch_all;
 	answer_rows(0, "b a c", NULL);
-	ck_told("1/1 row@0;");
+	ck_told("1/1 row@3500;");
 	track_stats(track, &stats);
 	ck_assert_uint_eq(stats.watched, 0);
 	ck_assert(!track_uses(track, watch));
-	ck_assert_int_eq(run(5000), TIME_NEVER);
+	ck_assert_int_eq(run(RIPE + 5000), TIME_NEVER);
 	stop();
 }
 END_TEST
@@ -392,12 +619,12 @@ END_TEST
 START_TEST(test_two_campaigns_that_watch_one_device_are_both_told)
 {
 	start(0, 0, 8);
-	track_watch(track, 1, 0, "a", watch);
-	track_watch(track, 2, 9, "a", watch);
-	run(0);
+	track_watch(track, 1, 0, "a", TIME_NONE, watch);
+	track_watch(track, 2, 9, "a", TIME_NONE, watch);
+	run(RIPE);
 	ck_assert_uint_eq(fake_hub_n(hub), 1);
 	answer_rows(0, "a", NULL);
-	ck_told("1/0 row@0;2/9 row@0;");
+	ck_told("1/0 row@3500;2/9 row@3500;");
 	stop();
 }
 END_TEST
@@ -407,22 +634,22 @@ START_TEST(test_with_candidates_each_row_leads_to_one_point_read)
 	struct track_stats stats;
 
 	start(0, 0, 1);
-	track_watch(track, 1, 0, "a", where_watch);
-	track_watch(track, 1, 1, "b", where_watch);
-	track_watch(track, 1, 2, "c", where_watch);
-	run(0);
+	track_watch(track, 1, 0, "a", TIME_NONE, where_watch);
+	track_watch(track, 1, 1, "b", TIME_NONE, where_watch);
+	track_watch(track, 1, 2, "c", TIME_NONE, where_watch);
+	run(RIPE);
 	ck_assert_str_eq(condition(0), "deviceId IN ['a','b','c'] AND (tags.a = 1)");
 	answer_rows(0, "a b c", NULL);
 	ck_told("");
-	run(10);
+	run(RIPE + 10);
 	ck_assert_str_eq(fake_hub_at(hub, 1)->device_id, "a");
 	ck_assert_ptr_eq(fake_hub_at(hub, 1)->watch, where_watch);
-	run(5000);
+	run(RIPE + 6000);
 	answer_rows(2, "a b c", NULL); /* those that wait for their read wait for one only */
 	track_unwatch(track, 1, 1);
 	answer_twin(1);
-	ck_told("1/0 read@10;");
-	run(5010);
+	ck_told("1/0 read@3510;");
+	run(RIPE + 6010);
 	ck_assert_uint_eq(fake_hub_n(hub), 4);
 	ck_assert_str_eq(fake_hub_at(hub, 3)->device_id, "c");
 	answer(3, HUB_TROUBLE, 503);
@@ -430,11 +657,12 @@ START_TEST(test_with_candidates_each_row_leads_to_one_point_read)
 	track_stats(track, &stats);
 	ck_assert_uint_eq(stats.reads_queued, 0);
 	ck_assert_uint_eq(stats.reads, 2);
-	run(10000); /* another row, another read */
+	run(RIPE + 12000); /* another row, another read */
+	ck_assert_int_eq(fake_hub_at(hub, 4)->kind, FAKE_QUERY);
 	answer_rows(4, "c", NULL);
-	run(10001);
+	run(RIPE + 12001);
 	answer_twin(5);
-	ck_told("1/2 read@10001;");
+	ck_told("1/2 read@15501;");
 	stop();
 }
 END_TEST
@@ -445,9 +673,9 @@ START_TEST(test_each_read_asked_for_brings_one_piece_of_news)
 	struct reading absence = {.device_id = "a", .is_point_read = true};
 
 	start(0, 0, 2);
-	track_read(track, 1, 0, "a", watch);
-	track_read(track, 1, 0, "a", watch);
-	track_read(track, 1, 1, "b", where_watch);
+	track_read(track, 1, 0, "a", false, watch);
+	track_read(track, 1, 0, "a", false, watch);
+	track_read(track, 1, 1, "b", false, where_watch);
 	ck_assert_uint_eq(track_read_credit(track, NOW), 0);
 	ck_assert_int_eq(run(3), TIME_NEVER);
 	ck_assert_uint_eq(fake_hub_n(hub), 2);
@@ -468,9 +696,9 @@ START_TEST(test_a_look_is_answered_to_who_asked_and_is_news_about_nobody)
 	char one[] = "one", two[] = "two";
 
 	start(0, 120, 100);
-	track_look(track, "a", watch, on_selected, one);
-	track_look(track, "b", watch, on_selected, two);
-	track_read(track, 1, 0, "a", watch);
+	track_look(track, 1, "a", watch, on_selected, one);
+	track_look(track, 1, "b", watch, on_selected, two);
+	track_read(track, 1, 0, "a", false, watch);
 	ck_assert_int_eq(run(0), 500); /* in turn with the reads, and paced with them */
 	answer(1, HUB_TROUBLE, 500);
 	answer_twin(0);
@@ -480,7 +708,7 @@ START_TEST(test_a_look_is_answered_to_who_asked_and_is_news_about_nobody)
 	answer_twin(2);
 	ck_told("1/0 read@500;");
 	fake_hub_refuse(hub, ERR_INVALID);
-	track_look(track, "..", watch, on_selected, one);
+	track_look(track, 1, "..", watch, on_selected, one);
 	run(1000);
 	run(1000);
 	ck_told("one 0 rows0;");
@@ -493,7 +721,7 @@ START_TEST(test_reads_are_paced_by_rate)
 {
 	start(0, 120, 100); /* 2 a second */
 	for (uint32_t no = 0; no < 3; no++)
-		track_read(track, 1, no, "a", watch);
+		track_read(track, 1, no, "a", false, watch);
 	ck_assert_int_eq(run(0), 500);
 	ck_assert_uint_eq(fake_hub_n(hub), 2);
 	ck_assert_uint_eq(track_read_credit(track, NOW + 500), 0);
@@ -510,7 +738,7 @@ static void throttle(int64_t after_ms, int64_t retry_after_ms)
 	struct hub_answer a = fake_answer(HUB_THROTTLED, 429);
 
 	a.retry_after_ms = retry_after_ms;
-	track_read(track, 1, 0, "a", watch);
+	track_read(track, 1, 0, "a", false, watch);
 	run(after_ms);
 	answer_with(fake_hub_n(hub) - 1, a);
 	run(after_ms);
@@ -529,7 +757,7 @@ START_TEST(test_after_429_its_kind_is_held_10_20_40_60_seconds)
 		at += holds[i];
 		ck_assert_uint_eq(track_read_credit(track, NOW + at), 1);
 	}
-	track_read(track, 1, 0, "a", watch);
+	track_read(track, 1, 0, "a", false, watch);
 	run(at);
 	answer_twin(fake_hub_n(hub) - 1); /* success: from the beginning */
 	throttle(at, TIME_NONE);
@@ -548,15 +776,16 @@ END_TEST
 START_TEST(test_many_429_at_once_count_once_and_hold_no_queries)
 {
 	start(0, 0, 2);
-	track_read(track, 1, 0, "a", watch);
-	track_read(track, 1, 0, "a", watch);
+	track_read(track, 1, 0, "a", false, watch);
+	track_read(track, 1, 0, "a", false, watch);
 	run(0);
 	answer(0, HUB_THROTTLED, 429);
 	ck_assert_int_eq(run(1), TIME_NEVER);
 	answer(1, HUB_THROTTLED, 429);
-	track_read(track, 1, 0, "a", watch);
-	track_watch(track, 1, 0, "a", watch);
-	ck_assert_int_eq(run(2), 10001);
+	track_read(track, 1, 0, "a", false, watch);
+	track_watch(track, 1, 0, "a", TIME_NONE, watch);
+	track_watch(track, 1, 1, "b", TIME_NONE, watch);
+	ck_assert_int_eq(run(RIPE + 2), RIPE + 2 + 5000);
 	ck_assert_uint_eq(fake_hub_n(hub), 3);
 	ck_assert_int_eq(fake_hub_at(hub, 2)->kind, FAKE_QUERY);
 	stop();
@@ -568,9 +797,9 @@ START_TEST(test_while_the_hub_is_shut_only_probes_go_out)
 	char one[] = "one";
 
 	start(0, 0, 8);
-	track_watch(track, 1, 0, "a", watch);
-	track_read(track, 1, 0, "a", watch);
-	track_select(track, NULL, NULL, watch, on_selected, one);
+	track_watch(track, 1, 0, "a", TIME_NONE, watch);
+	track_read(track, 1, 0, "a", false, watch);
+	track_select(track, 3, NULL, NULL, watch, on_selected, one);
 	ck_assert_int_eq(track_run(track, NOW, false), TIME_NEVER);
 	ck_assert_uint_eq(fake_hub_n(hub), 0);
 	track_probe(track);
@@ -579,7 +808,7 @@ START_TEST(test_while_the_hub_is_shut_only_probes_go_out)
 	ck_assert_str_eq(condition(0), "deviceId = ''");
 	answer_rows(0, "", NULL);
 	ck_told("");
-	run(1);
+	run(RIPE);
 	ck_assert_uint_eq(fake_hub_n(hub), 4);
 	stop();
 }
@@ -589,9 +818,10 @@ START_TEST(test_probe_goes_out_past_queries_that_hang)
 {
 	start(0, 0, 8);
 	for (int i = 0; i < 4; i++)
-		track_select(track, NULL, NULL, watch, on_selected, NULL);
-	track_select(track, "later", NULL, watch, on_selected, NULL);
+		track_select(track, 3, NULL, NULL, watch, on_selected, NULL);
+	track_select(track, 3, "later", NULL, watch, on_selected, NULL);
 	run(0);
+	/* as many as may be out */
 	ck_assert_uint_eq(fake_hub_n(hub), 4);
 	track_probe(track);
 	track_run(track, NOW, false);
@@ -608,16 +838,17 @@ START_TEST(test_selections_and_progress_take_turns)
 	char one[] = "one", two[] = "two", id[] = "a";
 
 	start(2, 0, 8);
+	track_spare(track, true); /* no reads instead */
 	for (uint32_t no = 0; no < 300; no++)
-		track_watch(track, 1, no, id, watch);
-	track_select(track, "tags.x = 1", NULL, watch, on_selected, one);
-	track_select(track, "tags.x = 1", "more", watch, on_selected, two);
-	run(0);
+		track_watch(track, 1, no, id, TIME_NONE, watch);
+	track_select(track, 3, "tags.x = 1", NULL, watch, on_selected, one);
+	track_select(track, 3, "tags.x = 1", "more", watch, on_selected, two);
+	run(RIPE);
 	answer_rows(0, "a b", NULL);
 	ck_told("one 200 rows2;");
-	run(30000);
+	run(RIPE + 30000);
 	answer_rows(1, "", NULL);
-	run(60000);
+	run(RIPE + 60000);
 	answer(2, HUB_OUR_FAULT, 400);
 	ck_told("two 400 rows0;");
 	ck_assert_str_eq(condition(0), "tags.x = 1");
@@ -635,18 +866,17 @@ START_TEST(test_what_the_hub_would_not_take_is_told_by_the_next_run)
 
 	start(0, 0, 8);
 	fake_hub_refuse(hub, ERR_CLOSED);
-	track_read(track, 1, 0, "a", watch);
+	track_read(track, 1, 0, "a", false, watch);
 	ck_assert_int_eq(run(0), 0);
 	ck_told("");
-	track_watch(track, 1, 1, "b", watch);
-	track_select(track, NULL, NULL, watch, on_selected, one);
+	track_select(track, 3, NULL, NULL, watch, on_selected, one);
 	run(1);
 	ck_told("1/0 failed@0;");
 	ck_assert_uint_eq(outcomes[HUB_NOT_DELIVERED], 1);
 	fake_hub_refuse(hub, ERR_OK);
 	ck_assert_int_eq(run(2), TIME_NEVER);
 	ck_told("one 0 rows0;");
-	ck_assert_uint_eq(fake_hub_n(hub), 1); /* the round */
+	ck_assert_uint_eq(fake_hub_n(hub), 0);
 	stop();
 }
 END_TEST
@@ -655,10 +885,13 @@ START_TEST(test_watch_is_in_use_as_long_as_anything_of_it_is_about)
 {
 	start(0, 0, 8);
 	ck_assert(!track_uses(track, watch));
-	track_watch(track, 1, 0, "a", watch);
-	track_read(track, 1, 0, "a", watch);
-	run(0);
+	track_watch(track, 1, 0, "a", TIME_NONE, watch);
+	track_watch(track, 1, 1, "b", TIME_NONE, watch);
+	run(RIPE);
+	track_read(track, 1, 0, "a", false, watch);
+	run(RIPE);
 	track_unwatch(track, 1, 0);
+	track_unwatch(track, 1, 1);
 	ck_assert(track_uses(track, watch));
 	answer_rows(0, "", NULL);
 	ck_assert(track_uses(track, watch));
@@ -671,10 +904,11 @@ END_TEST
 START_TEST(test_after_free_late_answers_are_told_to_nobody)
 {
 	start(0, 0, 8);
-	track_watch(track, 1, 0, "a", watch);
-	track_read(track, 1, 0, "a", watch);
+	track_watch(track, 1, 0, "a", TIME_NONE, watch);
+	track_watch(track, 1, 1, "b", TIME_NONE, watch);
+	track_read(track, 1, 0, "a", false, watch);
 	track_probe(track);
-	run(0);
+	run(RIPE);
 	ck_assert_uint_eq(fake_hub_out(hub), 3);
 	track_free(track);
 	track = NULL;
@@ -696,10 +930,10 @@ START_TEST(test_a_hundred_thousand_watched_are_all_told_in_one_round)
 	start(0, 0, 8);
 	for (uint32_t no = 0; no < N; no++) {
 		snprintf(id, sizeof id, "dev-%06u", no);
-		track_watch(track, 1, no, id, no % 2 == 0 ? watch : other_watch);
+		track_watch(track, 1, no, id, TIME_NONE, no % 2 == 0 ? watch : other_watch);
 	}
 	for (;;) {
-		run(0);
+		run(DUE);
 		if (fake_hub_n(hub) == i)
 			break;
 		for (; i < fake_hub_n(hub); i++) {
@@ -731,14 +965,20 @@ int main(void)
 {
 	Suite *s = suite_create("track");
 
-	TESTS(s, "rounds", test_watched_are_asked_for_in_one_query_and_told_their_rows,
-	      test_next_round_waits_for_the_interval_and_for_the_end_of_the_last,
+	TESTS(s, "asking", test_watched_are_asked_about_in_one_query_and_told_their_rows,
+	      test_rows_are_asked_for_only_of_those_that_have_reported_since_their_call,
+	      test_who_is_due_alone_is_read, test_a_full_page_does_not_wait_for_more,
+	      test_the_longer_watched_the_seldomer_asked, test_waits_go_on_where_the_clock_steps_back,
 	      test_pages_are_read_to_the_end_with_the_same_condition, test_hub_that_goes_in_circles_is_left,
-	      test_queries_hold_a_hundred_ids_and_everybody_has_a_turn,
-	      test_point_reads_help_a_round_that_queries_cannot_make_in_time,
+	      test_a_small_campaign_shares_the_next_page_with_a_large_one,
+	      test_campaigns_that_watch_differently_take_turns_with_queries,
+	      test_campaigns_take_turns_with_reads,
+	      test_who_is_late_for_the_first_time_is_read_where_queries_are_scarce,
+	      test_many_that_are_due_again_are_scanned_for_what_has_changed,
+	      test_a_scan_that_finds_too_much_is_given_up_for_ids,
 	      test_query_text_stays_within_the_hubs_limit,
 	      test_where_no_id_fits_into_a_query_point_reads_are_made,
-	      test_unwatched_before_its_turn_is_not_asked_for,
+	      test_unwatched_before_its_turn_is_not_asked_about,
 	      test_rows_on_the_way_are_dropped_once_unwatched, test_whoever_is_told_may_unwatch_others,
 	      test_two_campaigns_that_watch_one_device_are_both_told,
 	      test_with_candidates_each_row_leads_to_one_point_read,
