@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "server/base/civil.h"
+
 static int64_t read_clock(clockid_t id)
 {
 	struct timespec ts;
@@ -21,19 +23,6 @@ int64_t clock_now_ms(void)
 int64_t clock_mono_ms(void)
 {
 	return read_clock(CLOCK_MONOTONIC);
-}
-
-/* Days since 1970-01-01 in the proleptic Gregorian calendar: whole 400-year eras, then the day of a year that
- * starts in March, so that the leap day comes last. */
-static int64_t days_from_civil(int64_t y, int m, int d)
-{
-	int64_t era, year_of_era, day_of_year;
-
-	y -= m <= 2;
-	era = (y >= 0 ? y : y - 399) / 400;
-	year_of_era = y - era * 400;
-	day_of_year = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
-	return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
 }
 
 const char *time_text(int64_t at_ms, char out[TIME_TEXT_SIZE])
@@ -84,10 +73,7 @@ static bool mark(const char **at, const char *end, const char *any_of)
 
 static bool date_is_real(int y, int m, int d)
 {
-	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-	bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
-
-	return m >= 1 && m <= 12 && d >= 1 && d <= days[m - 1] + (m == 2 && leap ? 1 : 0);
+	return m >= 1 && m <= 12 && d >= 1 && d <= civil_month_days(y, m);
 }
 
 bool time_parse(const char *text, size_t len, bool lax, int64_t *ret_ms)
@@ -120,8 +106,8 @@ bool time_parse(const char *text, size_t len, bool lax, int64_t *ret_ms)
 	if (at != end || !date_is_real(y, mo, d) || h > 23 || mi > 59 || s > 60 || offset_h > 23 ||
 	    offset_m > 59)
 		return false;
-	*ret_ms = (((days_from_civil(y, mo, d) * 24 + h - sign * offset_h) * 60 + mi - sign * offset_m) * 60 +
-	           s) * 1000 +
+	*ret_ms = (((civil_days(y, mo, d) * 24 + h - sign * offset_h) * 60 + mi - sign * offset_m) * 60 + s) *
+	                  1000 +
 	          ms;
 	return true;
 }
@@ -147,7 +133,6 @@ bool time_parse_http(const char *text, int64_t *ret_ms)
 		return false;
 	if (!date_is_real(y, (int)(month - months) / 3 + 1, d) || h > 23 || mi > 59 || s > 60)
 		return false;
-	*ret_ms =
-	        (((days_from_civil(y, (int)(month - months) / 3 + 1, d) * 24 + h) * 60 + mi) * 60 + s) * 1000;
+	*ret_ms = (((civil_days(y, (int)(month - months) / 3 + 1, d) * 24 + h) * 60 + mi) * 60 + s) * 1000;
 	return true;
 }

@@ -18,6 +18,7 @@ CAMPAIGN = ["server/campaign/model.h", "server/campaign/spec.h"]
 INCLUDES = [
     ("server/base/*", []),
     ("server/campaign/*", BASE),
+    ("server/schedule/*", BASE),
     ("server/hub/*", BASE),
     ("server/dispatch/{bucket,backoff}.*", BASE + ["-server/dispatch/{dispatch,gate}.h"]),
     ("server/dispatch/*", BASE + ["server/campaign/model.h", "server/hub/hub.h"]),
@@ -50,6 +51,7 @@ LIBRARIES = [
     ("sqlite3.h", ["store/sqlite/*", "tests/store/*"]),
     ("openssl/", ["server/hub/sas.c", "api/auth.c", "deploy/agent/sas.c", "tests/{bench,hubsim,unit}/**"]),
     ("jansson.h", ["server/hub/*", "server/campaign/{member,spec,spec_*}.*", "server/settings.c", "api/json.c", "deploy/agent/*", "tests/**"]),
+    ("libical/", ["server/schedule/rrule.c"]),
     ("uthash.h", ["server/campaign/*", "server/track/*", "server/conduct.h", "tests/**"]),
     ("check.h", ["tests/**"]),
 ]
