@@ -2,6 +2,7 @@
 #include "api/api.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "api/auth.h"
@@ -96,9 +97,10 @@ enum err api_reload_certificate(struct api *api, char **ret_reason)
 	return tls_reload(api->tls, ret_reason);
 }
 
-static void on_httpd_stopped(void *arg)
+/* No request and no read of the store is left. */
+static void on_settled(struct context *context)
 {
-	struct api *api = arg;
+	struct api *api = (struct api *)((char *)context - offsetof(struct api, context));
 
 	assert(LIST_EMPTY(&api->context.creating));
 	sse_free(api->context.sse);
@@ -106,6 +108,15 @@ static void on_httpd_stopped(void *arg)
 	tls_free(api->tls);
 	api->on_stopped(api->stopped_arg);
 	free(api);
+}
+
+static void on_httpd_stopped(void *arg)
+{
+	struct api *api = arg;
+
+	api->context.on_settled = on_settled;
+	if (api->context.exports_n == 0)
+		on_settled(&api->context);
 }
 
 void api_stop(struct api *api, void (*on_stopped)(void *arg), void *arg)

@@ -34,6 +34,9 @@ MUST_CHECK bool campaigns_found(struct request *r, enum err err, size_t n);
 
 /* targets.c */
 void targets_list(struct request *r);
+/* export.c */
+void targets_export(struct request *r);
+/* targets.c */
 void targets_get(struct request *r);
 void targets_skip(struct request *r);
 void targets_retry(struct request *r);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/csv.h"
 #include "server/base/buf.h"
 #include "server/base/hash.h"
 #include "server/campaign/fault.h"
@@ -178,12 +179,21 @@ static void end_header(struct ids *l)
 	l->columns_n = l->fields_n;
 }
 
+/* What csv.c puts before a cell that a spreadsheet would take for a formula. */
+static void undo_guard(struct ids *l)
+{
+	if (csv_is_guarded(l->id))
+		memmove(l->id, l->id + 1, sizeof l->id - 1);
+}
+
 static void take_id(struct ids *l)
 {
 	uint32_t other;
 
 	if (l->is_wrong)
 		return;
+	if (l->is_csv)
+		undo_guard(l);
 	if (l->fields_n != l->columns_n) {
 		wrong(l, "must have as many fields as the header, %u, not %u", l->columns_n, l->fields_n);
 		return;

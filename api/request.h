@@ -46,7 +46,9 @@ struct context {
 	struct rng luck;              /* of request ids */
 	LIST_HEAD(, create) creating; /* create.c: those under way that have an Idempotency-Key */
 	size_t lists_max_bytes;       /* for all device lists that are being received */
-	size_t lists_bytes;           /* lists.c: which take so much */
+	uint32_t exports_n;           /* export.c: under way */
+	void (*on_settled)(struct context *context); /* not NULL: there shall be no export any more */
+	size_t lists_bytes;                          /* lists.c: which take so much */
 };
 
 struct param {

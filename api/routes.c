@@ -25,7 +25,7 @@
 #define TARGET TARGETS "/{deviceId}"
 #define DEVICE_LIST "/v1/device-lists/{name}"
 #define EVENT_STREAM "text/event-stream"
-#define TARGET_FILTERS "state reason waitingFor wave group hub deviceId limit cursor "
+#define TARGET_FILTERS "state reason waitingFor wave group hub deviceId "
 
 /* Of rows with the same method and pattern the one counts whose type the client likes best, else the first.
  */
@@ -41,7 +41,8 @@ static const struct route routes[] = {
         {"POST", CAMPAIGN "/cancel", ROLE_OPERATOR, "", BODY_NOTHING, JSON, campaigns_cancel},
         {"POST", CAMPAIGN "/approve", ROLE_APPROVER, "", BODY_OPTIONAL, JSON, campaigns_approve},
         {"POST", CAMPAIGN "/retry", ROLE_OPERATOR, "", BODY_OPTIONAL, JSON, campaigns_retry},
-        {"GET", TARGETS, ROLE_VIEWER, TARGET_FILTERS, BODY_IGNORED, JSON, targets_list},
+        {"GET", TARGETS, ROLE_VIEWER, TARGET_FILTERS "limit cursor ", BODY_IGNORED, JSON, targets_list},
+        {"GET", TARGETS, ROLE_VIEWER, TARGET_FILTERS, BODY_IGNORED, "text/csv", targets_export},
         {"GET", TARGET, ROLE_VIEWER, "hub ", BODY_IGNORED, JSON, targets_get},
         {"POST", TARGET "/skip", ROLE_OPERATOR, "hub ", BODY_NOTHING, JSON, targets_skip},
         {"POST", TARGET "/retry", ROLE_OPERATOR, "hub ", BODY_NOTHING, JSON, targets_retry},

@@ -1,7 +1,6 @@
 /* api: handlers of targets. See handlers.h */
 #include "api/handlers.h"
 
-
 #include "api/json.h"
 #include "api/request.h"
 #include "api/target_ask.h"

@@ -6,6 +6,10 @@
 
 #include "server/base/buf.h"
 
+struct store_view {
+	struct backend *backend;
+};
+
 static struct ask *ask_new(enum ask_kind kind, const char *text, void *arg)
 {
 	struct ask *ask = xcalloc(1, sizeof *ask);
@@ -23,6 +27,22 @@ void ask_free(struct ask *ask)
 	free(ask->text);
 	free(ask->group);
 	free(ask);
+}
+
+void store_view_open(struct store *s, store_view_cb *cb, void *arg)
+{
+	struct ask *ask = ask_new(ASK_VIEW, NULL, arg);
+
+	ask->cb.view = cb;
+	store_ask(s, ask);
+}
+
+void store_view_close(struct store *s, struct store_view *view)
+{
+	struct ask *ask = ask_new(ASK_VIEW_CLOSE, NULL, NULL);
+
+	ask->view = view;
+	store_ask(s, ask);
 }
 
 void store_read_campaigns(struct store *s, const struct campaign_filter *f, store_campaigns_cb *cb, void *arg)
@@ -53,6 +73,7 @@ void store_read_targets(struct store *s, const struct target_filter *f, store_ta
 	ask->about.targets.device_id = ask->text;
 	ask->group = f->group != NULL ? xstrdup(f->group) : NULL;
 	ask->about.targets.group = ask->group;
+	ask->view = f->view;
 	ask->cb.targets = cb;
 	store_ask(s, ask);
 }
@@ -165,12 +186,32 @@ void store_read_history(struct store *s, const char *device_id, uint32_t before_
 	store_ask(s, ask);
 }
 
-void ask_run(struct ask *ask, struct backend *b)
+static enum err open_view(const struct backend *other, struct store_view **ret)
+{
+	struct backend *b;
+	enum err err = backend_open_view(other, &b);
+
+	if (err != ERR_OK)
+		return err;
+	*ret = xmalloc(sizeof **ret);
+	(*ret)->backend = b;
+	return ERR_OK;
+}
+
+void ask_run(struct ask *ask, struct backend *reader)
 {
 	struct answer *answer = &ask->answer;
 	const struct target_filter *targets = &ask->about.targets;
+	struct backend *b = ask->view != NULL ? ask->view->backend : reader;
 
 	switch (ask->kind) {
+	case ASK_VIEW:
+		ask->err = open_view(reader, &ask->view);
+		break;
+	case ASK_VIEW_CLOSE:
+		backend_close(ask->view->backend);
+		free(ask->view);
+		break;
 	case ASK_CAMPAIGNS:
 		ask->err = backend_read_campaigns(b, &ask->about.campaigns, answer);
 		break;
@@ -212,6 +253,13 @@ void ask_run(struct ask *ask, struct backend *b)
 	}
 }
 
+const char *ask_reason(const struct ask *ask, const struct backend *reader)
+{
+	if (ask->kind == ASK_VIEW)
+		return "a snapshot cannot be opened";
+	return backend_reason(ask->view != NULL ? ask->view->backend : reader);
+}
+
 void ask_tell(struct ask *ask)
 {
 	const struct answer *a = &ask->answer;
@@ -220,6 +268,11 @@ void ask_tell(struct ask *ask)
 	void *arg = ask->arg;
 
 	switch (ask->kind) {
+	case ASK_VIEW:
+		ask->cb.view(arg, err, ask->view);
+		break;
+	case ASK_VIEW_CLOSE:
+		break;
 	case ASK_CAMPAIGNS:
 	case ASK_CAMPAIGN:
 		ask->cb.campaigns(arg, err, a->revision, a->campaigns, a->campaigns_n, a->has_more);

@@ -10,6 +10,8 @@
 #include "store/store.h"
 
 enum ask_kind {
+	ASK_VIEW,
+	ASK_VIEW_CLOSE,
 	ASK_CAMPAIGNS,
 	ASK_CAMPAIGN,
 	ASK_TARGETS,
@@ -38,9 +40,11 @@ struct ask {
 			uint32_t campaign, from, limit;
 		} rows; /* ASK_GROUPS; ASK_LIST: from and limit only; ASK_HISTORY: before campaign */
 	} about;
-	char *text;  /* the string of the question, NULL: none */
-	char *group; /* ASK_TARGETS: the other one */
+	char *text;              /* the string of the question, NULL: none */
+	char *group;             /* ASK_TARGETS: the other one */
+	struct store_view *view; /* what is opened or closed, or read in; NULL: a snapshot of its own */
 	union {
+		store_view_cb *view;
 		store_campaigns_cb *campaigns;
 		store_targets_cb *targets;
 		store_target_cb *target;
@@ -61,8 +65,10 @@ STAILQ_HEAD(asks, ask);
 /* Supplied by the store. Takes ask; never tells inside this call. */
 void store_ask(struct store *s, struct ask *ask);
 
-/* Finds the answer; blocks. On the thread that owns b. */
-void ask_run(struct ask *ask, struct backend *b);
+/* Finds the answer; blocks. On the thread that owns reader. */
+void ask_run(struct ask *ask, struct backend *reader);
+/* Why it failed, plain English. */
+const char *ask_reason(const struct ask *ask, const struct backend *reader);
 /* Calls back and frees ask. On the loop. */
 void ask_tell(struct ask *ask);
 /* Frees ask without a call. */

@@ -17,6 +17,8 @@ MUST_CHECK enum err backend_open(const char *path, struct backend **ret, struct 
 /* Opens one more connection to what writer has open, only for reading. Between its verbs it holds no
  * snapshot. */
 MUST_CHECK enum err backend_open_reader(const struct backend *writer, struct backend **ret);
+/* The same, but all its reads show the commit that is the last one now. */
+MUST_CHECK enum err backend_open_view(const struct backend *other, struct backend **ret);
 /* NULL is fine. Readers are closed before their writer. */
 void backend_close(struct backend *b);
 /* Plain English, borrowed until the next verb. */

@@ -164,7 +164,8 @@ static void run_reading_thread(void *arg)
 	while ((ask = take_ask(s)) != NULL) {
 		ask_run(ask, s->reader);
 		if (ask->err != ERR_OK && ask->err != ERR_CONFLICT)
-			log_error("a read from the database failed", LS("reason", backend_reason(s->reader)));
+			log_error("a read from the database failed",
+			          LS("reason", ask_reason(ask, s->reader)));
 		uv_mutex_lock(&s->mutex);
 		STAILQ_INSERT_TAIL(&s->answered, ask, link);
 		uv_mutex_unlock(&s->mutex);

@@ -93,6 +93,14 @@ void store_read_campaigns(struct store *s, const struct campaign_filter *f, stor
 /* One by its id: n is 1 or 0. */
 void store_read_campaign(struct store *s, const char *id, store_campaigns_cb *cb, void *arg);
 
+/* A snapshot that lasts: reads in it show one commit. The file keeps what is overwritten meanwhile, so that
+ * it is for a few minutes at most. NULL with any err but OK. */
+struct store_view;
+typedef void store_view_cb(void *arg, enum err err, struct store_view *view);
+void store_view_open(struct store *s, store_view_cb *cb, void *arg);
+/* Takes view. No read in it is under way. */
+void store_view_close(struct store *s, struct store_view *view);
+
 /* A target as a list shows it. */
 struct target_view {
 	struct target_row row;
@@ -107,6 +115,7 @@ struct target_filter {
 	const char *group;            /* NULL: any */
 	int state, reason, wait, hub; /* -1: any; wait: a target_row.wait, checked only for waiting targets */
 	const char *device_id;        /* NULL: any */
+	struct store_view *view;      /* NULL: a snapshot of its own */
 };
 typedef void store_targets_cb(void *arg, enum err err, uint64_t revision, const struct target_view *rows,
                               size_t n, bool has_more, const struct campaign_row *campaign);

@@ -351,6 +351,25 @@ enum err backend_open_reader(const struct backend *writer, struct backend **ret)
 	return err;
 }
 
+enum err backend_open_view(const struct backend *other, struct backend **ret)
+{
+	struct backend *b;
+	struct answer head;
+	enum err err = backend_open_reader(other, &b);
+
+	if (err != ERR_OK)
+		return err;
+	answer_init(&head);
+	err = sq_snapshot(b, &head); /* its first read is what takes it */
+	if (err != ERR_OK) {
+		backend_close(b);
+		return err;
+	}
+	b->is_view = true;
+	*ret = b;
+	return ERR_OK;
+}
+
 void backend_close(struct backend *b)
 {
 	if (b == NULL)
@@ -489,7 +508,7 @@ enum err backend_apply(struct backend *b, const struct batch *const *batches, si
 enum err sq_snapshot(struct backend *b, struct answer *ret)
 {
 	struct store_head head = {0};
-	enum err err = sq_do(b, SQ_BEGIN_READ, "BEGIN");
+	enum err err = b->is_view ? ERR_OK : sq_do(b, SQ_BEGIN_READ, "BEGIN");
 
 	if (err == ERR_OK)
 		err = read_head(b, &head);
@@ -503,7 +522,7 @@ enum err sq_snapshot(struct backend *b, struct answer *ret)
 enum err sq_snapshot_end(struct backend *b, enum err err)
 {
 	if (err == ERR_OK)
-		return sq_do(b, SQ_COMMIT, "COMMIT");
+		return b->is_view ? ERR_OK : sq_do(b, SQ_COMMIT, "COMMIT");
 	for (size_t i = 0; i < SQ_SLOTS_N; i++)
 		sqlite3_reset(b->statements[i]);
 	if (!sqlite3_get_autocommit(b->db))

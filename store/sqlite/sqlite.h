@@ -104,7 +104,8 @@ struct sq_put {
 struct backend {
 	sqlite3 *db;
 	char *path;
-	int lock_fd; /* of "<path>.lock", held while a writer has the file; -1: none */
+	bool is_view; /* between its verbs, too, it stays in the snapshot that it was opened with */
+	int lock_fd;  /* of "<path>.lock", held while a writer has the file; -1: none */
 	sqlite3_stmt *statements[SQ_SLOTS_N];
 	char reason[256];
 	/* of the writer */

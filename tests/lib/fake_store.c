@@ -40,6 +40,7 @@ struct key {
 struct store {
 	uint64_t revision;
 	enum err err;
+	size_t views_n;
 	struct campaign *campaigns; /* [0] is number 1 */
 	struct target **targets;    /* of all campaigns, each in order */
 	struct attempt_row *attempts;
@@ -107,6 +108,11 @@ void fake_store_set_revision(struct store *s, uint64_t revision)
 void fake_store_fail(struct store *s, enum err err)
 {
 	s->err = err;
+}
+
+size_t fake_store_views_n(const struct store *s)
+{
+	return s->views_n;
 }
 
 size_t fake_store_campaigns_n(const struct store *s)
@@ -427,6 +433,37 @@ void store_read_target(struct store *s, uint32_t campaign, const char *device_id
 	a->hub = hub;
 	a->on_target = cb;
 	later(answer_target, a);
+}
+
+struct store_view {
+	struct store *store;
+	store_view_cb *cb;
+	void *arg;
+};
+
+static void answer_view(void *arg)
+{
+	struct store_view *view = arg;
+	enum err err = view->store->err;
+
+	view->cb(view->arg, err, err == ERR_OK ? view : NULL);
+	if (err != ERR_OK)
+		store_view_close(view->store, view);
+}
+
+void store_view_open(struct store *s, store_view_cb *cb, void *arg)
+{
+	struct store_view *view = xmalloc(sizeof *view);
+
+	*view = (struct store_view){s, cb, arg};
+	s->views_n++;
+	later(answer_view, view);
+}
+
+void store_view_close(struct store *s, struct store_view *view)
+{
+	s->views_n--;
+	free(view);
 }
 
 static void answer_events(void *arg)

@@ -855,6 +855,42 @@ START_TEST(test_long_listing_sees_whole_commits_and_does_not_hold_them_up)
 }
 END_TEST
 
+static void on_view(void *arg, enum err err, struct store_view *view)
+{
+	ck_assert_int_eq(err, ERR_OK);
+	*(struct store_view **)arg = view;
+	seen.is_done = true;
+}
+
+START_TEST(test_view_shows_one_commit_while_others_are_made)
+{
+	struct target_filter f = rig_all(1);
+	uint64_t revision;
+
+	rig_open_store(&rig);
+	rig_commit(&rig, rig_campaign_batch(1, 3000));
+	rig_commit(&rig, numbered_batch(1, 3000));
+	rig_targets(&rig, &f, &seen);
+	revision = rig.revision;
+	seen.is_done = false;
+	store_view_open(rig.store, on_view, &f.view);
+	rig_wait(&rig, &seen.is_done);
+	for (uint32_t k = 2; k <= 6; k++) {
+		rig_commit(&rig, numbered_batch(k, 3000));
+		rig_targets(&rig, &f, &seen);
+		ck_assert_uint_eq(rig.revision, revision);
+		ck_assert_uint_eq(assert_one_commit(&seen, false), 1);
+		f.from_no = seen.has_more ? seen.targets[seen.n - 1].row.no + 1 : 0;
+	}
+	store_view_close(rig.store, f.view);
+	f.view = NULL;
+	rig_targets(&rig, &f, &seen);
+	ck_assert_uint_eq(assert_one_commit(&seen, false), 6);
+	rig_close_store(&rig);
+	ck_assert_int_ne(access(beside("-wal"), F_OK), 0); /* nothing holds it */
+}
+END_TEST
+
 START_TEST(test_wal_is_written_back_while_lists_are_read)
 {
 	struct target_filter f = rig_all(1);
@@ -1002,6 +1038,7 @@ int main(void)
 	tcase_add_test(tc, test_batches_handed_over_while_a_commit_runs_are_committed_together);
 	tcase_add_test(tc, test_close_commits_what_was_handed_over);
 	tcase_add_test(tc, test_long_listing_sees_whole_commits_and_does_not_hold_them_up);
+	tcase_add_test(tc, test_view_shows_one_commit_while_others_are_made);
 	tcase_add_test(tc, test_wal_is_written_back_while_lists_are_read);
 	tcase_add_test(tc, test_copy_holds_one_commit_with_live_campaigns_paused_while_the_store_goes_on);
 	tcase_add_test(tc, test_copy_of_what_is_not_there_or_not_ours_leaves_no_file);

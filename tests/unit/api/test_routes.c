@@ -274,7 +274,7 @@ START_TEST(test_what_is_not_accepted_is_406)
 	a = ask("GET", "/v1/hubs", "Accept: text/event-stream\r\n", NULL);
 	ck_status(a, 406);
 	ck_has(a, "only application/json is served here");
-	ck_status(ask("GET", "/v1/campaigns/c1/targets", "Accept: text/csv\r\n", NULL), 406);
+	ck_status(ask("GET", "/v1/campaigns/c1/groups", "Accept: text/csv\r\n", NULL), 406);
 	ck_status(ask("GET", "/v1/hubs", "Accept: text/html\r\n", NULL), 406);
 	ck_status(ask("GET", "/v1/hubs", "Accept: application/json;q=0, */*\r\n", NULL), 406);
 	ck_status(ask("GET", "/v1/hubs", "Accept: application/jsonx\r\n", NULL), 406);

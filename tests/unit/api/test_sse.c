@@ -8,6 +8,7 @@
 
 #include "server/base/clock.h"
 #include "tests/unit/api/harness.h"
+#include "tests/unit/api/stream.h"
 
 #define STREAM "Accept: text/event-stream\r\n"
 #define PATIENCE_MS 20000
@@ -59,79 +60,16 @@ static void happen(int n)
 
 /* ---- a reader ---- */
 
-struct stream {
-	struct client client;
-	struct buf text; /* without the chunks' frames */
-	size_t head_len, at;
-	bool has_ended; /* by the last chunk */
-};
-
-static void stream_begin(struct stream *s, const char *path, const char *headers)
-{
-	struct buf request = BUF_INIT;
-
-	*s = (struct stream){.text = BUF_INIT};
-	client_open(&s->client);
-	buf_printf(&request, "GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", path, headers);
-	ck_assert(client_send_n(&s->client, request.data, request.len));
-	buf_done(&request);
-}
-
-static void stream_done(struct stream *s)
-{
-	client_close(&s->client);
-	buf_done(&s->text);
-}
-
-static void take_chunks(struct stream *s)
-{
-	const struct buf *in = &s->client.in;
-
-	while (s->at < in->len && !s->has_ended) {
-		const char *line = in->data + s->at, *end = strstr(line, "\r\n");
-		size_t n = strtoul(line, NULL, 16), all = end != NULL ? (size_t)(end - line) + n + 4 : 0;
-
-		if (end == NULL || s->at + all > in->len)
-			return;
-		buf_put(&s->text, end + 2, n);
-		s->at += all;
-		s->has_ended = n == 0;
-	}
-}
-
-static void stream_read(struct stream *s)
-{
-	const char *end;
-
-	client_read(&s->client);
-	if (s->head_len == 0 && s->client.in.len > 0 &&
-	    (end = strstr(s->client.in.data, "\r\n\r\n")) != NULL) {
-		s->at = s->head_len = (size_t)(end + 4 - s->client.in.data);
-		ck_assert_msg(strncmp(s->client.in.data, "HTTP/1.1 200 ", 13) == 0, "%s", s->client.in.data);
-	}
-	if (s->head_len > 0)
-		take_chunks(s);
-}
-
-static bool stream_has(const struct stream *s, const char *text)
-{
-	return s->text.len > 0 && strstr(s->text.data, text) != NULL;
-}
-
 static void check_patience(int64_t since_ms, const char *what)
 {
 	ck_assert_msg(clock_mono_ms() - since_ms < PATIENCE_MS, "in vain waited for %s", what);
 }
 
-static void stream_wait(struct stream *s, const char *text)
+/* Opens a stream, which begins with how soon to come back. */
+static void stream_open(struct stream *s, const char *path, const char *headers)
 {
-	int64_t since_ms = clock_mono_ms();
-
-	for (stream_read(s); !stream_has(s, text); stream_read(s)) {
-		ck_assert_msg(!s->has_ended && !s->client.is_closed, "over before %s", text);
-		server_turn(s->client.fd);
-		check_patience(since_ms, text);
-	}
+	stream_begin(s, path, headers);
+	stream_wait(s, "retry: ");
 }
 
 static void stream_wait_id(struct stream *s, uint64_t id)
@@ -140,22 +78,6 @@ static void stream_wait_id(struct stream *s, uint64_t id)
 
 	snprintf(text, sizeof text, "id: %" PRIu64 "\n", id);
 	stream_wait(s, text);
-}
-
-static void stream_wait_end(struct stream *s)
-{
-	int64_t since_ms = clock_mono_ms();
-
-	for (stream_read(s); !s->has_ended && !s->client.is_closed; stream_read(s)) {
-		server_turn(s->client.fd);
-		check_patience(since_ms, "the end");
-	}
-}
-
-static void stream_open(struct stream *s, const char *path, const char *headers)
-{
-	stream_begin(s, path, headers);
-	stream_wait(s, "retry: ");
 }
 
 /* Each id of the stream is one more than the one before, from first to last, and all of them came whole. */
