@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -25,17 +26,31 @@ static int service; /* a connection to the service door */
 static struct reply answer;
 static struct buf topic, body;
 
-static void start(const char *temperament)
+static void start_fleet(const char *temperament, const char *devices)
 {
-	static const char *const args[] = {
-	        "--listen",    "127.0.0.1:0", "--mqtt-plain-listen", "127.0.0.1:0",   "--mqtt-listen",
-	        "127.0.0.1:0", "--journal",   "journal.jsonl",       "--temperament", "temperament.json",
-	        NULL};
+	const char *const args[] = {"--listen",
+	                            "127.0.0.1:0",
+	                            "--mqtt-plain-listen",
+	                            "127.0.0.1:0",
+	                            "--mqtt-listen",
+	                            "127.0.0.1:0",
+	                            "--journal",
+	                            "journal.jsonl",
+	                            "--temperament",
+	                            "temperament.json",
+	                            "--devices",
+	                            devices,
+	                            NULL};
 
 	memset(&p, 0, sizeof p);
 	peer_file_put(&p, "temperament.json", temperament);
 	peer_start(&p, args);
 	service = peer_dial(p.port);
+}
+
+static void start(const char *temperament)
+{
+	start_fleet(temperament, "100");
 }
 
 static void stop(void)
@@ -677,6 +692,95 @@ START_TEST(test_messages_are_taken_with_will_and_retain_as_properties)
 }
 END_TEST
 
+/* --- Many ----------------------------------------------------------------------------------------------- */
+
+static unsigned long memory_kb(void)
+{
+	char path[64], line[256];
+	unsigned long kb = 0;
+	FILE *in;
+
+	snprintf(path, sizeof path, "/proc/%d/status", (int)p.pid);
+	in = fopen(path, "r");
+	ck_assert_ptr_nonnull(in);
+	while (fgets(line, sizeof line, in) != NULL && sscanf(line, "VmRSS: %lu kB", &kb) != 1)
+		;
+	fclose(in);
+	return kb;
+}
+
+static void raise_files(void)
+{
+	struct rlimit limit;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = limit.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* Connects n devices, by TLS where ca_file is given, and calls each once. */
+static void connect_and_call(struct device_peer *devices, char (*ids)[16], size_t n, const char *ca_file)
+{
+	uint16_t port = ca_file != NULL ? p.mqtts_port : p.mqtt_port;
+	struct auth *a = auth_new("localhost", "hubsim");
+	struct login login = {.is_clean = true};
+	struct buf token = BUF_INIT;
+	char target[64];
+
+	auth_token(a, "device", false, clock_now_ms() / 1000 + 3600, &token);
+	login.password = token.data;
+	for (size_t i = 0; i < n; i++) {
+		snprintf(ids[i], sizeof ids[i], "dev-%06u", (unsigned)i);
+		device_dial(&devices[i], ids[i], port, ca_file);
+		ck_assert_int_eq(device_login(&devices[i], &login), 0);
+		ck_assert_int_eq(device_subscribe(&devices[i], METHODS, 0), 0);
+	}
+	for (size_t i = 0; i < n; i++) {
+		snprintf(target, sizeof target, "/twins/%s/methods", ids[i]);
+		send_ask("POST", target, "{\"methodName\":\"reboot\"}");
+		device_publish(&devices[i], hear_call(&devices[i], 200, "null"), "1", 0);
+		ck_assert_int_eq(hear_answer(), 200);
+	}
+	buf_done(&token);
+	auth_free(a);
+}
+
+/* Many real devices beside many simulated ones: 5,000 and a million with ROLLCALL_TEST_LONG. */
+static void try_many(bool uses_tls)
+{
+	const char *wants_long = getenv("ROLLCALL_TEST_LONG");
+	bool is_long = wants_long != NULL && strcmp(wants_long, "true") == 0;
+	size_t n = is_long ? 5000 : 200;
+	struct device_peer *devices = calloc(n, sizeof *devices);
+	char(*ids)[16] = calloc(n, sizeof *ids), ca[128];
+	unsigned long before_kb;
+
+	raise_files();
+	start_fleet("{}", is_long ? "1000000" : "1000");
+	snprintf(ca, sizeof ca, "%s/hubsim-cert.pem", p.folder);
+	before_kb = memory_kb();
+	connect_and_call(devices, ids, n, uses_tls ? ca : NULL);
+	printf("%zu devices%s: %lu kB before, %lu kB with them\n", n, uses_tls ? " by TLS" : "", before_kb,
+	       memory_kb());
+	for (size_t i = 0; i < n; i++)
+		device_close(&devices[i]);
+	free(devices);
+	free(ids);
+	stop();
+}
+
+START_TEST(test_many_devices_are_connected_at_once)
+{
+	try_many(false);
+}
+END_TEST
+
+START_TEST(test_many_devices_are_connected_at_once_over_tls)
+{
+	try_many(true);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("hubsim-devices");
@@ -704,5 +808,7 @@ int main(void)
 	      test_a_device_is_cut_when_its_token_expires,
 	      test_a_device_that_is_disabled_or_deleted_loses_its_connection,
 	      test_messages_are_taken_with_will_and_retain_as_properties);
+	TESTS(s, "many", test_many_devices_are_connected_at_once,
+	      test_many_devices_are_connected_at_once_over_tls);
 	return suite_run(s);
 }
