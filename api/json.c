@@ -188,7 +188,7 @@ static void put_wave(struct buf *out, uint32_t i, const struct wave_spec *spec, 
 		buf_printf(out, "%lld", (long long)size);
 	buf_puts(out, ",\"counts\":");
 	put_counts(out, size < 0 ? 0 : (uint32_t)size, wave->state);
-	buf_puts(out, ",\"openedAt\":");
+	buf_printf(out, ",\"relapsed\":%u,\"openedAt\":", wave->relapsed);
 	put_time(out, wave->opened_at_ms);
 	buf_puts(out, ",\"gate\":");
 	put_gate(out, &spec->gate, wave);
@@ -217,6 +217,7 @@ static void put_waves(struct buf *out, const struct campaign_row *row, const str
 void json_campaign(struct buf *out, const struct campaign_row *row, const struct campaign_spec *spec,
                    uint64_t revision, const struct campaign_waiting *waiting, int64_t predicted_ms)
 {
+	uint32_t relapsed = 0;
 	char etag[ETAG_SIZE];
 
 	buf_printf(out, "{\"id\":\"%s\",\"state\":\"%s\",\"stateReason\":", row->id,
@@ -245,7 +246,9 @@ void json_campaign(struct buf *out, const struct campaign_row *row, const struct
 	put_reasons(out, &row->counts, REASON_NOT_FOUND, REASONS_N);
 	buf_puts(out, ",\"waitingBy\":");
 	put_waiting_by(out, &row->counts, waiting);
-	buf_puts(out, ",\"waves\":");
+	for (uint32_t w = 0; w < row->waves_n; w++)
+		relapsed += row->waves[w].relapsed;
+	buf_printf(out, ",\"relapsed\":%u,\"waves\":", relapsed);
 	put_waves(out, row, spec);
 	buf_puts(out, ",\"progressPercent\":");
 	put_progress(out, row);

@@ -237,6 +237,7 @@ static void hear_reading(struct conductor *c, struct live *live, const struct tr
 	                 .is_enabled = news->reading->is_enabled,
 	                 .precheck_holds = news->reading->precheck};
 	bool had_baseline = t->baseline.source != SOURCE_NONE, is_baseline, is_late;
+	bool had_relapsed = engine_has_relapsed(c->engine, news->campaign, news->no);
 	struct target_state_view after;
 	struct verdict v;
 
@@ -245,9 +246,17 @@ static void hear_reading(struct conductor *c, struct live *live, const struct tr
 	f.says = says_of(v.kind);
 	f.strength = v.strength;
 	f.is_done_path = v.is_done_path;
-	if (f.is_point_read && f.is_there)
+	if (f.is_there && (f.is_point_read || !live->rule.is_where))
 		evidence_baseline(&live->rule, news->reading, &f.baseline);
+	f.boot_at_ms = news->reading->boot.at_ms;
+	f.is_up = news->reading->link == LINK_UP;
+	f.is_down = news->reading->link == LINK_DOWN;
 	is_late = conduct_feed(c, &f) != ERR_OK;
+	if (t->row.state == TARGET_SUCCEEDED && !is_late) { /* watched for a relapse */
+		if (!had_relapsed && engine_has_relapsed(c->engine, news->campaign, news->no))
+			record_evidence(c, news, &v, "relapse", false, true, now_ms);
+		return;
+	}
 	is_baseline = !had_baseline && engine_target(c->engine, news->campaign, news->no, &after) &&
 	              after.baseline.source != SOURCE_NONE;
 	/* On record: the baseline, what a verdict rests on, and point reads that found nothing after a call.

@@ -229,6 +229,14 @@ static void on_hold(void *arg, const struct target_row *row, const char *hub_nam
 		engine_hold_add(loading->c->engine, row, (uint8_t)hub, device_id);
 }
 
+static void on_relapse(void *arg, const struct relapse_row *row)
+{
+	struct loading *loading = arg;
+
+	if (loading->err == ERR_OK)
+		engine_relapse_add(loading->c->engine, row);
+}
+
 static void on_page(void *arg, uint32_t campaign, const struct selection_page *page)
 {
 	struct loading *loading = arg;
@@ -263,6 +271,7 @@ static enum err load(struct conductor *c)
 	                              .on_group = on_group,
 	                              .on_target = on_target,
 	                              .on_hold = on_hold,
+	                              .on_relapse = on_relapse,
 	                              .on_page = on_page,
 	                              .on_progress = on_progress,
 	                              .on_plan = on_plan,
@@ -379,7 +388,7 @@ static void act(struct conductor *c)
 		const struct step *s = &c->steps[i];
 		struct live *live = conduct_live(c, s->campaign);
 
-		if (s->kind == STEP_TARGET && s->acts != 0)
+		if ((s->kind == STEP_TARGET || s->kind == STEP_RELAPSE) && s->acts != 0)
 			port_act(c, s);
 		else if (s->kind == STEP_SELECT && live != NULL)
 			select_begin(c, live);
@@ -394,23 +403,22 @@ static void act(struct conductor *c)
 	c->steps_n = 0;
 }
 
-/* In a campaign over several hubs the id alone does not say which device it is. */
-static void tell_target(struct conductor *c, struct event *event, const char *hub)
+/* In a campaign over several hubs the id alone does not say which device it is. Appends that to detail. */
+static void tell_target(struct conductor *c, struct event *event, const char *hub, struct buf *detail)
 {
-	struct buf detail = BUF_INIT;
-
 	if (conduct_live(c, event->campaign)->hubs_n > 1) {
-		buf_puts(&detail, "\"hub\":");
-		buf_json(&detail, hub);
-		event->detail = detail.data;
+		buf_puts(detail, detail->len > 0 ? ",\"hub\":" : "\"hub\":");
+		buf_json(detail, hub);
 	}
+	if (detail->len > 0)
+		event->detail = detail->data;
 	conduct_tell(c, event);
-	buf_done(&detail);
 }
 
 static void write_target(struct conductor *c, const struct step *s)
 {
 	struct target_state_view t;
+	struct buf detail = BUF_INIT;
 	struct event event = {.at_ms = s->row.changed_at_ms,
 	                      .type = EVENT_TARGET,
 	                      .campaign = s->campaign,
@@ -426,7 +434,8 @@ static void write_target(struct conductor *c, const struct step *s)
 		batch_baseline_put(c->batch, s->campaign, s->row.no, &s->baseline);
 	if (s->is_moved && engine_target(c->engine, s->campaign, s->row.no, &t)) {
 		event.device_id = t.device_id;
-		tell_target(c, &event, c->ports[t.hub].name);
+		tell_target(c, &event, c->ports[t.hub].name, &detail);
+		buf_done(&detail);
 		course_saw(c, conduct_live(c, s->campaign), &s->row);
 		if (s->row.state == TARGET_SUCCEEDED && s->row.called_at_ms != TIME_NONE)
 			histogram_add(&c->proof, (double)(s->row.changed_at_ms - s->row.called_at_ms) / 1e3);
@@ -437,6 +446,29 @@ static void write_target(struct conductor *c, const struct step *s)
 		          LS("reason", reason_text((enum reason)s->row.reason)),
 		          LI("attempt", s->row.attempts));
 	}
+}
+
+static void write_relapse(struct conductor *c, const struct step *s)
+{
+	const struct relapse_row *row = &s->relapse;
+	struct target_state_view t;
+	struct buf detail = BUF_INIT;
+	struct event event = {.at_ms = row->relapsed_at_ms,
+	                      .type = EVENT_TARGET,
+	                      .campaign = s->campaign,
+	                      .from = TARGET_SUCCEEDED,
+	                      .to = TARGET_SUCCEEDED};
+
+	if (s->is_stored)
+		batch_relapse_put(c->batch, row);
+	if (row->relapse == RELAPSE_NONE || !engine_target(c->engine, s->campaign, s->row.no, &t))
+		return;
+	buf_printf(&detail, "\"relapse\":\"%s\"", relapse_text((enum relapse)row->relapse));
+	event.device_id = t.device_id;
+	tell_target(c, &event, c->ports[t.hub].name, &detail);
+	log_warn("device relapsed", LS("campaign", conduct_live(c, s->campaign)->id),
+	         LS("device", t.device_id), LS("how", relapse_text((enum relapse)row->relapse)));
+	buf_done(&detail);
 }
 
 static void write_campaign_event(struct conductor *c, const struct step *s, int64_t now_ms)
@@ -534,6 +566,8 @@ static void write_steps(struct conductor *c, int64_t now_ms)
 			write_campaign_event(c, &c->steps[i], now_ms);
 		else if (c->steps[i].kind == STEP_WAVE)
 			write_wave_event(c, &c->steps[i], now_ms);
+		else if (c->steps[i].kind == STEP_RELAPSE)
+			write_relapse(c, &c->steps[i]);
 	}
 	write_campaigns(c, now_ms);
 	/* All that was fed so far has been handed out: who waits for it is told after this commit. */

@@ -233,6 +233,12 @@ void batch_idempotency_add(struct batch *b, const struct idempotency_row *row)
 	close_op(b);
 }
 
+void batch_relapse_put(struct batch *b, const struct relapse_row *row)
+{
+	open_op(b, OP_RELAPSE_PUT, row, sizeof *row);
+	close_op(b);
+}
+
 static void put_progress(struct batch *b, enum op_kind kind, const struct progress_row *row)
 {
 	open_op(b, kind, row, sizeof *row);
@@ -499,6 +505,9 @@ bool batch_read(const struct batch *b, size_t *at, struct op *ret)
 	case OP_PROGRESS_PUT:
 	case OP_PROGRESS_WIDEN:
 		memcpy(&ret->progress, part, sizeof ret->progress);
+		break;
+	case OP_RELAPSE_PUT:
+		memcpy(&ret->relapse, part, sizeof ret->relapse);
 		break;
 	case OP_PLAN_PUT:
 		read_plan(part, ret);

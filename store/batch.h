@@ -64,6 +64,8 @@ void batch_list_drop(struct batch *b, const char *name);
 /* Writes all of a target but device id and baseline. Cheapest in order of numbers. */
 void batch_target_put(struct batch *b, const struct target_row *row);
 void batch_baseline_put(struct batch *b, uint32_t campaign, uint32_t no, const struct baseline *baseline);
+/* Puts the watch over a proven target, in the place of an older one. */
+void batch_relapse_put(struct batch *b, const struct relapse_row *row);
 void batch_attempt_add(struct batch *b, const struct attempt_row *row);
 void batch_evidence_add(struct batch *b, const struct evidence_row *row);
 /* Ids are given by the caller, +1 each over all batches. Stored packed: one row for a run of events of one

@@ -20,6 +20,7 @@ enum op_kind {
 	OP_BASELINE_PUT,
 	OP_ATTEMPT_ADD,
 	OP_EVIDENCE_ADD,
+	OP_RELAPSE_PUT,
 	OP_EVENT_ADD,
 	OP_IDEMPOTENCY_ADD,
 	OP_LIST_BEGIN,
@@ -63,6 +64,7 @@ struct op {
 		} target;
 		struct attempt_row attempt;
 		struct evidence_row evidence;
+		struct relapse_row relapse;
 		struct {
 			uint64_t id;
 			int64_t at_ms;

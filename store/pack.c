@@ -207,6 +207,7 @@ static void get_wave(const unsigned char **at, unsigned states_n, struct wave_ro
 size_t pack_waves(const struct campaign_row *row, unsigned char out[PACKED_WAVES_MAX])
 {
 	unsigned char *at = out;
+	uint64_t relapsed = 0;
 
 	assert(row->waves_n <= WAVES_MAX && row->aborts_n <= ABORTS_MAX);
 	*at++ = TARGET_STATES_N;
@@ -218,6 +219,10 @@ size_t pack_waves(const struct campaign_row *row, unsigned char out[PACKED_WAVES
 		at = put_32(at, row->aborts[i].finished);
 		at = put_32(at, row->aborts[i].failed);
 	}
+	for (uint32_t i = 0; i < row->waves_n; i++)
+		relapsed += row->waves[i].relapsed;
+	for (uint32_t i = 0; relapsed > 0 && i < row->waves_n; i++)
+		at = put_32(at, row->waves[i].relapsed);
 	return (size_t)(at - out);
 }
 
@@ -225,9 +230,12 @@ bool unpack_waves(const void *in, size_t bytes, struct campaign_row *ret)
 {
 	const unsigned char *at = in;
 	unsigned states_n;
+	size_t older_bytes; /* without relapses */
 
-	if (bytes < 3 || at[0] > TARGET_STATES_N || at[1] > WAVES_MAX || at[2] > ABORTS_MAX ||
-	    bytes != 3 + at[1] * (2 + 8 * 2 + 4u * at[0]) + at[2] * 4u * 2)
+	if (bytes < 3 || at[0] > TARGET_STATES_N || at[1] > WAVES_MAX || at[2] > ABORTS_MAX)
+		return false;
+	older_bytes = 3 + at[1] * (2 + 8 * 2 + 4u * at[0]) + at[2] * 4u * 2;
+	if (bytes != older_bytes && bytes != older_bytes + at[1] * 4u)
 		return false;
 	states_n = *at++;
 	ret->waves_n = *at++;
@@ -241,6 +249,8 @@ bool unpack_waves(const void *in, size_t bytes, struct campaign_row *ret)
 		ret->aborts[i].finished = get_32(&at);
 		ret->aborts[i].failed = get_32(&at);
 	}
+	for (uint32_t i = 0; i < ret->waves_n; i++)
+		ret->waves[i].relapsed = bytes > older_bytes ? get_32(&at) : 0;
 	return true;
 }
 

@@ -29,7 +29,7 @@ size_t pack_counts(const struct counts *counts, unsigned char out[PACKED_COUNTS_
 bool unpack_counts(const void *in, size_t bytes, struct counts *ret);
 
 /* The waves and aborts of a campaign. */
-#define PACKED_WAVES_MAX (3 + WAVES_MAX * (2 + 8 * 2 + 4 * TARGET_STATES_N) + ABORTS_MAX * 4 * 2)
+#define PACKED_WAVES_MAX (3 + WAVES_MAX * (2 + 8 * 2 + 4 * TARGET_STATES_N + 4) + ABORTS_MAX * 4 * 2)
 /* Gives the bytes used. */
 size_t pack_waves(const struct campaign_row *row, unsigned char out[PACKED_WAVES_MAX]);
 /* False where in is none. */

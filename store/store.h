@@ -60,6 +60,8 @@ struct store_loader {
 	/* Targets of final campaigns, and final ones of live campaigns, whose hold_until_ms is later than
 	 * now_ms. hub_name: the campaign's hub by that index. */
 	void (*on_hold)(void *arg, const struct target_row *row, const char *hub_name, const char *device_id);
+	/* The watches over proven targets of live campaigns, by campaign and number; may be NULL. */
+	void (*on_relapse)(void *arg, const struct relapse_row *row);
 	/* Where slots of their progress begin, by campaign and time; may be NULL. */
 	void (*on_progress)(void *arg, uint32_t campaign, uint32_t slot_s);
 	/* Their plans, by campaign; may be NULL. */

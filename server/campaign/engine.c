@@ -37,6 +37,7 @@ void engine_campaign_drop(struct engine *e, uint32_t no)
 
 	if (c == NULL)
 		return;
+	engine_relapse_forget(e, c);
 	HASH_DEL(e->by_no, c);
 	TAILQ_REMOVE(&e->all, c, link);
 	if (c->is_dirty)
@@ -70,6 +71,7 @@ void engine_free(struct engine *e)
 	groups_free(e->groups);
 	alarms_done(&e->alarms);
 	alarms_done(&e->forgets);
+	alarms_done(&e->relapse_alarms);
 	for (size_t i = 0; i < e->kept_n; i++)
 		free(e->kept[i].device_id);
 	free(e->kept);
@@ -196,9 +198,12 @@ static void count_waves(struct campaign *c)
 
 	for (uint32_t w = 0; w < c->waves_n; w++) {
 		memset(c->waves[w].state, 0, sizeof c->waves[w].state);
+		c->waves[w].relapsed = 0;
 		c->wave_ends[w] = wave_end(c->spec, w, c->n);
-		for (uint32_t no = first; no < c->wave_ends[w]; no++)
+		for (uint32_t no = first; no < c->wave_ends[w]; no++) {
 			c->waves[w].state[c->targets[no].state]++;
+			c->waves[w].relapsed += (c->targets[no].flags & F_RELAPSED) != 0;
+		}
 		first = c->wave_ends[w];
 		if (c->waves[w].stage != WAVE_PENDING)
 			c->wave = w;
@@ -547,6 +552,7 @@ static void succeed(struct change *ch, int64_t settle_ms)
 	if (call_over_at(ch) > until_ms)
 		until_ms = call_over_at(ch);
 	release_at(ch, until_ms, true);
+	engine_relapse_begin(ch->e, ch->c, ch->row->no, until_ms);
 	end(ch);
 }
 
@@ -968,7 +974,7 @@ static enum err feed_reading(struct engine *e, struct campaign *c, const struct 
 	if (f->is_point_read)
 		t->flags &= (uint8_t)~F_READING;
 	if (target_state_is_final(t->state))
-		return ERR_CLOSED;
+		return engine_relapse_reading(e, c, f) ? ERR_OK : ERR_CLOSED;
 	ch = begin(e, c, f->no, f->at_ms);
 	if (t->state == TARGET_WAITING && was_asked)
 		read_before_call(&ch, f);
@@ -983,9 +989,13 @@ static enum err feed_read_failed(struct engine *e, struct campaign *c, const str
 	struct change ch;
 	int64_t again_at_ms;
 
-	if (target_state_is_final(t->state) || !(t->flags & F_READING))
+	if (!(t->flags & F_READING))
 		return ERR_CLOSED;
 	t->flags &= (uint8_t)~F_READING;
+	if (target_state_is_final(t->state)) {
+		engine_relapse_read_failed(e, c, f->no);
+		return ERR_CLOSED;
+	}
 	ch = begin(e, c, f->no, f->at_ms);
 	if (ch.a->rereads < UINT8_MAX)
 		ch.a->rereads++;
@@ -1180,6 +1190,7 @@ static void pass_time(struct engine *e, int64_t now_ms)
 		if (c != NULL)
 			on_alarm(e, c, (uint32_t)who, now_ms);
 	}
+	engine_relapse_pass_time(e);
 	while (alarms_pop(&e->forgets, now_ms, &who)) {
 		c = find(e, (uint32_t)(who >> 32));
 		if (c != NULL && (c->targets[(uint32_t)who].flags & F_OFFLINE))
@@ -1215,11 +1226,17 @@ static void complete(struct engine *e, struct campaign *c, int64_t now_ms)
 	    (c->phase != CAMPAIGN_RUNNING && c->phase != CAMPAIGN_AWAITING_APPROVAL &&
 	     c->phase != CAMPAIGN_CANCELLING))
 		return;
-	c->finished_at_ms = now_ms;
 	if (c->phase == CAMPAIGN_CANCELLING)
+		engine_relapse_end_all(e, c);
+	if (c->relapse_watches > 0)
+		return;
+	c->finished_at_ms = now_ms;
+	if (c->phase == CAMPAIGN_CANCELLING) {
 		engine_move(e, c, CAMPAIGN_CANCELLED, false, NULL);
-	else
-		engine_move(e, c, CAMPAIGN_COMPLETED, false, c->counts.total == 0 ? "no device matched" : "");
+		return;
+	}
+	engine_end_wave(e, c);
+	engine_move(e, c, CAMPAIGN_COMPLETED, false, c->counts.total == 0 ? "no device matched" : "");
 }
 
 /* ---- admission ---- */
@@ -1258,6 +1275,7 @@ static void claim(struct engine *e, struct campaign *c, uint32_t no, int64_t now
 	if (h == NULL)
 		h = hold_take(e->holds, hub_of(c, no), device_of(c, no), c->no, no);
 	engine_take_slot(c, no, h);
+	engine_relapse_end(e, hub_of(c, no), device_of(c, no));
 	move(&ch, TARGET_INVOKING, REASON_NONE);
 	ch.row->attempts++;
 	ch.row->calls++;
@@ -1510,6 +1528,10 @@ static void tell(struct engine *e, const struct step *s)
 		counts_move(&c->told, s->from, s->from_reason, s->from_wait, &s->row);
 		waves_move(c, c->told_waves, s->from, &s->row);
 		mark_dirty(e, c);
+	} else if (s->kind == STEP_RELAPSE) {
+		c->told_waves[wave_at(c, s->row.no)].relapsed += s->relapse.relapse != RELAPSE_NONE;
+		if (s->is_stored)
+			mark_dirty(e, c);
 	} else if (s->kind == STEP_WAVE) {
 		struct wave_row *wave = &c->told_waves[s->wave];
 
@@ -1573,6 +1595,9 @@ static int64_t earliest(struct engine *e, int64_t wake_ms)
 	while (e->forgets.n > 0 && is_forgotten(e, &e->forgets.heap[0]))
 		alarms_pop(&e->forgets, TIME_NEVER, &who);
 	at_ms = alarms_next_at(&e->forgets);
+	if (at_ms < wake_ms)
+		wake_ms = at_ms;
+	at_ms = engine_relapse_next_at(e);
 	if (at_ms < wake_ms)
 		wake_ms = at_ms;
 	at_ms = holds_next_at(e->holds);
@@ -1683,6 +1708,7 @@ void engine_recover(struct engine *e, int64_t now_ms)
 
 	e->now_ms = e->passed_ms = now_ms;
 	take_kept(e, now_ms);
+	engine_relapse_recover(e);
 	TAILQ_FOREACH (c, &e->all, link) {
 		count_waves(c);
 		engine_check_aborts(e, c, &c->counts,

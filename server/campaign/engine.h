@@ -35,6 +35,8 @@ void engine_target_add(struct engine *e, const struct target_row *row, const cha
 /* A device held by a target of a campaign that is not live any more, until row->hold_until_ms; from
  * engine_recover() on. */
 void engine_hold_add(struct engine *e, const struct target_row *row, uint8_t hub, const char *device_id);
+/* The watch over a proven target of a live campaign, as on record; after the targets. */
+void engine_relapse_add(struct engine *e, const struct relapse_row *row);
 /* After all was added at start: what was INVOKING becomes DOUBTFUL, what awaits proof is watched again. */
 void engine_recover(struct engine *e, int64_t now_ms);
 
@@ -100,7 +102,9 @@ struct fact {
 	enum reading_says says;
 	enum strength strength;
 	bool is_done_path;
-	struct baseline baseline; /* READING of a point read: what would be the baseline */
+	struct baseline baseline; /* READING: what would be the baseline; by where only of a point read */
+	int64_t boot_at_ms;       /* READING: hub's $lastUpdated of the boot id, TIME_NONE: not known */
+	bool is_up, is_down;      /* READING of a point read: connectionState; neither: not said */
 };
 
 /* OK: applied. CONFLICT: an order that the state does not permit. NOT_FOUND: no such live campaign or target.
@@ -114,6 +118,7 @@ enum step_kind {
 	STEP_CAMPAIGN, /* a campaign has moved: tell it */
 	STEP_WAVE,     /* a wave has moved: tell it */
 	STEP_SELECT,   /* find this campaign's targets */
+	STEP_RELAPSE, /* the watch over a proven target: to be written (is_stored), to be acted on, or both */
 };
 #define ACT_INVOKE 1u /* call it, once the row is durable */
 #define ACT_READ 2u   /* ask for one point read */
@@ -132,6 +137,8 @@ struct step {
 	uint8_t from_reason, from_wait;
 	struct target_row row;    /* as it is to be written */
 	struct baseline baseline; /* ACT_BASELINE */
+	/* STEP_RELAPSE: acts, is_stored, row.no, and */
+	struct relapse_row relapse;
 	/* STEP_WAVE */
 	uint32_t wave;
 	enum wave_stage wave_from, wave_to;
@@ -198,6 +205,8 @@ void engine_waiting(const struct engine *e, uint32_t campaign, int64_t now_ms, s
  * is none such. */
 struct forecast;
 bool engine_outlook(const struct engine *e, uint32_t campaign, struct forecast *ret);
+/* Whether a proven device has relapsed. */
+bool engine_has_relapsed(const struct engine *e, uint32_t campaign, uint32_t no);
 /* Whether a waiting target waits for room in its group. */
 bool engine_is_parked(const struct engine *e, uint32_t campaign, uint32_t no);
 

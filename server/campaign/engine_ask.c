@@ -49,6 +49,13 @@ bool engine_find(const struct engine *e, uint32_t campaign, const char *device_i
 	return false;
 }
 
+bool engine_has_relapsed(const struct engine *e, uint32_t campaign, uint32_t no)
+{
+	const struct campaign *c = find(e, campaign);
+
+	return c != NULL && no < c->n && (c->targets[no].flags & F_RELAPSED) != 0;
+}
+
 bool engine_is_parked(const struct engine *e, uint32_t campaign, uint32_t no)
 {
 	const struct campaign *c = find(e, campaign);

@@ -22,6 +22,7 @@
 #define F_PREPARED 4u /* a point read before its call is out, or done: counted in lane.preparing */
 #define F_PARKED 8u   /* waits in its group for room: counted in campaign.parked */
 #define F_OFFLINE 16u /* counted in shared_group.offline */
+#define F_RELAPSED 32u
 
 /* What every target costs in memory; the rest is in struct active, for those that something has happened to.
  */
@@ -97,6 +98,7 @@ struct campaign {
 	struct buf ids;
 	struct campaign_group *groups;
 	uint32_t groups_n;
+	uint32_t relapse_watches; /* not over yet */
 	uint32_t lanes_n;
 	struct lane lanes[];
 };
@@ -110,7 +112,9 @@ struct engine {
 	struct groups *groups;
 	struct alarms alarms;  /* who: campaign << 32 | target */
 	struct alarms forgets; /* the same; when its being offline no longer counts */
-	uint64_t ends;         /* targets that have become final: one may finish its wave */
+	struct relapse_watch *relapses;
+	struct alarms relapse_alarms; /* the same */
+	uint64_t ends;                /* targets that have become final: one may finish its wave */
 	struct hub_state hubs[HUBS_MAX];
 	int64_t now_ms;    /* the latest time heard of */
 	int64_t passed_ms; /* up to when callable time has been counted */
@@ -203,6 +207,22 @@ bool engine_next_parked(const struct campaign *c, struct campaign_group *g, uint
 /* Lets as many of those that wait for room in the group be looked at as there is room for. */
 void engine_wake_parked(struct campaign *c, struct campaign_group *g);
 
+/* ---- engine_relapse.c: the watches over proven devices ---- */
+
+/* Lets a target that is about to succeed be watched from then on, if the campaign wants that. */
+void engine_relapse_begin(struct engine *e, struct campaign *c, uint32_t no, int64_t from_ms);
+/* Ends the watch over a device, if there is one: it is called again. */
+void engine_relapse_end(struct engine *e, uint8_t hub, const char *device_id);
+void engine_relapse_end_all(struct engine *e, struct campaign *c);
+/* Forgets the campaign's watches without a word. */
+void engine_relapse_forget(struct engine *e, struct campaign *c);
+void engine_relapse_recover(struct engine *e);
+/* False: this target is not watched. */
+bool engine_relapse_reading(struct engine *e, struct campaign *c, const struct fact *f);
+void engine_relapse_read_failed(struct engine *e, struct campaign *c, uint32_t no);
+void engine_relapse_pass_time(struct engine *e);
+int64_t engine_relapse_next_at(struct engine *e);
+
 /* ---- engine_wave.c: waves, gates, abort rules ---- */
 
 /* An abort rule that is met acts at once (P7), also in a pause that has another reason. */
@@ -211,6 +231,8 @@ void engine_check_aborts(struct engine *e, struct campaign *c, const struct coun
 void engine_end_pause(struct engine *e, struct campaign *c, const char *reason);
 /* Opens the gate that waits for a person; one that failed only where the order says so. */
 enum err engine_approve(struct engine *e, struct campaign *c, const struct fact *f);
+/* Ends the last wave that was open, as its campaign completes. */
+void engine_end_wave(struct engine *e, struct campaign *c);
 /* Judges the wave that is open; opens the next one when its gate holds (P7). */
 void engine_advance(struct engine *e, struct campaign *c, int64_t now_ms, int64_t *wake_ms);
 

@@ -85,6 +85,31 @@ enum err engine_approve(struct engine *e, struct campaign *c, const struct fact 
 	return ERR_OK;
 }
 
+void engine_end_wave(struct engine *e, struct campaign *c)
+{
+	struct wave_row *wave = &c->waves[c->wave];
+	int64_t until_ms;
+
+	if (c->waves_n == 0 || (wave->stage != WAVE_OPEN && wave->stage != WAVE_SOAKING))
+		return;
+	if (wave->is_overridden ||
+	    wave_judge(&c->spec->rollout.waves[c->wave].gate, wave, TIME_NEVER, &until_ms) != WAVE_CANNOT)
+		move_wave(e, c, c->wave, WAVE_PASSED);
+	else
+		move_wave(e, c, c->wave, WAVE_FAILED);
+}
+
+static void say_why(const struct campaign *c, const struct wave_row *wave, char reason[128])
+{
+	char relapsed[32] = "";
+
+	if (wave->relapsed > 0)
+		snprintf(relapsed, sizeof relapsed, ", %u of them relapsed", wave->relapsed);
+	snprintf(reason, 128, "gate of wave %u failed: %u devices failed, %u are proven%s, %u %% asked for",
+	         c->wave, wave->state[TARGET_FAILED], wave->state[TARGET_SUCCEEDED], relapsed,
+	         c->spec->rollout.waves[c->wave].gate.min_success_percent);
+}
+
 /* Judges the wave that is open; opens the next one when its gate holds (P7). */
 void engine_advance(struct engine *e, struct campaign *c, int64_t now_ms, int64_t *wake_ms)
 {
@@ -114,10 +139,7 @@ void engine_advance(struct engine *e, struct campaign *c, int64_t now_ms, int64_
 		if (verdict == WAVE_CANNOT) {
 			if (wave->stage == WAVE_FAILED && !wave_is_finished(wave))
 				return; /* resumed without an override: its own devices go on */
-			snprintf(reason, sizeof reason,
-			         "gate of wave %u failed: %u devices failed, %u are proven, %u %% asked for",
-			         c->wave, wave->state[TARGET_FAILED], wave->state[TARGET_SUCCEEDED],
-			         c->spec->rollout.waves[c->wave].gate.min_success_percent);
+			say_why(c, wave, reason);
 			engine_move(e, c, c->phase, true,
 			            reason); /* first: were the rest lost, it is paused */
 			if (wave->stage != WAVE_FAILED)

@@ -12,6 +12,7 @@ static const char *const strengths[] = {STRENGTHS(X)};
 static const char *const sources[] = {SOURCES(X)};
 static const char *const event_types[] = {EVENT_TYPES(X)};
 static const char *const wave_stages[] = {WAVE_STAGES(X)};
+static const char *const relapses[] = {RELAPSES(X)};
 #undef X
 
 #define TEXT(table, number) \
@@ -35,6 +36,11 @@ const char *reason_text(enum reason r)
 const char *wait_text(enum wait w)
 {
 	return TEXT(waits, w);
+}
+
+const char *relapse_text(enum relapse r)
+{
+	return TEXT(relapses, r);
 }
 
 const char *strength_text(enum strength s)

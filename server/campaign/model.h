@@ -184,6 +184,30 @@ struct target_row {
 	int64_t offline_ms;    /* time already spent offline that counts */
 };
 
+/* How a proven device relapsed. */
+#define RELAPSES(X) \
+	X(NONE, 0, "") \
+	X(RESTARTED, 1, "restarted") \
+	X(DROPPED, 2, "dropped") \
+	X(UNDONE, 3, "undone")
+enum relapse {
+#define X(name, number, text) RELAPSE_##name = number,
+	RELAPSES(X)
+#undef X
+	        RELAPSES_N
+};
+const char *relapse_text(enum relapse r);
+
+/* The watch over one target after its proof. */
+struct relapse_row {
+	uint32_t campaign, no;
+	int64_t from_ms, until_ms; /* it has settled; the end of the watch */
+	struct baseline after;     /* what its twin said when it had settled; SOURCE_NONE: not read yet */
+	uint8_t relapse;           /* enum relapse: the first; then the watch is over */
+	bool is_over;
+	int64_t relapsed_at_ms; /* TIME_NONE: has not */
+};
+
 /* Counts of one campaign; their sum over states is the number of targets, always (P8). */
 struct counts {
 	uint32_t total;
@@ -215,6 +239,7 @@ struct wave_row {
 	bool is_overridden;                 /* … although its gate failed */
 	int64_t opened_at_ms, proven_at_ms; /* the last proof; TIME_NONE: not yet */
 	uint32_t state[TARGET_STATES_N];    /* its targets by state */
+	uint32_t relapsed;                  /* of those that succeeded */
 };
 
 /* What an abort rule had counted when the campaign was resumed after it: it counts afresh from there. */

@@ -832,7 +832,7 @@ static void read_verify(const struct section *whole, const struct profile *profi
 	        {.name = "failure"},
 	        {.name = "timeoutSeconds"},
 	        {.name = "settleSeconds"},
-	        {.name = "relapseWatchSeconds", .is_later = true, .harmless = "0"},
+	        {.name = "relapseWatchSeconds"},
 	        {.name = "acceptRewrite"},
 	};
 	struct section p = {"/verify", NULL, whole->faults};
@@ -849,8 +849,12 @@ static void read_verify(const struct section *whole, const struct profile *profi
 	s->verify.settle_s = s->verify.by == VERIFY_NONE ? 0 : profile->settle_s;
 	member_u32(&p, "timeoutSeconds", 1, SPAN_MAX_S, &s->verify.timeout_s);
 	member_u32(&p, "settleSeconds", 0, SPAN_MAX_S, &s->verify.settle_s);
+	member_u32(&p, "relapseWatchSeconds", 0, SPAN_MAX_S, &s->verify.relapse_watch_s);
 	if (!has_by)
 		return;
+	if (s->verify.by == VERIFY_NONE && s->verify.relapse_watch_s > 0)
+		member_wrong(&p, "relapseWatchSeconds",
+		             "must be 0 where by is \"none\": without a proof there is no relapse");
 	check_fits(&p, s->verify.by);
 	if (s->verify.by == VERIFY_WHERE && !member_is_there(&p, "success"))
 		member_wrong(&p, "success",
@@ -1147,8 +1151,9 @@ static void render_verify(const struct campaign_spec *s, struct buf *out)
 	if (s->verify.failure != NULL)
 		render_text("failure", s->verify.failure, ",", out);
 	buf_printf(out,
-	           "\"timeoutSeconds\":%" PRIu32 ",\"settleSeconds\":%" PRIu32 ",\"relapseWatchSeconds\":0",
-	           s->verify.timeout_s, s->verify.settle_s);
+	           "\"timeoutSeconds\":%" PRIu32 ",\"settleSeconds\":%" PRIu32
+	           ",\"relapseWatchSeconds\":%" PRIu32,
+	           s->verify.timeout_s, s->verify.settle_s, s->verify.relapse_watch_s);
 	buf_printf(out, ",\"acceptRewrite\":%s}", flag(s->verify.accept_rewrite));
 }
 

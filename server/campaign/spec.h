@@ -121,6 +121,7 @@ struct campaign_spec {
 		bool path_is_profiles;   /* path is the profile's own, so its done and failed values count */
 		char *success, *failure; /* VERIFY_WHERE; failure may be NULL */
 		uint32_t timeout_s, settle_s;
+		uint32_t relapse_watch_s; /* 0: nobody looks after a proof */
 		bool accept_rewrite;
 	} verify;
 };

@@ -15,8 +15,8 @@ bool wave_is_finished(const struct wave_row *wave)
 enum wave_verdict wave_judge(const struct gate_spec *gate, const struct wave_row *w, int64_t now_ms,
                              int64_t *ret_until_ms)
 {
-	uint64_t open = unfinished(w), succeeded = w->state[TARGET_SUCCEEDED],
-	         failed = w->state[TARGET_FAILED];
+	uint64_t open = unfinished(w), succeeded = w->state[TARGET_SUCCEEDED] - w->relapsed,
+	         failed = w->state[TARGET_FAILED] + w->relapsed;
 
 	/* Were all that are open to succeed, would it hold? */
 	if ((succeeded + open) * 100 < (uint64_t)gate->min_success_percent * (succeeded + open + failed))

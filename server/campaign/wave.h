@@ -12,8 +12,9 @@ enum wave_verdict {
 	WAVE_CANNOT,  /* its gate does not hold, and cannot any more */
 };
 
-/* Judges a wave that is open or soaking by its own counts. Nobody succeeded or failed: it holds, whatever
- * share is asked for. The soak begins with the last proof; without any there is none. */
+/* Judges a wave that is open or soaking by its own counts; who relapsed counts as failed. Nobody succeeded or
+ * failed: it holds, whatever share is asked for. The soak begins with the last proof; without any there is
+ * none. */
 enum wave_verdict wave_judge(const struct gate_spec *gate, const struct wave_row *wave, int64_t now_ms,
                              int64_t *ret_until_ms);
 /* Whether all of its targets are final. */

@@ -304,6 +304,17 @@ static enum err begin(const json_t *twin, const json_t *version, struct reading 
 	return ERR_OK;
 }
 
+static enum link link_of(const json_t *state)
+{
+	const char *text = json_string_value(state);
+
+	if (text == NULL)
+		return LINK_UNKNOWN;
+	return strcasecmp(text, "Connected") == 0      ? LINK_UP
+	       : strcasecmp(text, "Disconnected") == 0 ? LINK_DOWN
+	                                               : LINK_UNKNOWN;
+}
+
 static void see_in_twin(const json_t *reported, const struct path *p, struct seen *ret)
 {
 	const json_t *value = reported, *metadata = json_object_get(reported, "$metadata");
@@ -334,6 +345,7 @@ enum err reading_from_twin(const struct watch *w, const json_t *twin, struct rea
 	see_in_twin(reported, &w->echo, &ret->echo);
 	see_in_twin(reported, &w->boot, &ret->boot);
 	see_in_twin(json_object_get(twin, "tags"), &w->group, &ret->group);
+	ret->link = link_of(json_object_get(twin, "connectionState"));
 	ret->precheck = w->precheck == NULL || where_holds(w->precheck, twin);
 	ret->has_predicates = !watch_is_in_rows(w);
 	ret->success = w->success != NULL && where_holds(w->success, twin);

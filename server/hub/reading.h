@@ -51,6 +51,9 @@ struct seen {
 	char *text;    /* a string's own text, else the same as json; NULL where not there */
 };
 
+/* What the hub says of a device's connection. */
+enum link { LINK_UNKNOWN, LINK_UP, LINK_DOWN };
+
 struct reading {
 	const char *device_id;
 	bool is_point_read; /* a twin read, which is current; else a query's row, which may be old */
@@ -60,6 +63,7 @@ struct reading {
 	int64_t hub_at_ms; /* Date of the answer, TIME_NONE: not said */
 	struct seen value, status, echo, boot;
 	struct seen group;   /* the tag */
+	enum link link;      /* only in a point read; may be 5 min late either way (contract 3.2) */
 	bool precheck;       /* holds; true where there is none. Only in a point read */
 	bool has_predicates; /* the next two count: only in a point read; where none is watched it is false */
 	bool success, failure;

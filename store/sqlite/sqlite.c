@@ -430,6 +430,8 @@ static enum err apply_op(struct backend *b, const struct op *op)
 		return sq_progress_put(b, op);
 	case OP_PROGRESS_WIDEN:
 		return sq_progress_widen(b, op);
+	case OP_RELAPSE_PUT:
+		return sq_relapse_put(b, op);
 	case OP_PLAN_PUT:
 		return sq_plan_put(b, op);
 	case OP_EVENTS_DROP:
@@ -545,6 +547,8 @@ enum err backend_load(struct backend *b, int64_t now_ms, const struct store_load
 		err = sq_load_targets(b, loader);
 	if (err == ERR_OK)
 		err = sq_load_holds(b, now_ms, loader);
+	if (err == ERR_OK)
+		err = sq_load_relapses(b, loader);
 	if (err == ERR_OK)
 		err = sq_load_pages(b, loader);
 	if (err == ERR_OK)

@@ -63,6 +63,7 @@ enum sq_slot {
 	SQ_RUNS_OLDEST,
 	SQ_RUNS_DROP,
 	SQ_CAMPAIGNS_FORGET,
+	SQ_RELAPSE_PUT,
 	SQ_PROGRESS_PUT,
 	SQ_PROGRESS_WIDEN,
 	SQ_PROGRESS_LIST,
@@ -79,6 +80,7 @@ enum sq_slot {
 	SQ_SWEEP_EVIDENCE,
 	SQ_SWEEP_GROUPS,
 	SQ_SWEEP_PAGES,
+	SQ_SWEEP_RELAPSES,
 	SQ_SWEEP_PROGRESS,
 	SQ_SWEEP_PLAN,
 	SQ_SWEEP_HUBS,
@@ -89,6 +91,7 @@ enum sq_slot {
 	SQ_LOAD_HOLDING,
 	SQ_LOAD_TARGETS,
 	SQ_LOAD_PAGES,
+	SQ_LOAD_RELAPSES,
 	SQ_LOAD_PROGRESS,
 	SQ_LOAD_PLANS,
 	SQ_SLOTS_N
@@ -194,6 +197,10 @@ MUST_CHECK enum err sq_load_pages(struct backend *b, const struct store_loader *
 /* ---- groups.c ---- */
 MUST_CHECK enum err sq_group_add(struct backend *b, const struct op *op);
 MUST_CHECK enum err sq_load_groups(struct backend *b, const struct store_loader *loader);
+
+/* ---- relapses.c ---- */
+MUST_CHECK enum err sq_relapse_put(struct backend *b, const struct op *op);
+MUST_CHECK enum err sq_load_relapses(struct backend *b, const struct store_loader *loader);
 
 /* ---- progress.c ---- */
 MUST_CHECK enum err sq_progress_put(struct backend *b, const struct op *op);

@@ -27,6 +27,7 @@ static const struct sliced parts[] = {
         {SQ_SWEEP_EVIDENCE, DELETE_SLICE("evidence"), 36, 5000},
         {SQ_SWEEP_GROUPS, DELETE_SLICE("target_groups"), 32, 5000},
         {SQ_SWEEP_PAGES, DELETE_SLICE("pages"), 32, 20},
+        {SQ_SWEEP_RELAPSES, DELETE_SLICE("relapses"), 32, 5000},
         {SQ_SWEEP_PROGRESS, DELETE_SLICE("progress"), 32, 5000},
 };
 static const struct sliced list_pages = {SQ_SWEEP_LIST_PAGES, DELETE_SLICE("list_pages"), 32, 50};

@@ -250,6 +250,38 @@ START_TEST(test_given_ids_are_found_on_whichever_hub_has_them)
 }
 END_TEST
 
+/* ---- after the proof ---- */
+
+START_TEST(test_who_restarts_or_drops_after_its_proof_has_relapsed)
+{
+	struct sim_options o;
+	struct campaign_row row;
+	struct sim *s;
+	uint32_t c;
+	char id[16];
+
+	sim_options_init(&o);
+	o.world.devices_n = 6;
+	o.world.agents_share = 1;
+	s = sim_new(&o);
+	device_id(2, id);
+	ck_assert_int_eq(world_set_temper(sim_world(s, 0), id, WORLD_LOOPING), ERR_OK);
+	c = sim_create(s, REBOOT ",\"verify\":{\"settleSeconds\":1,\"relapseWatchSeconds\":600},\"rollout\":{"
+	                         "\"waves\":[{\"upToPercent\":100}]}}");
+	ck_assert(!sim_run(s, 120000));
+	device_id(4, id);
+	ck_assert_int_eq(world_connect(sim_world(s, 0), sim_now(s), id, false), ERR_OK);
+	sim_crash(s);
+	ck_assert(sim_run(s, HOUR_MS));
+	sim_campaign(s, c, &row);
+	ck_assert_int_eq(row.state, CAMPAIGN_COMPLETED);
+	ck_assert_uint_eq(row.counts.state[TARGET_SUCCEEDED], 6); /* final is final */
+	ck_assert_uint_eq(row.waves[0].relapsed, 2);
+	ck_assert_int_gt(row.finished_at_ms, row.started_at_ms + 600000);
+	sim_free(s);
+}
+END_TEST
+
 /* ---- each temperament ends with its own verdict ---- */
 
 static const struct {
@@ -365,7 +397,7 @@ static enum proof draw_spec(struct rng *rng, uint32_t hubs_n, struct buf *out)
 {
 	static const char *const verifies[] = {
 	        "{\"by\":\"none\"}",
-	        "{\"settleSeconds\":20}",
+	        "{\"settleSeconds\":20,\"relapseWatchSeconds\":300}",
 	        "{\"settleSeconds\":0}",
 	        "{\"by\":\"where\",\"success\":\"properties.reported.iothubDM.reboot.lastReboot > '2025-12'\"}",
 	};
@@ -511,7 +543,9 @@ int main(void)
 		      test_without_an_earlier_value_what_is_in_doubt_ends_unknown,
 		      test_one_hub_that_is_down_delays_its_own_share_only,
 		      test_given_ids_are_found_on_whichever_hub_has_them,
-		      test_each_temperament_ends_with_its_verdict);
+		      test_who_restarts_or_drops_after_its_proof_has_relapsed,
+		      test_each_temperament_ends_with_its_verdict,
+		      test_who_restarts_or_drops_after_its_proof_has_relapsed);
 	log_setup(getenv("ROLLCALL_SEED") != NULL ? LOG_DEBUG : LOG_OFF, false, 2);
 	tcase_set_timeout(many, 3600);
 	tcase_add_test(many, test_the_promises_hold_for_many_seeds);

@@ -53,6 +53,7 @@ static void assert_same_campaign(const struct campaign_row *a, const struct camp
 		ck_assert_int_eq(a->waves[i].opened_at_ms, b->waves[i].opened_at_ms);
 		ck_assert_int_eq(a->waves[i].proven_at_ms, b->waves[i].proven_at_ms);
 		ck_assert_mem_eq(a->waves[i].state, b->waves[i].state, sizeof a->waves[i].state);
+		ck_assert_uint_eq(a->waves[i].relapsed, b->waves[i].relapsed);
 	}
 	ck_assert_mem_eq(a->aborts, b->aborts, sizeof a->aborts);
 }
@@ -137,7 +138,7 @@ START_TEST(test_new_store_is_empty_and_says_so)
 	ck_assert_uint_eq(rig.head.revision, 0);
 	ck_assert_uint_eq(rig.head.last_event_id, 0);
 	ck_assert_uint_eq(rig.head.last_campaign, 0);
-	ck_assert_int_eq(rig.head.schema_version, 3);
+	ck_assert_int_eq(rig.head.schema_version, 4);
 	rig_campaigns(&rig, &f, &seen);
 	ck_assert_int_eq(seen.err, ERR_OK);
 	ck_assert_uint_eq(seen.n, 0);
@@ -224,6 +225,7 @@ START_TEST(test_waves_and_aborts_come_back_from_none_to_the_most)
 		                                 .is_overridden = i % 3 == 0,
 		                                 .opened_at_ms = NOW_MS + i,
 		                                 .proven_at_ms = i % 5 == 0 ? TIME_NONE : NOW_MS - i};
+		row.waves[i].relapsed = UINT32_MAX - 2 * i;
 		row.waves[i].state[i % TARGET_STATES_N] = UINT32_MAX - i;
 	}
 	for (uint32_t i = 0; i < ABORTS_MAX; i++)
@@ -1359,6 +1361,55 @@ START_TEST(test_start_loads_slots_and_plans_of_live_campaigns)
 }
 END_TEST
 
+static void tell_relapse(void *arg, const struct relapse_row *row)
+{
+	(void)arg;
+	buf_printf(&told, "relapse:%u/%u:%d..%d:%u:%s:%d%s ", row->campaign, row->no,
+	           (int)(row->from_ms - NOW_MS), (int)(row->until_ms - NOW_MS), (unsigned)row->after.version,
+	           relapse_text((enum relapse)row->relapse),
+	           row->relapsed_at_ms == TIME_NONE ? -1 : (int)(row->relapsed_at_ms - NOW_MS),
+	           row->is_over ? ":over" : "");
+}
+
+START_TEST(test_start_loads_watches_over_proven_targets_of_live_campaigns)
+{
+	const struct store_loader loader = {.on_campaign = tell_campaign,
+	                                    .on_group = tell_group,
+	                                    .on_target = tell_target,
+	                                    .on_hold = tell_hold,
+	                                    .on_page = tell_page,
+	                                    .on_relapse = tell_relapse};
+	struct relapse_row row = {.campaign = 1,
+	                          .no = 1,
+	                          .from_ms = NOW_MS + 2,
+	                          .until_ms = NOW_MS + 5,
+	                          .relapsed_at_ms = TIME_NONE};
+	struct campaign_row done = rig_campaign_row(2);
+	struct batch *b = rig_campaign_batch(2, 2);
+
+	batch_relapse_put(b, &(struct relapse_row){.campaign = 2});
+	done.state = CAMPAIGN_COMPLETED;
+	batch_campaign_put(b, &done);
+	rig_commit(&rig, b);
+	b = rig_campaign_batch(1, 2);
+	batch_relapse_put(b, &row);
+	row.no = 0;
+	batch_relapse_put(b, &row);
+	rig_commit(&rig, b);
+	b = batch_new();
+	row.after = full_baseline;
+	row.relapse = RELAPSE_DROPPED;
+	row.relapsed_at_ms = NOW_MS + 3;
+	row.is_over = true;
+	batch_relapse_put(b, &row);
+	rig_commit(&rig, b);
+	buf_done(&told);
+	ck_assert_int_eq(store_load(rig.store, NOW_MS, &loader), ERR_OK);
+	ck_assert_str_eq(told.data, "campaign:c1:{} target:1/0:d-0:0 target:1/1:d-1:0 "
+	                            "relapse:1/0:2..5:12:dropped:3:over relapse:1/1:2..5:0::-1 ");
+}
+END_TEST
+
 START_TEST(test_start_loads_holds_of_what_is_final_until_they_end)
 {
 	struct campaign_row done = rig_campaign_row(2);
@@ -1699,6 +1750,7 @@ int main(void)
 	tcase_add_test(tc, test_start_loads_live_campaigns_with_their_targets_in_order);
 	tcase_add_test(tc, test_start_loads_groups_of_live_campaigns_before_targets);
 	tcase_add_test(tc, test_start_loads_slots_and_plans_of_live_campaigns);
+	tcase_add_test(tc, test_start_loads_watches_over_proven_targets_of_live_campaigns);
 	tcase_add_test(tc, test_start_loads_holds_of_what_is_final_until_they_end);
 	tcase_add_test(tc, test_start_loads_pages_of_campaigns_that_still_select);
 	tcase_add_test(tc, test_dropped_campaign_is_gone_for_every_read_at_once_but_its_events_stay);

@@ -238,7 +238,7 @@ START_TEST(test_packed_waves_have_the_bytes_they_always_had_and_damaged_ones_are
 	                                       0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 5, 0, 0, 0, 6, 0, 0, 0};
 	struct campaign_row row = {.waves_n = 1,
 	                           .aborts_n = 1,
-	                           .waves[0] = {WAVE_SOAKING, true, true, 1, 2, {7, 0, 0, 0, 0, 0, 0, 9}},
+	                           .waves[0] = {WAVE_SOAKING, true, true, 1, 2, {7, 0, 0, 0, 0, 0, 0, 9}, 0},
 	                           .aborts[0] = {5, 6}},
 	                    back = {.no = 0};
 	unsigned char packed[PACKED_WAVES_MAX];
@@ -252,6 +252,13 @@ START_TEST(test_packed_waves_have_the_bytes_they_always_had_and_damaged_ones_are
 	ck_assert_mem_eq(packed, golden, n);
 	ck_assert(!unpack_waves(packed, n - 1, &back));
 	ck_assert(!unpack_waves(packed, 0, &back));
+	back.waves[0].relapsed = 7;
+	ck_assert_uint_eq(pack_waves(&back, packed), n + 4);
+	ck_assert_mem_eq(packed, golden, n);
+	ck_assert(unpack_waves(packed, n + 4, &row));
+	ck_assert_uint_eq(row.waves[0].relapsed, 7);
+	ck_assert(unpack_waves(packed, n, &row));
+	ck_assert_uint_eq(row.waves[0].relapsed, 0);
 	packed[3] = WAVE_FAILED + 1;
 	ck_assert(!unpack_waves(packed, n, &back));
 	packed[1]++;

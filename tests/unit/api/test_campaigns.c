@@ -365,7 +365,7 @@ START_TEST(test_a_campaign_is_its_spec_and_how_it_goes)
 	snprintf(row->retry_of, sizeof row->retry_of, "c0");
 	row->waves_n = 2;
 	row->waves[0] = (struct wave_row){
-	        WAVE_SOAKING, false, true, 2000, 9000, {[TARGET_SUCCEEDED] = 5, [TARGET_SKIPPED] = 1}};
+	        WAVE_SOAKING, false, true, 2000, 9000, {[TARGET_SUCCEEDED] = 5, [TARGET_SKIPPED] = 1}, 2};
 	row->waves[1] = (struct wave_row){
 	        .opened_at_ms = TIME_NONE, .proven_at_ms = TIME_NONE, .state = {[TARGET_WAITING] = 12}};
 	c = &row->counts;
@@ -392,15 +392,15 @@ START_TEST(test_a_campaign_is_its_spec_and_how_it_goes)
 	        "\"etag\":\"\\\"3\\\"\"," WAVY ",\"counts\":" COUNTS
 	        ",\"failedBy\":{\"noProof\":3,\"gone\":1},\"skippedBy\":{\"excluded\":2},"
 	        "\"waitingBy\":{\"offline\":2,\"capacity\":4},"
-	        "\"waves\":[{\"index\":0,\"name\":\"canary\",\"state\":\"soaking\",\"size\":6,"
+	        "\"relapsed\":2,\"waves\":[{\"index\":0,\"name\":\"canary\",\"state\":\"soaking\",\"size\":6,"
 	        "\"counts\":{\"total\":6,\"waiting\":0,\"invoking\":0,\"doubtful\":0,\"awaitingProof\":0,"
 	        "\"succeeded\":5,\"failed\":0,\"skipped\":1,\"cancelled\":0},"
-	        "\"openedAt\":\"1970-01-01T00:00:02.000Z\",\"gate\":{\"minSuccessPercent\":95,\"soakSeconds\":600,"
+	        "\"relapsed\":2,\"openedAt\":\"1970-01-01T00:00:02.000Z\",\"gate\":{\"minSuccessPercent\":95,\"soakSeconds\":600,"
 	        "\"approval\":\"each\",\"isApproved\":false,\"isOverridden\":true,"
 	        "\"soaksUntil\":\"1970-01-01T00:10:09.000Z\"}},"
 	        "{\"index\":1,\"name\":null,\"state\":\"pending\",\"size\":12,"
 	        "\"counts\":{\"total\":12,\"waiting\":12,\"invoking\":0,\"doubtful\":0,\"awaitingProof\":0,"
-	        "\"succeeded\":0,\"failed\":0,\"skipped\":0,\"cancelled\":0},\"openedAt\":null,"
+	        "\"succeeded\":0,\"failed\":0,\"skipped\":0,\"cancelled\":0},\"relapsed\":0,\"openedAt\":null,"
 	        "\"gate\":{\"minSuccessPercent\":95,\"soakSeconds\":600,\"approval\":\"none\",\"isApproved\":false,"
 	        "\"isOverridden\":false,\"soaksUntil\":null}}],\"progressPercent\":61.1,"
 	        "\"predictedFinishAt\":\"1970-01-01T00:01:00.000Z\",\"revision\":42}");

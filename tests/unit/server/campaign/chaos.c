@@ -14,7 +14,7 @@
 #define OLD_FACTS 16
 #define PENDING_MAX 512
 #define DEVICES 9
-#define CALL_AND_QUIET_MS 1000000
+#define CALL_AND_QUIET_MS 1000000 /* and the longest watch for relapses with its last reading is shorter */
 #define DAY_MS (24 * HOUR_MS)
 
 static struct rig *r;
@@ -61,6 +61,11 @@ static void draw_reading(struct chaos *x, struct fact *f)
 	f->is_enabled = !once_in(x, 20);
 	f->is_done_path = once_in(x, 2);
 	f->baseline.has_value = !once_in(x, 4);
+	f->baseline.value_hash = draw(x, 2);
+	f->baseline.value_at_ms = f->baseline.taken_at_ms = r->now_ms;
+	f->boot_at_ms = r->now_ms;
+	f->is_down = once_in(x, 3);
+	f->is_up = !f->is_down && !once_in(x, 3);
 	f->baseline.success_held = once_in(x, 6);
 	f->precheck_holds = !once_in(x, 3);
 }
@@ -182,7 +187,7 @@ static void turn(struct chaos *x)
 	for (size_t i = 0; i < r->steps_n; i++) {
 		const struct step *s = &r->steps[i];
 
-		if (s->kind != STEP_TARGET)
+		if (s->kind != STEP_TARGET && s->kind != STEP_RELAPSE)
 			continue;
 		if ((s->acts & ACT_INVOKE) && x->pending_n < PENDING_MAX) {
 			x->pending[x->pending_n].fact = rig_fact(r, FACT_CALL, s->campaign, s->row.no);

@@ -250,6 +250,15 @@ static void check_aborts(const struct rig *r, const struct rig_campaign *c)
 	}
 }
 
+static uint32_t relapsed(const struct rig_campaign *c, uint32_t from_no, uint32_t to_no)
+{
+	uint32_t n = 0;
+
+	for (; from_no < to_no; from_no++)
+		n += c->targets[from_no].relapse.relapse != RELAPSE_NONE;
+	return n;
+}
+
 /* P7: everything in wave w is final, its gate holds and has soaked, and whoever must has approved. */
 static void check_gate(const struct rig *r, const struct rig_campaign *c, uint32_t w)
 {
@@ -271,6 +280,12 @@ static void check_gate(const struct rig *r, const struct rig_campaign *c, uint32
 	}
 	if (c->is_overridden[w])
 		return;
+	{
+		uint32_t n = relapsed(c, w > 0 ? wave_end(spec, w - 1, c->n) : 0, wave_end(spec, w, c->n));
+
+		succeeded -= n;
+		failed += n;
+	}
 	ck_assert_msg(succeeded * 100 >= gate->min_success_percent * (succeeded + failed),
 	              "P7: the gate of wave %u does not hold, seed %llu", w, (unsigned long long)r->seed);
 	ck_assert_msg(proven_at_ms == TIME_NONE || r->now_ms >= proven_at_ms + (int64_t)gate->soak_s * 1000,
@@ -339,6 +354,8 @@ static void check_waves(const struct rig *r, const struct rig_campaign *c, const
 			if (row->state == TARGET_SUCCEEDED && row->changed_at_ms > proven_at_ms)
 				proven_at_ms = row->changed_at_ms;
 		}
+		ck_assert_uint_eq(told->waves[w].relapsed,
+		                  relapsed(c, w > 0 ? wave_end(spec, w - 1, c->n) : 0, end));
 		ck_assert_int_eq(told->waves[w].stage, c->stages[w]);
 		ck_assert_int_eq(told->waves[w].proven_at_ms, proven_at_ms);
 		ck_assert((told->waves[w].opened_at_ms != TIME_NONE) == (c->stages[w] != WAVE_PENDING));
@@ -416,6 +433,9 @@ static void log_step(struct rig *r, const struct step *s)
 		           row->attempt_seq, row->redoubts, row->is_unresolved,
 		           (long long)(row->next_at_ms == TIME_NONE ? -1 : row->next_at_ms - T0),
 		           (long long)(row->hold_until_ms == TIME_NONE ? -1 : row->hold_until_ms - T0));
+	else if (s->kind == STEP_RELAPSE)
+		buf_printf(r->log, " no%u %s acts%x relapse%u%s", s->row.no, s->is_stored ? "row" : "act",
+		           s->acts, s->relapse.relapse, s->relapse.is_over ? " over" : "");
 	else if (s->kind == STEP_WAVE)
 		buf_printf(r->log, " wave %u %s>%s", s->wave, wave_stage_text(s->wave_from),
 		           wave_stage_text(s->wave_to));
@@ -493,6 +513,28 @@ static void apply_target(struct rig *r, const struct step *s)
 	ck_assert_uint_gt(r->hubs[was.hub].call_credit--, 0);
 }
 
+/* The watch over a proven device: one at a time over all campaigns, with an end, and what is over stays so.
+ */
+static void apply_relapse(struct rig *r, const struct step *s)
+{
+	struct rig_target *t = &r->campaigns[s->campaign].targets[s->row.no];
+
+	ck_assert_msg(!t->relapse.is_over, "a watch is over twice, seed %llu", (unsigned long long)r->seed);
+	ck_assert_uint_eq(s->relapse.campaign, s->campaign);
+	ck_assert_uint_eq(s->relapse.no, s->row.no);
+	ck_assert(s->relapse.until_ms > s->relapse.from_ms);
+	if (s->acts & ACT_UNWATCH)
+		ck_assert(t->is_followed);
+	if (s->acts & (ACT_WATCH | ACT_UNWATCH))
+		t->is_followed = (s->acts & ACT_WATCH) != 0;
+	ck_assert(!(s->acts & ACT_INVOKE));
+	if (!s->is_stored)
+		return;
+	ck_assert(s->relapse.relapse == RELAPSE_NONE || s->relapse.is_over);
+	ck_assert(!s->relapse.is_over || !t->is_followed);
+	t->relapse = s->relapse;
+}
+
 static void apply_campaign(struct rig *r, const struct step *s)
 {
 	struct rig_campaign *c = &r->campaigns[s->campaign];
@@ -501,6 +543,9 @@ static void apply_campaign(struct rig *r, const struct step *s)
 	ck_assert_int_eq(s->campaign_from, c->row.state);
 	ck_assert(s->campaign_to == c->row.state ||
 	          sm_permits(&campaign_machine, c->row.state, s->campaign_to));
+	for (uint32_t i = 0; campaign_state_is_final(s->campaign_to) && i < c->n; i++)
+		ck_assert_msg(c->targets[i].relapse.campaign == 0 || c->targets[i].relapse.is_over,
+		              "it ends with its watches, seed %llu", (unsigned long long)r->seed);
 	c->row.state = s->campaign_to;
 	c->row.phase = s->phase;
 	c->is_stopped = s->campaign_to == CAMPAIGN_PAUSED || s->campaign_to == CAMPAIGN_CANCELLING;
@@ -540,6 +585,8 @@ static size_t hand_out(struct rig *r)
 			apply_campaign(r, &steps[i]);
 		else if (steps[i].kind == STEP_WAVE)
 			apply_wave(r, &steps[i]);
+		else if (steps[i].kind == STEP_RELAPSE)
+			apply_relapse(r, &steps[i]);
 		else
 			r->selects++;
 	}
@@ -611,13 +658,17 @@ void rig_crash(struct rig *r)
 		for (uint32_t i = 0; i < c->n; i++) {
 			struct rig_target *t = &c->targets[i];
 
-			t->is_watched = false;
+			t->is_watched = t->is_followed = false;
 			if (is_live)
 				engine_target_add(r->e, &t->row, t->device_id, &t->baseline);
 			else if (t->row.hold_until_ms > r->now_ms)
 				engine_hold_add(r->e, &t->row, t->row.hub, t->device_id);
 		}
 	}
+	for (uint32_t no = 1; no <= r->campaigns_n; no++)
+		for (uint32_t i = 0; i < r->campaigns[no].n; i++)
+			if (r->campaigns[no].targets[i].relapse.campaign != 0)
+				engine_relapse_add(r->e, &r->campaigns[no].targets[i].relapse);
 	engine_recover(r->e, r->now_ms);
 }
 
@@ -744,7 +795,8 @@ unsigned rig_acts(const struct rig *r, uint32_t c, uint32_t no)
 	unsigned acts = 0;
 
 	for (size_t i = 0; i < r->steps_n; i++)
-		if (r->steps[i].kind == STEP_TARGET && r->steps[i].campaign == c && r->steps[i].row.no == no)
+		if ((r->steps[i].kind == STEP_TARGET || r->steps[i].kind == STEP_RELAPSE) &&
+		    r->steps[i].campaign == c && r->steps[i].row.no == no)
 			acts |= r->steps[i].acts;
 	return acts;
 }

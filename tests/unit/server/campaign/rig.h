@@ -23,8 +23,10 @@ struct rig_target {
 	struct baseline baseline;
 	char device_id[16];
 	bool is_watched;
-	bool is_compared;      /* a point read asked for after the last call was fed */
-	int64_t checked_at_ms; /* when the last point read was asked for whose pre-check held */
+	struct relapse_row relapse; /* campaign 0: it was not watched after its proof */
+	bool is_followed;           /* for relapses */
+	bool is_compared;           /* a point read asked for after the last call was fed */
+	int64_t checked_at_ms;      /* when the last point read was asked for whose pre-check held */
 };
 
 struct rig_group {

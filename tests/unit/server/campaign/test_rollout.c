@@ -225,7 +225,7 @@ START_TEST(test_a_wave_of_targets_that_are_all_left_out_is_passed)
 	order(FACT_RESUME);
 	rig_turn(r);
 	expect("skkkkkk");
-	expect_waves("spp");
+	expect_waves("Ppp");
 	expect_campaign(CAMPAIGN_COMPLETED, "");
 }
 END_TEST
@@ -1887,6 +1887,223 @@ START_TEST(test_what_is_read_at_a_hub_that_shuts_gives_its_room_to_the_others)
 }
 END_TEST
 
+/* ---- relapses ---- */
+
+/* Four devices, the first two a wave of their own; a gate that soaks for ten minutes. */
+#define WATCHED(members) \
+	ROLLOUT("\"waves\":[{\"upToCount\":2},{\"upToPercent\":100}]," GATE( \
+	        "\"minSuccessPercent\":60,\"soakSeconds\":600")) \
+	",\"verify\":{\"settleSeconds\":20," members "\"relapseWatchSeconds\":300}"
+
+/* What a point read finds ms after T0. */
+static enum err look_after(uint32_t no, int64_t asked_ms, uint64_t value, bool is_down)
+{
+	struct fact f = rig_fact(r, FACT_READING, c, no);
+
+	f.is_point_read = true;
+	f.asked_at_ms = T0 + asked_ms;
+	f.says = SAYS_PROVEN;
+	f.baseline = (struct baseline){.source = SOURCE_READ,
+	                               .has_value = true,
+	                               .value_hash = value,
+	                               .value_at_ms = T0 + (int64_t)value,
+	                               .taken_at_ms = T0 + asked_ms};
+	f.is_down = is_down;
+	f.is_up = !is_down;
+	return rig_feed(r, &f);
+}
+
+static const struct relapse_row *relapse(uint32_t no)
+{
+	return &r->campaigns[c].targets[no].relapse;
+}
+
+START_TEST(test_a_device_that_moves_again_after_settling_relapses_and_fails_its_gate)
+{
+	begin(WATCHED(""), 4);
+	prove(0);
+	prove(1);
+	rig_turn(r);
+	ck_assert_int_eq(relapse(0)->from_ms, T0 + 20000);
+	ck_assert_int_eq(relapse(0)->until_ms, T0 + 320000);
+	rig_at(r, 19999);
+	ck_assert_uint_eq(rig_acts(r, c, 0), 0);
+	ck_assert_int_eq(look_after(0, 19999, 9, false), ERR_OK); /* it still settles: whatever it says */
+	rig_at(r, 20000);
+	ck_assert_uint_eq(r->steps_n, 2); /* their twins are read */
+	look_after(0, 20000, 15000, false);
+	look_after(1, 20000, 16000, false);
+	rig_turn(r);
+	ck_assert(r->campaigns[c].targets[0].is_followed);
+	rig_at(r, 100000);
+	look_after(0, 100000, 15000, false); /* the same */
+	look_after(1, 100000, 99000, false);
+	rig_turn(r);
+	expect("ssww");
+	ck_assert_uint_eq(relapse(0)->relapse, RELAPSE_NONE);
+	ck_assert_uint_eq(relapse(1)->relapse, RELAPSE_RESTARTED);
+	ck_assert_int_eq(relapse(1)->relapsed_at_ms, T0 + 100000);
+	ck_assert(engine_has_relapsed(r->e, c, 1));
+	expect_campaign(
+	        CAMPAIGN_PAUSED,
+	        "gate of wave 0 failed: 0 devices failed, 2 are proven, 1 of them relapsed, 60 % asked for");
+	expect_waves("Fp");
+	ck_assert_int_eq(look_after(1, 100000, 100000, false), ERR_CLOSED); /* once is enough */
+}
+END_TEST
+
+START_TEST(test_a_row_that_is_older_than_what_was_there_shows_no_relapse)
+{
+	struct fact f;
+
+	begin(WATCHED(""), 4);
+	prove(0);
+	rig_at(r, 20000);
+	look_after(0, 20000, 15000, false);
+	f = rig_fact(r, FACT_READING, c, 0);
+	f.baseline = (struct baseline){
+	        .source = SOURCE_QUERY, .has_value = true, .value_hash = 14000, .value_at_ms = T0 + 14000};
+	f.boot_at_ms = TIME_NONE;
+	ck_assert_int_eq(rig_feed(r, &f), ERR_OK);
+	rig_turn(r);
+	ck_assert_uint_eq(relapse(0)->relapse, RELAPSE_NONE);
+	f.baseline.value_hash = 21000;
+	f.baseline.value_at_ms = T0 + 21000;
+	ck_assert_int_eq(rig_feed(r, &f), ERR_OK);
+	rig_turn(r);
+	ck_assert_uint_eq(relapse(0)->relapse, RELAPSE_RESTARTED);
+}
+END_TEST
+
+START_TEST(test_a_device_that_stays_away_after_settling_has_dropped)
+{
+	begin(WATCHED(""), 4);
+	prove(0);
+	prove(1);
+	rig_at(r, 20000);
+	look_after(0, 20000, 1, true); /* it may be 5 min late in saying so */
+	look_after(1, 20000, 1, true);
+	rig_at(r, 349999);
+	ck_assert_uint_eq(rig_acts(r, c, 0) & ACT_READ, 0);
+	rig_at(r, 350000);
+	look_after(0, 350000, 1, false);
+	look_after(1, 350000, 1, true);
+	rig_turn(r);
+	ck_assert_uint_eq(relapse(0)->relapse, RELAPSE_NONE);
+	ck_assert(relapse(0)->is_over);
+	ck_assert_uint_eq(relapse(1)->relapse, RELAPSE_DROPPED);
+}
+END_TEST
+
+START_TEST(test_a_campaign_completes_when_its_watches_are_over)
+{
+	begin("\"verify\":{\"settleSeconds\":0,\"relapseWatchSeconds\":60}", 1);
+	prove(0);
+	rig_turn(r);
+	ck_assert_uint_eq(rig_acts(r, c, 0) & ACT_READ, ACT_READ);
+	look_after(0, 0, 1, false);
+	rig_at(r, 59999);
+	expect_campaign(CAMPAIGN_RUNNING, "");
+	expect("s");
+	rig_crash(r);
+	rig_turn(r);
+	ck_assert_uint_eq(rig_acts(r, c, 0), ACT_WATCH);
+	rig_at(r, 60000);
+	ck_assert_uint_eq(rig_acts(r, c, 0), ACT_READ);
+	rig_read_failed(r, c, 0);
+	rig_at(r, 65000);
+	ck_assert_uint_eq(rig_acts(r, c, 0), ACT_READ);
+	look_after(0, 65000, 1, false);
+	rig_turn(r);
+	expect_campaign(CAMPAIGN_COMPLETED, "");
+	expect_waves("P");
+}
+END_TEST
+
+START_TEST(test_a_watch_that_nobody_can_read_for_ends_after_an_hour)
+{
+	begin("\"verify\":{\"settleSeconds\":0,\"relapseWatchSeconds\":60}", 1);
+	prove(0);
+	rig_turn(r);
+	rig_at(r, HOUR_MS - 1);
+	expect_campaign(CAMPAIGN_RUNNING, "");
+	rig_at(r, HOUR_MS);
+	expect_campaign(CAMPAIGN_COMPLETED, "");
+	ck_assert_uint_eq(relapse(0)->relapse, RELAPSE_NONE);
+}
+END_TEST
+
+START_TEST(test_a_call_of_ours_is_no_relapse_and_a_cancel_ends_the_watch)
+{
+	uint32_t first;
+
+	begin("\"verify\":{\"settleSeconds\":0,\"relapseWatchSeconds\":6000}", 2);
+	first = c;
+	prove(0);
+	prove(1);
+	rig_turn(r);
+	look_after(0, 0, 1, false);
+	rig_turn(r);
+	c = rig_campaign(r, "", 1);
+	rig_turn(r);
+	expect("i");
+	c = first;
+	ck_assert(relapse(0)->is_over);
+	ck_assert_int_eq(look_after(0, 0, 7, false), ERR_CLOSED);
+	order(FACT_CANCEL);
+	rig_turn(r);
+	expect_campaign(CAMPAIGN_CANCELLED, "cancelled by eva");
+	ck_assert(relapse(1)->is_over);
+}
+END_TEST
+
+START_TEST(test_relapses_are_counted_over_a_crash)
+{
+	begin(WATCHED(""), 4);
+	prove(0);
+	rig_at(r, 20000);
+	look_after(0, 20000, 1000, false);
+	rig_turn(r);
+	look_after(0, 20000, 19000, false); /* by its own hub's clock before it had settled */
+	rig_at(r, 30000);
+	look_after(0, 30000, 29000, false);
+	rig_turn(r);
+	ck_assert_uint_eq(r->campaigns[c].row.waves[0].relapsed, 1);
+	rig_crash(r);
+	rig_turn(r);
+	ck_assert_uint_eq(r->campaigns[c].row.waves[0].relapsed, 1);
+	ck_assert(engine_has_relapsed(r->e, c, 0));
+	prove(1);
+	rig_turn(r);
+	expect_waves("Fp");
+}
+END_TEST
+
+START_TEST(test_a_predicate_that_holds_no_more_is_undone)
+{
+	struct fact f;
+
+	begin("\"verify\":{\"by\":\"where\",\"success\":\"tags.a = 1\",\"settleSeconds\":0,"
+	      "\"relapseWatchSeconds\":60}",
+	      1);
+	prove(0);
+	rig_turn(r);
+	f = rig_fact(r, FACT_READING, c, 0);
+	f.is_point_read = true;
+	f.baseline.success_held = true;
+	ck_assert_int_eq(rig_feed(r, &f), ERR_OK);
+	rig_turn(r);
+	ck_assert(!r->campaigns[c].targets[0].is_followed); /* each row would cost a read */
+	rig_at(r, 60000);
+	f.at_ms = f.asked_at_ms = r->now_ms;
+	f.baseline.success_held = false;
+	ck_assert_int_eq(rig_feed(r, &f), ERR_OK);
+	rig_turn(r);
+	ck_assert_uint_eq(relapse(0)->relapse, RELAPSE_UNDONE);
+	expect_campaign(CAMPAIGN_COMPLETED, "");
+}
+END_TEST
+
 /* ---- pre-checks ---- */
 
 static enum err look(uint32_t no, bool holds)
@@ -2249,6 +2466,13 @@ static const struct chaos_members lucky[] = {
          "\"afterFirst\"},\"maxUnavailable\":2," GROUP("1") "}," QUICK,
          NULL},
         {"\"rollout\":{" GROUP("1") "}", "\"rollout\":{\"ratePerMinute\":30," GROUP("3") "}"},
+        {"\"rollout\":{" THREE_WAVES
+         ",\"gate\":{\"minSuccessPercent\":70,\"soakSeconds\":300}},\"verify\":{\"settleSeconds\":20,"
+         "\"relapseWatchSeconds\":600}",
+         NULL},
+        {"\"verify\":{\"by\":\"where\",\"success\":\"tags.a = 1\",\"settleSeconds\":0,"
+         "\"relapseWatchSeconds\":60}",
+         NULL},
         {"\"rollout\":{" GROUP("\"50%\"") "}," QUICK "," RETRY, "\"rollout\":{" GROUP("1") "}," QUICK},
         {"\"rollout\":{" GROUP("2") "},\"precheck\":{\"where\":\"properties.reported.v = 1\"}", NULL},
         {"\"rollout\":{" GROUP(
@@ -2359,6 +2583,13 @@ int main(void)
 	CASE("several hubs", test_one_name_on_two_hubs_is_two_groups,
 	     test_a_hub_that_is_shut_delays_its_own_share_only,
 	     test_what_is_read_at_a_hub_that_shuts_gives_its_room_to_the_others);
+	CASE("relapses", test_a_device_that_moves_again_after_settling_relapses_and_fails_its_gate,
+	     test_a_row_that_is_older_than_what_was_there_shows_no_relapse,
+	     test_a_device_that_stays_away_after_settling_has_dropped,
+	     test_a_campaign_completes_when_its_watches_are_over,
+	     test_a_watch_that_nobody_can_read_for_ends_after_an_hour,
+	     test_a_call_of_ours_is_no_relapse_and_a_cancel_ends_the_watch,
+	     test_relapses_are_counted_over_a_crash, test_a_predicate_that_holds_no_more_is_undone);
 	CASE("pre-checks", test_a_device_is_called_once_its_pre_check_holds,
 	     test_a_pre_check_can_leave_a_device_out, test_a_pre_check_is_good_for_a_minute,
 	     test_a_device_that_nothing_verifies_has_a_pre_check_too,

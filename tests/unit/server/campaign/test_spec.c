@@ -444,8 +444,9 @@ START_TEST(test_what_comes_later_is_refused_and_never_ignored)
 	          {"/schedule/mustFinishInWindow", "not yet"},
 	          {"/schedule/blackouts", "not yet"}}},
 	        {REST("'verify':{'by':'reconnect','relapseWatchSeconds':60}"),
-	         {{"/verify/relapseWatchSeconds", "not yet"},
-	          {"/verify/by", "\"reconnect\" is not yet supported"}}},
+	         {{"/verify/by", "\"reconnect\" is not yet supported"}}},
+	        {REST("'verify':{'by':'none','relapseWatchSeconds':1}"),
+	         {{"/verify/relapseWatchSeconds", "must be 0 where by is \"none\""}}},
 	        {ACTION("'type':'reboot','transport':'hubJob'"), {{"/action/transport", "not yet"}}},
 	};
 
@@ -1323,9 +1324,9 @@ START_TEST(test_an_unsound_patch_has_each_fault_once)
 	          {{"/targets", "exactly one of where, deviceIds, list or all, not both where and all"},
 	           {"/rollout/waves/1", "must be an object, not 5"},
 	           {"/rollout/maxUnavailable", "not 0"},
-	           {"/verify/relapseWatchSeconds", "not yet"},
 	           {"/targets/all", "all cannot change"},
-	           {"/rollout/waves/0/upToCount", "upToCount cannot change"}}}},
+	           {"/rollout/waves/0/upToCount", "upToCount cannot change"},
+	           {"/verify/relapseWatchSeconds", "relapseWatchSeconds cannot change"}}}},
 	        {FULL,
 	         {"{'retry':{'backoffSeconds':31622401},'schedule':{'startAt':null}}",
 	          {{"/retry/backoffSeconds", "not 31622401"}}}},

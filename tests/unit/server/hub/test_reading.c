@@ -201,6 +201,33 @@ START_TEST(test_a_row_is_read_by_its_aliases)
 }
 END_TEST
 
+START_TEST(test_a_connection_is_told_by_a_twin_only)
+{
+	static const struct {
+		const char *json;
+		enum link link;
+	} cases[] = {{"{\"deviceId\":\"d\",\"connectionState\":\"Connected\"}", LINK_UP},
+	             {"{\"deviceId\":\"d\",\"connectionState\":\"disconnected\"}", LINK_DOWN},
+	             {"{\"deviceId\":\"d\",\"connectionState\":null}", LINK_UNKNOWN},
+	             {"{\"deviceId\":\"d\"}", LINK_UNKNOWN}};
+	struct watch *w = watch_of("a", NULL, NULL, NULL);
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		json_t *json = json_of(cases[i].json);
+		struct reading r;
+
+		ck_assert_int_eq(reading_from_twin(w, json, &r), ERR_OK);
+		ck_assert_int_eq(r.link, cases[i].link);
+		reading_done(&r);
+		ck_assert_int_eq(reading_from_row(w, json, &r), ERR_OK);
+		ck_assert_int_eq(r.link, LINK_UNKNOWN);
+		reading_done(&r);
+		json_decref(json);
+	}
+	watch_free(w);
+}
+END_TEST
+
 START_TEST(test_what_has_no_device_id_is_refused)
 {
 	static const char *const wrong[] = {
@@ -311,7 +338,8 @@ int main(void)
 	TESTS(s, "reading", test_a_twin_is_read_with_the_time_of_the_nearest_ancestor,
 	      test_null_missing_and_unreachable_values_are_not_there,
 	      test_predicates_are_decided_in_a_point_read_only, test_a_row_is_read_by_its_aliases,
-	      test_what_has_no_device_id_is_refused, test_a_bare_twin_is_a_reading_of_nothing,
+	      test_a_connection_is_told_by_a_twin_only, test_what_has_no_device_id_is_refused,
+	      test_a_bare_twin_is_a_reading_of_nothing,
 	      test_equal_values_have_equal_fingerprints_and_others_do_not,
 	      test_long_values_are_shown_cut_but_fingerprinted_whole);
 	return suite_run(s);
