@@ -1,4 +1,4 @@
-/* api: handlers that make campaigns. See handlers.h
+/* api: handlers that make campaigns, or tell what one would come to. See handlers.h
  *
  *   LOOKING_UP ──key not seen──▶ CREATING ──durable──▶ READING ──▶ 201
  *       └──────── the key made one already ────────────────▲
@@ -83,6 +83,32 @@ static bool read_spec(struct request *r, struct campaign_spec *ret)
 	}
 	httpd_body_drop(r->exchange);
 	return true;
+}
+
+static void on_previewed(void *arg, enum err err, const char *detail, const char *json)
+{
+	struct request *r = arg;
+	struct faults faults = FAULTS_INIT;
+	struct buf body = BUF_INIT;
+
+	if (err == ERR_OK) {
+		buf_puts(&body, json);
+		reply_json(r, 200, &body);
+	} else if (err == ERR_INVALID) { /* nothing else of it goes to the hub */
+		faults_add(&faults, "/targets/where", "%s", detail);
+		reply_faults(r, PROBLEM_UNSOUND, &faults);
+	} else {
+		reply_err(r, err, detail);
+	}
+}
+
+void campaigns_preview(struct request *r)
+{
+	struct campaign_spec spec;
+
+	if (read_spec(r, &spec))
+		conductor_preview(r->context->conductor, &spec, on_previewed, r);
+	spec_done(&spec);
 }
 
 static struct conductor_request asked(const struct create *c)

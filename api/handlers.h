@@ -11,6 +11,7 @@ struct request;
 /* create.c */
 void campaigns_create(struct request *r);
 void campaigns_retry(struct request *r);
+void campaigns_preview(struct request *r);
 
 /* campaigns.c */
 void campaigns_list(struct request *r);

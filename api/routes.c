@@ -31,6 +31,7 @@
  */
 static const struct route routes[] = {
         {"POST", CAMPAIGNS, ROLE_OPERATOR, "", BODY_JSON, JSON, campaigns_create},
+        {"POST", CAMPAIGNS "/preview", ROLE_VIEWER, "", BODY_JSON, JSON, campaigns_preview},
         {"GET", CAMPAIGNS, ROLE_VIEWER, "state name schedule limit cursor ", BODY_IGNORED, JSON,
          campaigns_list},
         {"GET", CAMPAIGN, ROLE_VIEWER, "", BODY_IGNORED, JSON, campaigns_get},

@@ -119,9 +119,11 @@ struct conductor {
 	struct watched *watches;
 	uint64_t last_event_id, committing_event_id;
 	uint32_t last_campaign;
-	uint64_t luck;                  /* state of a splitmix64, for ids and seeds */
-	uint32_t selections;            /* serial numbers given so far */
-	struct making *making;          /* device lists that are being made */
+	uint64_t luck;         /* state of a splitmix64, for ids and seeds */
+	uint32_t selections;   /* serial numbers given so far */
+	struct making *making; /* device lists that are being made */
+	LIST_HEAD(, asked_preview) previews;
+	uint32_t previews_n;
 	struct latency seen[ACTIONS_N]; /* from call to proof, in all campaigns that verify */
 	bool is_draining;
 	uint32_t asked; /* reads of the store that are out: they come back to us */
@@ -201,6 +203,11 @@ void course_write(struct conductor *c, struct live *live, const struct campaign_
 /* conduct_retention.c */
 /* Forgets what is old enough; gives when it wants to run next. */
 int64_t retention_run(struct conductor *c, int64_t now_ms);
+
+/* conduct_preview.c: campaigns that are not there yet */
+/* Asks what is due, ends what is over; gives when it wants to run next. */
+int64_t preview_run(struct conductor *c, int64_t now_ms);
+void previews_free(struct conductor *c);
 
 /* conduct_orders.c */
 void conduct_forget_making(struct conductor *c);

@@ -219,7 +219,7 @@ static bool foretell(const struct conductor *c, const struct live *live, int64_t
 	*p = (struct preview){
 	        .spec = spec, .made_at_ms = now_ms, .start_at_ms = now_ms, .selected_at_ms = now_ms};
 	p->counted_by = COUNTED_BY_SELECTION;
-	p->is_exact = true;
+	p->is_exact = p->is_looked_up = p->has_list = true;
 	p->has_baselines = spec->verify.by == VERIFY_PROPERTY && (is_by_query || live->must_look);
 	p->forecast.now_ms = now_ms;
 	p->is_seen = put_times(c, spec, &live->course, c->ports[live->hubs[0]].options.track_interval_ms,

@@ -397,12 +397,17 @@ void port_done(struct port *p)
 	free(p->sku);
 }
 
+/* Nobody waits for a hub without campaigns. */
+static bool is_wanted(const struct port *p)
+{
+	return p->c->lives != NULL || p->c->previews_n > 0;
+}
+
 void port_before(struct port *p, int64_t now_ms)
 {
 	gate_run(&p->gate, now_ms);
 	tell_gate(p, now_ms);
-	/* Nobody waits for a hub without campaigns. */
-	if (p->c->lives != NULL && gate_wants_probe(&p->gate, now_ms)) {
+	if (is_wanted(p) && gate_wants_probe(&p->gate, now_ms)) {
 		gate_probing(&p->gate);
 		track_probe(p->track);
 	}
@@ -412,7 +417,7 @@ int64_t port_after(struct port *p, int64_t now_ms)
 {
 	int64_t wake_ms = dispatch_run(p->dispatch, now_ms);
 	int64_t track_ms = track_run(p->track, now_ms, gate_is_open(&p->gate));
-	int64_t gate_ms = p->c->lives != NULL ? gate_next_at(&p->gate) : TIME_NEVER;
+	int64_t gate_ms = is_wanted(p) ? gate_next_at(&p->gate) : TIME_NEVER;
 
 	if (track_ms < wake_ms)
 		wake_ms = track_ms;

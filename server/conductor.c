@@ -309,6 +309,7 @@ enum err conductor_new(const struct conductor_options *options, struct conductor
 	c->batch = batch_new();
 	STAILQ_INIT(&c->waiters);
 	STAILQ_INIT(&c->committing);
+	LIST_INIT(&c->previews);
 	c->ports = xcalloc(options->hubs_n, sizeof *c->ports);
 	for (; c->ports_n < options->hubs_n && err == ERR_OK; c->ports_n++)
 		err = port_init(&c->ports[c->ports_n], c, (uint8_t)c->ports_n, &options->hubs[c->ports_n]);
@@ -348,6 +349,7 @@ void conductor_free(struct conductor *c)
 		live_drop(c, live);
 	for (uint32_t i = 0; i < c->ports_n; i++)
 		port_done(&c->ports[i]);
+	previews_free(c);
 	free(c->ports);
 	while ((w = c->watches) != NULL) {
 		c->watches = w->next;
@@ -631,6 +633,9 @@ int64_t conductor_run(struct conductor *c)
 		port_before(&c->ports[i], now_ms);
 	at_ms = retention_run(c, now_ms);
 	wake_ms = turn(c, now_ms);
+	at_ms = preview_run(c, now_ms);
+	if (at_ms < wake_ms)
+		wake_ms = at_ms;
 	if (at_ms < wake_ms)
 		wake_ms = at_ms;
 	for (uint32_t i = 0; i < c->ports_n; i++) {

@@ -77,6 +77,14 @@ void conductor_check(const struct conductor *c, const struct campaign_spec *spec
 void conductor_create(struct conductor *c, struct campaign_spec *spec,
                       const struct conductor_request *request, conductor_done_cb *on_done, void *arg);
 
+/* Tells what a campaign would come to (campaign/preview.h), as JSON text; stores nothing and calls nobody.
+ * Takes what spec holds, which conductor_check() has found sound, and leaves it empty. BUSY: the hub cannot
+ * be asked now. INVALID: it refused the condition. The JSON is borrowed until the callback returns, NULL
+ * where not OK. */
+typedef void conductor_preview_cb(void *arg, enum err err, const char *detail, const char *json);
+void conductor_preview(struct conductor *c, struct campaign_spec *spec, conductor_preview_cb *on_done,
+                       void *arg);
+
 enum order { ORDER_PAUSE, ORDER_RESUME, ORDER_CANCEL, ORDER_APPROVE, ORDER_OVERRIDE };
 /* PAUSE, RESUME and CANCEL are idempotent: what is so already is OK. PAUSE and CANCEL: once OK, no new call
  * leaves (P6). APPROVE opens the gate that waits for approval, OVERRIDE also one that failed. */

@@ -400,7 +400,9 @@ static void warn_of_targets(struct warnings *w, const struct preview *p)
 		warn(w, "noTargets", "no device matches");
 	if (f->total > TARGETS_MAX)
 		warn(w, "tooManyTargets", "a campaign has at most %u targets", TARGETS_MAX);
-	if (!p->is_exact && p->counted_by != COUNTED_BY_QUERY)
+	if (!p->has_list)
+		warn(w, "noList", "there is no device list of that name yet");
+	else if (!p->is_looked_up)
 		warn(w, "notLookedUp",
 		     "whether the hub knows each of the devices is found out when it is their turn");
 	if (untagged > 0)

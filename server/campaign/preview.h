@@ -60,8 +60,10 @@ struct preview {
 	const struct campaign_spec *spec;
 	int64_t made_at_ms, start_at_ms, selected_at_ms;
 	enum counted_by counted_by;
-	bool is_exact; /* not from a query's index, which may be old, and nothing was left out */
-	bool is_seen;  /* the times to act are from what was seen, not assumed */
+	bool is_looked_up; /* whether the hubs know the devices is known */
+	bool has_list;     /* the device list is there, where it takes one */
+	bool is_exact;     /* not from a query's index, which may be old, and nothing was left out */
+	bool is_seen;      /* the times to act are from what was seen, not assumed */
 	bool has_baselines;
 	struct preview_never never[PREVIEW_NEVER_MAX];
 	size_t never_n;

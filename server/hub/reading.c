@@ -27,6 +27,7 @@ struct watch {
 	struct path value, status, echo, boot, group; /* group: below tags */
 	struct where *success, *failure, *precheck;
 	char *candidates;
+	bool counts;
 };
 
 /* --- paths --- */
@@ -156,6 +157,7 @@ enum err watch_new(const struct watch_options *options, struct watch **ret)
 		return ERR_INVALID;
 	}
 	w->candidates = candidates_of(options);
+	w->counts = options->counts;
 	*ret = w;
 	return ERR_OK;
 }
@@ -207,8 +209,21 @@ static void select_times(const struct path *p, const char *alias, struct buf *ou
 	}
 }
 
+void watch_group_by(const struct watch *w, struct buf *out)
+{
+	if (!w->counts || w->group.n == 0)
+		return;
+	buf_puts(out, " GROUP BY tags");
+	put_names(&w->group, w->group.n, out);
+}
+
 void watch_select(const struct watch *w, struct buf *out)
 {
+	if (w->counts) {
+		buf_puts(out, "COUNT() AS n");
+		select_value("tags", &w->group, "g", out);
+		return;
+	}
 	buf_puts(out, "deviceId AS deviceId, status AS status, properties.reported.$version AS rv");
 	select_value("properties.reported", &w->value, "v", out);
 	select_value("properties.reported", &w->status, "s", out);
@@ -366,11 +381,25 @@ static void see_in_row(const json_t *row, const struct path *p, const char *alia
 	}
 }
 
+static enum err read_count(const struct watch *w, const json_t *row, struct reading *ret)
+{
+	const json_t *n = json_object_get(row, "n");
+
+	if (!json_is_integer(n) || json_integer_value(n) < 0 || json_integer_value(n) > UINT32_MAX)
+		return ERR_INVALID;
+	reading_of_absence("", ret);
+	ret->is_point_read = false;
+	ret->n = (uint32_t)json_integer_value(n);
+	if (w->group.n > 0)
+		see(json_object_get(row, "g"), &ret->group);
+	return ERR_OK;
+}
+
 enum err reading_from_row(const struct watch *w, const json_t *row, struct reading *ret)
 {
-	enum err err = begin(row, json_object_get(row, "rv"), ret);
+	enum err err = w->counts ? read_count(w, row, ret) : begin(row, json_object_get(row, "rv"), ret);
 
-	if (err != ERR_OK)
+	if (err != ERR_OK || w->counts)
 		return err;
 	ret->is_point_read = false;
 	see_in_row(row, &w->value, "v", &ret->value);

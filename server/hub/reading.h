@@ -24,6 +24,8 @@ struct watch_options {
 	const char *precheck;
 	/* "tags.site": the tag that groups devices, NULL: none. */
 	const char *group_path;
+	/* Rows do not tell of devices but count them, in all or by group_path (contract 4.2: aggregates). */
+	bool counts;
 };
 
 /* Borrows options. ERR_INVALID: a predicate or path does not parse. */
@@ -34,6 +36,8 @@ void watch_free(struct watch *w);
  * values and the $lastUpdated of each of the value's and the boot id's ancestors, all with aliases
  * (contract 4.2). */
 void watch_select(const struct watch *w, struct buf *out);
+/* Appends what stands behind the query's condition (" GROUP BY tags.site"), if anything. */
+void watch_group_by(const struct watch *w, struct buf *out);
 /* Whether a row of a query can say all that is watched: not so with predicates. */
 bool watch_is_in_rows(const struct watch *w);
 /* The condition under which a row is worth a point read ("(success) OR (failure)"); NULL: rows speak for
@@ -67,6 +71,8 @@ struct reading {
 	bool precheck;       /* holds; true where there is none. Only in a point read */
 	bool has_predicates; /* the next two count: only in a point read; where none is watched it is false */
 	bool success, failure;
+	uint32_t n; /* of a watch that counts: devices, with this value of group if there is one; device_id is
+	               "" */
 };
 
 /* Fills ret from a twin document (contract 3.2) or, by aliases, from a row; json must live as long as ret,

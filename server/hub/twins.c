@@ -116,6 +116,7 @@ static size_t put_query(const struct watch *watch, const char *condition, struct
 		buf_puts(&query, " WHERE ");
 		buf_puts(&query, condition);
 	}
+	watch_group_by(watch, &query);
 	buf_puts(out, "{\"query\":");
 	buf_json_n(out, query.data, query.len);
 	buf_putc(out, '}');

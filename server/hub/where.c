@@ -1064,3 +1064,14 @@ bool where_holds(const struct where *w, const json_t *twin)
 	assert(top == stack + 1);
 	return is_bool(&stack[0], true);
 }
+
+void where_quote(const char *text, struct buf *out)
+{
+	buf_putc(out, '\'');
+	for (; *text != '\0'; text++) {
+		if (*text == '\'' || *text == '\\')
+			buf_putc(out, '\\');
+		buf_putc(out, *text);
+	}
+	buf_putc(out, '\'');
+}

@@ -39,4 +39,8 @@ struct where *where_parse(const char *text, size_t len, size_t *ret_at, const ch
 bool where_holds(const struct where *w, const json_t *twin);
 void where_free(struct where *w); /* NULL is fine */
 
+/* Appends text as a string of that language. */
+struct buf;
+void where_quote(const char *text, struct buf *out);
+
 #endif

@@ -119,6 +119,34 @@ void conductor_create(struct conductor *c, struct campaign_spec *spec,
 	later(call_done, done_new(c, id, on_done, arg));
 }
 
+struct previewed {
+	conductor_preview_cb *cb;
+	void *arg;
+	enum err err;
+	const char *detail, *json;
+};
+
+static void call_previewed(void *arg)
+{
+	struct previewed *p = arg;
+
+	p->cb(p->arg, p->err, p->detail, p->json);
+	free(p);
+}
+
+void conductor_preview(struct conductor *c, struct campaign_spec *spec, conductor_preview_cb *on_done,
+                       void *arg)
+{
+	struct previewed *p = xmalloc(sizeof *p);
+	bool is_ok = c->order_err == ERR_OK;
+
+	*p = (struct previewed){on_done, arg, c->order_err, is_ok ? "" : c->order_detail,
+	                        is_ok ? c->preview_json : NULL};
+	spec_done(spec);
+	*spec = (struct campaign_spec){0};
+	later(call_previewed, p);
+}
+
 static void count_order(struct conductor *c, const char *by)
 {
 	c->orders_n++;

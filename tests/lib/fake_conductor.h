@@ -12,6 +12,7 @@ struct conductor {
 	struct campaign_waiting waiting; /* of every campaign */
 	uint64_t parked;                 /* bit 1 << number of a target, of every campaign */
 	int64_t predicted_ms;
+	const char *preview_json; /* what previews come to where order_err is OK */
 	bool is_foretold;
 	struct campaign_forecast forecast;
 	enum err order_err; /* what orders and creations come to */

@@ -781,6 +781,34 @@ uint32_t sim_create(struct sim *s, const char *spec_json)
 	return s->known_n;
 }
 
+struct previewed {
+	struct sim *s;
+	struct buf *out;
+};
+
+static void on_previewed(void *arg, enum err err, const char *detail, const char *json)
+{
+	struct previewed *p = arg;
+
+	p->s->is_answered = true;
+	p->s->answer = err;
+	buf_puts(p->out, json != NULL ? json : detail);
+}
+
+enum err sim_preview(struct sim *s, const char *spec_json, struct buf *out)
+{
+	struct previewed previewed = {s, out};
+
+	do {
+		struct campaign_spec *spec = parse(s, spec_json);
+
+		s->is_answered = false;
+		conductor_preview(s->conductor, spec, on_previewed, &previewed);
+		free(spec);
+	} while (!wait_for_answer(s));
+	return s->answer;
+}
+
 enum err sim_order(struct sim *s, uint32_t campaign, enum order order)
 {
 	struct known *k = &s->known[campaign - 1];

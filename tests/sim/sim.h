@@ -11,6 +11,7 @@
 #include "server/conductor.h"
 #include "tests/world/world.h"
 
+struct buf;
 struct sim;
 
 #define SIM_HUBS_MAX 3 /* named "main", "hub1", "hub2"; their fleets have the same ids */
@@ -43,6 +44,8 @@ uint64_t sim_trace(const struct sim *s); /* fingerprint of all that happened */
 
 /* Creates a campaign from JSON and waits until it is answered; gives its number, from 1. */
 uint32_t sim_create(struct sim *s, const char *spec_json);
+/* Asks what a campaign would come to and waits until it is told; OK: its JSON is appended. */
+enum err sim_preview(struct sim *s, const char *spec_json, struct buf *out);
 /* Gives an order and waits until it is answered (or the process has died and begun again: then it is given
  * again). */
 enum err sim_order(struct sim *s, uint32_t campaign, enum order order);

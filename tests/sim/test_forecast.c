@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/base/buf.h"
 #include "server/base/log.h"
 #include "tests/sim/sim.h"
 
@@ -88,6 +89,164 @@ START_TEST(test_campaigns_end_when_foretold)
 }
 END_TEST
 
+/* ---- previews ---- */
+
+#define ck_says(text, words) \
+	ck_assert_msg(strstr((text)->data, words) != NULL, "no %s in %.3000s", words, (text)->data)
+
+static struct sim *begin(uint32_t devices_n)
+{
+	struct sim_options o;
+
+	sim_options_init(&o);
+	o.sku = "S1";
+	o.world.devices_n = devices_n;
+	o.world.site_size = 20;
+	o.world.sku = WORLD_SKU_S1;
+	o.world.units = 1;
+	return sim_new(&o);
+}
+
+START_TEST(test_a_preview_counts_by_the_hub_and_stores_nothing)
+{
+	struct sim *s = begin(1000);
+	struct buf text = BUF_INIT;
+	uint32_t commits = sim_commits(s), calls = sim_calls(s);
+
+	ck_assert_int_eq(world_enable(sim_world(s, 0), sim_now(s), "dev-000003", false), ERR_OK);
+	ck_assert_int_eq(
+	        sim_preview(
+	                s,
+	                "{\"name\":\"t\",\"action\":{\"type\":\"reboot\"},\"targets\":{\"where\":"
+	                "\"tags.line = 'line-a' OR deviceId = 'dev-000003'\",\"exclude\":[\"dev-000000\","
+	                "\"dev-999999\"]},\"rollout\":{\"waves\":[{\"upToPercent\":10},{\"upToPercent\":100}],"
+	                "\"group\":{\"by\":\"tags.site\",\"maxUnavailable\":1}}}",
+	                &text),
+	        ERR_OK);
+	ck_says(&text, "{\"reason\":\"disabled\",\"count\":1,\"deviceIds\":[]}");
+	ck_says(&text, "{\"reason\":\"excluded\",\"count\":1,\"deviceIds\":[]}");
+	ck_says(&text, "\"countedBy\":\"query\",\"isExact\":false");
+	ck_says(&text,
+	        "\"groups\":{\"by\":\"tags.site\",\"count\":50,\"withoutTag\":0,\"largest\":[{\"group\":\"site-");
+	ck_assert_uint_eq(sim_commits(s), commits);
+	ck_assert_uint_eq(sim_calls(s), calls);
+	buf_done(&text);
+	sim_free(s);
+}
+END_TEST
+
+START_TEST(test_a_preview_looks_up_the_ids_it_is_given)
+{
+	struct sim *s = begin(30);
+	struct buf text = BUF_INIT;
+
+	ck_assert_int_eq(world_enable(sim_world(s, 0), sim_now(s), "dev-000002", false), ERR_OK);
+	ck_assert_int_eq(
+	        sim_preview(
+	                s,
+	                "{\"name\":\"t\",\"action\":{\"type\":\"reboot\"},\"targets\":{\"deviceIds\":["
+	                "\"dev-000001\",\"dev-000002\",\"dev-000025\",\"till-1\",\"till'2\"],"
+	                "\"exclude\":[\"dev-000025\",\"x\"]},\"rollout\":{\"group\":{\"by\":\"tags.site\"}}}",
+	                &text),
+	        ERR_OK);
+	ck_says(&text,
+	        "{\"targets\":{\"total\":5,\"toCall\":1,\"countedBy\":\"deviceIds\",\"isExact\":false,\"neverCalled\":["
+	        "{\"reason\":\"notFound\",\"count\":2,\"deviceIds\":[\"till'2\",\"till-1\"]},"
+	        "{\"reason\":\"disabled\",\"count\":1,\"deviceIds\":[\"dev-000002\"]},"
+	        "{\"reason\":\"excluded\",\"count\":1,\"deviceIds\":[\"dev-000025\"]}]}");
+	ck_says(&text,
+	        "\"count\":2,\"withoutTag\":0,\"largest\":[{\"group\":\"site-000\",\"hub\":\"main\",\"size\":2,");
+	buf_done(&text);
+	sim_free(s);
+}
+END_TEST
+
+START_TEST(test_a_hub_that_cannot_be_asked_is_named)
+{
+	struct sim *s = begin(30);
+	struct world_fault f = {.kind = WORLD_FAULT_ERROR_BEFORE,
+	                        .share = 1,
+	                        .families = WORLD_QUERIES,
+	                        .from_ms = sim_now(s),
+	                        .until_ms = sim_now(s) + HOUR_MS,
+	                        .count = 3};
+	struct buf text = BUF_INIT;
+
+	world_fault_add(sim_world(s, 0), &f); /* a probe and two tries */
+	ck_assert_int_eq(
+	        sim_preview(s, "{\"name\":\"t\",\"action\":{\"type\":\"reboot\"},\"targets\":{\"all\":true}}",
+	                    &text),
+	        ERR_OK);
+	ck_says(&text, "\"total\":30,");
+	f.count = 0;
+	f.from_ms = sim_now(s);
+	world_fault_add(sim_world(s, 0), &f);
+	buf_reset(&text);
+	ck_assert_int_eq(
+	        sim_preview(s, "{\"name\":\"t\",\"action\":{\"type\":\"reboot\"},\"targets\":{\"all\":true}}",
+	                    &text),
+	        ERR_BUSY);
+	ck_says(&text, "hub main could not count the devices: ");
+	world_faults_clear(sim_world(s, 0));
+	buf_reset(&text);
+	ck_assert_int_eq(
+	        sim_preview(s,
+	                    "{\"name\":\"t\",\"action\":{\"type\":\"reboot\"},\"targets\":{\"where\":"
+	                    "\"tags.site = 'site-000'\"}}",
+	                    &text),
+	        ERR_OK);
+	ck_says(&text, "\"total\":20,");
+	buf_done(&text);
+	sim_free(s);
+}
+END_TEST
+
+START_TEST(test_a_list_that_is_not_there_is_said)
+{
+	struct sim *s = begin(3);
+	struct buf text = BUF_INIT;
+
+	ck_assert_int_eq(
+	        sim_preview(
+	                s,
+	                "{\"name\":\"t\",\"action\":{\"type\":\"reboot\"},\"targets\":{\"list\":\"tills\"}}",
+	                &text),
+	        ERR_OK);
+	ck_says(&text, "\"total\":0,");
+	ck_says(&text, "\"code\":\"noList\"");
+	buf_done(&text);
+	sim_free(s);
+}
+END_TEST
+
+START_TEST(test_a_campaign_ends_when_its_preview_said)
+{
+	struct sim *s = begin(300);
+	const char *spec =
+	        "{\"name\":\"t\",\"action\":{\"type\":\"reboot\"},\"targets\":{\"all\":true},\"rollout\":"
+	        "{\"maxUnavailable\":25,\"waves\":[{\"upToPercent\":10},{\"upToPercent\":100}],"
+	        "\"gate\":{\"soakSeconds\":60}}}";
+	struct buf text = BUF_INIT;
+	struct campaign_row row;
+	int64_t foretold_ms, took_ms;
+	const char *at;
+	uint32_t c;
+
+	ck_assert_int_eq(sim_preview(s, spec, &text), ERR_OK);
+	at = strstr(text.data, "\"finishesAt\":\"") + strlen("\"finishesAt\":\"");
+	ck_assert(time_parse(at, strcspn(at, "\""), true, &foretold_ms));
+	c = sim_create(s, spec);
+	ck_assert(sim_run(s, 10 * HOUR_MS));
+	sim_campaign(s, c, &row);
+	took_ms = row.finished_at_ms - row.created_at_ms;
+	ck_assert_msg(llabs(foretold_ms - row.finished_at_ms) <= took_ms / 20,
+	              "took %lld ms, foretold with %+lld ms", (long long)took_ms,
+	              (long long)(foretold_ms - row.finished_at_ms));
+	buf_done(&text);
+	sim_free(s);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sim forecast");
@@ -97,5 +256,8 @@ int main(void)
 	tcase_set_timeout(tc, 300);
 	tcase_add_loop_test(tc, test_campaigns_end_when_foretold, 0, sizeof scenarios / sizeof *scenarios);
 	suite_add_tcase(s, tc);
+	TESTS(s, "previews", test_a_preview_counts_by_the_hub_and_stores_nothing,
+	      test_a_preview_looks_up_the_ids_it_is_given, test_a_list_that_is_not_there_is_said,
+	      test_a_hub_that_cannot_be_asked_is_named, test_a_campaign_ends_when_its_preview_said);
 	return suite_run(s);
 }

@@ -23,6 +23,49 @@ static void start(void)
 	fake_conductor_set_live(&conductor, campaign);
 }
 
+/* ---- previews ---- */
+
+START_TEST(test_a_preview_is_told_and_nothing_is_made)
+{
+	const struct answer *a;
+
+	start();
+	conductor.preview_json = "{\"targets\":{\"total\":3}}";
+	a = post("/v1/campaigns/preview", SOUND);
+	ck_status(a, 200);
+	ck_assert_str_eq(a->body, "{\"targets\":{\"total\":3}}");
+	ck_assert_uint_eq(conductor.creates_n, 0);
+	a = post("/v1/campaigns/preview",
+	         "{\"name\":\"n\",\"action\":{\"type\":\"rebot\"},\"hubs\":[\"x\"]}");
+	ck_status(a, 422);
+	ck_has(a, "/action/type");
+	ck_has(a, "/targets");
+	ck_status(post("/v1/campaigns/preview", "{"), 400);
+	ck_status(ask("POST", "/v1/campaigns/preview", "", NULL), 411);
+	server_stop();
+}
+END_TEST
+
+START_TEST(test_a_preview_that_the_hub_cannot_count_says_why)
+{
+	const struct answer *a;
+
+	start();
+	conductor.order_err = ERR_BUSY;
+	conductor.order_detail = "hub main could not count the devices: down";
+	a = post("/v1/campaigns/preview", SOUND);
+	ck_status(a, 503);
+	ck_has(a, "hub main could not count the devices: down");
+	ck_assert(has_header(a, "Retry-After", "1"));
+	conductor.order_err = ERR_INVALID;
+	conductor.order_detail = "hub main could not count the devices: it refused the query";
+	a = post("/v1/campaigns/preview", SOUND);
+	ck_status(a, 422);
+	ck_has(a, "\"errors\":[{\"pointer\":\"/targets/where\",\"detail\":\"hub main could not");
+	server_stop();
+}
+END_TEST
+
 /* ---- approve ---- */
 
 START_TEST(test_an_approval_opens_and_an_override_is_asked_for_by_name)
@@ -484,6 +527,8 @@ int main(void)
 {
 	Suite *s = suite_create("api orders");
 
+	TESTS(s, "preview", test_a_preview_is_told_and_nothing_is_made,
+	      test_a_preview_that_the_hub_cannot_count_says_why);
 	TESTS(s, "approve", test_an_approval_opens_and_an_override_is_asked_for_by_name,
 	      test_an_unsound_approval_gives_no_order, test_an_approval_that_nothing_waits_for_is_409);
 	TESTS(s, "retry", test_a_retry_makes_a_campaign_of_the_failed,

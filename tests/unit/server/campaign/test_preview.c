@@ -25,7 +25,7 @@ static void begin(const char *json, uint32_t count)
 	p.spec = &spec;
 	p.made_at_ms = p.start_at_ms = NOW_MS;
 	p.selected_at_ms = NOW_MS + 60000;
-	p.has_baselines = true;
+	p.has_baselines = p.is_looked_up = p.has_list = true;
 	p.hubs[0] = (struct preview_hub){.name = "main",
 	                                 .sku = "S1",
 	                                 .state = "open",

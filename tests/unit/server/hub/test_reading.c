@@ -87,6 +87,51 @@ START_TEST(test_a_watch_of_nothing_selects_the_identity)
 }
 END_TEST
 
+START_TEST(test_a_watch_that_counts_reads_rows_of_counts)
+{
+	static const struct {
+		const char *json, *group;
+		uint32_t n;
+		enum err err;
+	} rows[] = {
+	        {"{\"n\":12,\"g\":\"A\"}", "A", 12, ERR_OK}, {"{\"n\":0}", NULL, 0, ERR_OK},
+	        {"{\"n\":3,\"g\":null}", NULL, 3, ERR_OK},   {"{\"n\":3,\"g\":5.0}", "5", 3, ERR_OK},
+	        {"{\"g\":\"A\"}", NULL, 0, ERR_INVALID},     {"{\"n\":-1}", NULL, 0, ERR_INVALID},
+	        {"{\"n\":\"3\"}", NULL, 0, ERR_INVALID},     {"{\"deviceId\":\"a\"}", NULL, 0, ERR_INVALID},
+	        {"{\"n\":4294967296}", NULL, 0, ERR_INVALID}};
+	struct watch_options all = {.counts = true},
+	                     by_group = {.counts = true, .group_path = "tags.[[my site]].no"};
+	struct buf out = BUF_INIT;
+	struct watch *w;
+
+	ck_assert_int_eq(watch_new(&all, &w), ERR_OK);
+	watch_select(w, &out);
+	watch_group_by(w, &out);
+	ck_assert_str_eq(out.data, "COUNT() AS n");
+	watch_free(w);
+	buf_reset(&out);
+	ck_assert_int_eq(watch_new(&by_group, &w), ERR_OK);
+	watch_select(w, &out);
+	watch_group_by(w, &out);
+	ck_assert_str_eq(out.data, "COUNT() AS n, tags.[[my site]].no AS g GROUP BY tags.[[my site]].no");
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		json_t *row = json_of(rows[i].json);
+		struct reading r;
+
+		ck_assert_msg(reading_from_row(w, row, &r) == rows[i].err, "%s", rows[i].json);
+		if (rows[i].err == ERR_OK) {
+			ck_assert_str_eq(r.device_id, "");
+			ck_assert_uint_eq(r.n, rows[i].n);
+			ck_assert_pstr_eq(r.group.text, rows[i].group);
+			reading_done(&r);
+		}
+		json_decref(row);
+	}
+	watch_free(w);
+	buf_done(&out);
+}
+END_TEST
+
 START_TEST(test_unsound_paths_and_predicates_are_refused)
 {
 	static const char *const wrong[] = {"",    ".",    "a.",  ".a",     "a..b",   "a b",
@@ -334,7 +379,8 @@ int main(void)
 	Suite *s = suite_create("reading");
 
 	TESTS(s, "watch", test_select_names_every_watched_value_and_its_ancestors_times,
-	      test_a_watch_of_nothing_selects_the_identity, test_unsound_paths_and_predicates_are_refused);
+	      test_a_watch_of_nothing_selects_the_identity, test_a_watch_that_counts_reads_rows_of_counts,
+	      test_unsound_paths_and_predicates_are_refused);
 	TESTS(s, "reading", test_a_twin_is_read_with_the_time_of_the_nearest_ancestor,
 	      test_null_missing_and_unreachable_values_are_not_there,
 	      test_predicates_are_decided_in_a_point_read_only, test_a_row_is_read_by_its_aliases,
