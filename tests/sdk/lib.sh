@@ -37,6 +37,16 @@ start_azure() {
 # owner NAME: the connection string of a hub's owner, who may do everything.
 owner() { "$HUBSIM" --host-name "$1.test" --policy iothubowner --print-connection-string; }
 
+# device_string NAME ID: a device's connection string.
+device_string() { "$HUBSIM" --host-name "$1.test" --devices 1000 --print-device-connection-string "$2"; }
+
+# configure_azure NAME: the service's settings, with that hub as Azure's would stand there.
+configure_azure() {
+	jq -n --arg cs "$("$HUBSIM" --host-name "$1.test" --print-connection-string)" --arg ca "$folder/hub.pem" \
+		--arg name "$1" '{hubs: [{$name, connectionString: $cs, caFile: $ca, sku: "none", trackIntervalMs: 200}]}' |
+		configure
+}
+
 # run_js FILE: tests that are written with suite.js; they count as this script's own.
 run_js() {
 	local p f
