@@ -11,7 +11,7 @@ const routes = [
   [/^$/, 'campaigns'], [/^campaigns$/, 'campaigns'], [/^campaigns\/([^/]+)$/, 'campaign', 'id'],
   [/^campaigns\/([^/]+)\/(targets|events|spec)$/, 'campaign', 'id', 'tab'],
   [/^campaigns\/([^/]+)\/targets\/([^/]+)$/, 'target', 'id', 'device'],
-  [/^devices\/([^/]+)$/, 'device', 'device'], [/^hubs$/, 'hubs'],
+  [/^devices\/([^/]+)$/, 'device', 'device'], [/^hubs$/, 'hubs'], [/^new$/, 'new'],
 ];
 const places = [['campaigns', 'Campaigns'], ['hubs', 'Hubs']];
 let leave = new AbortController();

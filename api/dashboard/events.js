@@ -4,20 +4,21 @@ import { h, update } from './dom.js';
 import { time } from './format.js';
 import { icon } from './icons.js';
 import { empty, link, panel } from './parts.js';
-import { campaignState, nameOf, reason, targetState, waveState } from './words.js';
+import { campaignState, nameOf, reason, spoken, targetState, waveState } from './words.js';
 
 const SHOWN_MAX = 500;
 
 function words(event) {
   const { type, from, to } = event;
   if (type === 'target') return [nameOf(targetState, to), event.reason && ` (${nameOf(reason, event.reason).toLowerCase()})`, from && h('span', { class: 'note' }, ` · was ${nameOf(targetState, from).toLowerCase()}`)];
-  if (type === 'campaign') return ['Campaign ', to ? nameOf(campaignState, to).toLowerCase() : 'changed', event.stateReason && `: ${event.stateReason}`];
-  if (type === 'wave') return [`Wave ${(event.wave ?? event.index ?? 0) + 1} `, (waveState[event.state ?? to] ?? event.state ?? to ?? '').toLowerCase()];
-  return [type, ' ', event.state ?? to ?? '', event.name && ` ${event.name}`];
+  const by = event.by && ` by ${event.by}`;
+  if (type === 'campaign') return ['Campaign ', event.created ? 'made' : to ? nameOf(campaignState, to).toLowerCase() : 'changed', by, event.stateReason && `: ${event.stateReason}`];
+  if (type === 'wave') return [`Wave ${event.wave + 1}`, event.name && ` “${event.name}”`, ` ${nameOf(waveState, event.stage).toLowerCase()}`, by];
+  return [spoken(type), event.hub && ` ${event.hub}`, ` ${spoken(event.state ?? to ?? '')}`];
 }
 
 export const eventLine = (event, campaignId) => h('li', { 'data-key': `e-${event.id}`, 'data-id': event.id },
-  time(event.at, true), icon(event.to ?? event.state ?? 'evidence'),
+  time(event.at, true), icon(event.to ?? event.stage ?? event.state ?? 'evidence'),
   h('span', {}, event.deviceId && [h('a', { href: link(['campaigns', campaignId, 'targets', event.deviceId]) }, event.deviceId), ' '], words(event)));
 
 /** All events, from the newest back, growing as they come; older ones in steps. */

@@ -2,7 +2,7 @@
 import { h } from './dom.js';
 import { devices, number, plural } from './format.js';
 import { link } from './parts.js';
-import { groupLimit } from './why.js';
+import { groupLimit, groupName } from './why.js';
 
 const kinds = {
   blocked: ['Blocked', (g, c) => g.waiting > 0 && g.counts.failed >= groupLimit(c, g)],
@@ -13,12 +13,12 @@ const kinds = {
 };
 const kindOf = (group, campaign) => Object.keys(kinds).find((kind) => kinds[kind][1](group, campaign));
 
-function words(group, kind) {
+function words(group, kind, isAlone) {
   const parts = [devices(group.size), `${number(group.counts.succeeded)} proven`];
   if (group.waiting > 0) parts.push(`${number(group.waiting)} waiting`);
   if (group.unavailable - group.counts.failed > 0) parts.push(`${number(group.unavailable - group.counts.failed)} acting`);
   if (group.counts.failed > 0) parts.push(`${number(group.counts.failed)} failed`);
-  return `${group.group ?? '(no tag)'}: ${kinds[kind][0].toLowerCase()}; ${parts.join(', ')}`;
+  return `${groupName(group, isAlone)}: ${kinds[kind][0].toLowerCase()}; ${parts.join(', ')}`;
 }
 
 function move(event) {
@@ -42,9 +42,9 @@ export function groupMap(campaign, groups, isMore, onMore) {
     h('p', { class: 'note' }, `${plural(groups.length, 'group')}${isMore ? ' so far' : ''} by ${campaign.rollout.group.by}; at most ${campaign.rollout.group.maxUnavailable} down at once.`),
     h('ul', { class: 'legend' }, Object.entries(kinds).filter(([kind]) => count(kind) > 0).map(([kind, [text]]) =>
       h('li', { 'data-key': kind }, h('span', { class: `cell cell-${kind}`, 'aria-hidden': 'true' }), text, ' ', h('b', {}, number(count(kind)))))),
-    h('ul', { class: 'map', on: { keydown: move } }, named.map(([group, kind], i) => h('li', { 'data-key': `g-${group.group}` },
-      h('a', { class: `cell cell-${kind}`, href: link(['campaigns', campaign.id, 'targets'], { group: group.group ?? '' }), tabindex: i === 0 ? 0 : -1,
-        title: words(group, kind), 'aria-label': words(group, kind) })))),
+    h('ul', { class: 'map', on: { keydown: move } }, named.map(([group, kind], i) => h('li', { 'data-key': `g-${group.hub}/${group.group}` },
+      h('a', { class: `cell cell-${kind}`, href: link(['campaigns', campaign.id, 'targets'], { group: group.group ?? '', hub: group.hub }), tabindex: i === 0 ? 0 : -1,
+        title: words(group, kind, campaign.hubs.length < 2), 'aria-label': words(group, kind, campaign.hubs.length < 2) })))),
     isMore && h('p', {}, h('button', { type: 'button', on: { click: onMore } }, 'Show more groups')),
   ];
 }

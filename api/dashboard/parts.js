@@ -2,7 +2,7 @@
 import { h } from './dom.js';
 import { number, percent } from './format.js';
 import { icon } from './icons.js';
-import { TARGET_STATES, nameOf, targetState } from './words.js';
+import { TARGET_STATES, campaignState, meaningOf, nameOf, targetState } from './words.js';
 
 export const badge = (state, name) => h('span', { class: `badge state-${state}` }, icon(state), h('span', {}, name));
 
@@ -29,6 +29,13 @@ export function countsLegend(counts, href) {
       h('b', { class: 'count', 'data-state': state }, number(counts[state]))];
     return h('li', { 'data-key': state }, href ? h('a', { href: href(state) }, inside) : inside);
   }));
+}
+
+/** Why a campaign is in its state: a person is asked in our own words, the rest the service says. */
+export function stateWords(c) {
+  const next = c.waves.find((w) => w.state === 'pending');
+  if (c.state === 'awaitingApproval' && next) return `a person has to approve wave ${next.index + 1}${next.name ? ` “${next.name}”` : ''}`;
+  return c.stateReason ?? meaningOf(campaignState, c.state);
 }
 
 export const isOut = (counts) => counts.invoking + counts.doubtful + counts.awaitingProof;

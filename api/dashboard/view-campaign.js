@@ -6,8 +6,9 @@ import { groupMap } from './groups.js';
 import { icon } from './icons.js';
 import { keepLive, lastEventId } from './live.js';
 import { campaignOrders } from './orders.js';
+import { planLine, planTable } from './preview.js';
 import { plot } from './plot.js';
-import { badge, countsBar, countsLegend, empty, finals, isOut, json, link, panel } from './parts.js';
+import { badge, countsBar, countsLegend, empty, finals, isOut, json, link, panel, stateWords } from './parts.js';
 import { eventLine, showEvents } from './events.js';
 import { showTargets } from './targets.js';
 import { waves } from './waves.js';
@@ -35,7 +36,7 @@ function figures(c) {
 
 function stateLine(c) {
   return h('p', { class: 'state-line' }, badge(c.state, nameOf(campaignState, c.state)), ' ',
-    h('span', {}, c.stateReason ?? meaningOf(campaignState, c.state)),
+    h('span', {}, stateWords(c)),
     h('span', { class: 'note' }, actionName(c.action), ' · made by ', c.createdBy ?? '–', ' ', ago(c.createdAt),
       c.retryOf && [' · retry of ', h('a', { href: link(['campaigns', c.retryOf]) }, 'an earlier one')],
       c.scheduleId && [' · by ', h('a', { href: link(['schedules']) }, 'a schedule')]));
@@ -54,7 +55,7 @@ function failures(c) {
 
 export async function show(root, { id, tab, params, signal }) {
   const base = campaignPath(id);
-  let campaign = await get(base, signal), progress = null, drawPlot = null, groups = [], groupsNext = null, groupPages = 1, why = null, sideAt = -Infinity;
+  let campaign = await get(base, signal), progress = null, plan = null, drawPlot = null, groups = [], groupsNext = null, groupPages = 1, why = null, sideAt = -Infinity;
   const activity = [];
 
   async function readGroups() {
@@ -68,7 +69,7 @@ export async function show(root, { id, tab, params, signal }) {
   }
   async function readSide() {
     if (campaign.rollout?.group) await readGroups();
-    progress = await get(campaignPath(id, 'progress'), signal);
+    [progress, plan] = await Promise.all([get(campaignPath(id, 'progress'), signal), get(campaignPath(id, 'plan'), signal)]);
     why = isFinal(campaign) ? null : await readWhy(campaign, groups, signal);
     sideAt = performance.now();
   }
@@ -80,7 +81,8 @@ export async function show(root, { id, tab, params, signal }) {
         h('ul', { class: 'sentences' }, whyList(c, why))),
       h('div', { class: 'column', 'data-key': 'main' }, panel('Waves', { 'data-key': 'waves' }, waves(c)),
         panel('States over time', { 'data-key': 'progress' }, h('div', { 'data-own': true, 'data-key': 'plot' })),
-      c.rollout?.group && panel('Groups', { 'data-key': 'groups' },
+        plan?.plan && panel('Plan against actual', { 'data-key': 'plan' }, planTable(plan)),
+        c.rollout?.group && panel('Groups', { 'data-key': 'groups' },
         groups.length > 0 ? groupMap(c, groups, Boolean(groupsNext), async () => { groupPages++; await readGroups(); draw(); }) : empty('The groups are not known yet.'))),
       h('div', { class: 'column', 'data-key': 'side' }, panel('Failures and omissions', { 'data-key': 'failures' }, failures(c)),
         panel('Latest events', { 'data-key': 'activity' },
@@ -105,7 +107,7 @@ export async function show(root, { id, tab, params, signal }) {
         h('a', { href: link(name ? ['campaigns', id, name] : ['campaigns', id]), 'aria-current': name === tab ? 'page' : null, 'data-key': name || 'overview' }, text))),
       h('div', { class: `tab tab-${tab || 'overview'}` }, body[tab]()));
     const place = root.querySelector('[data-key=plot]');
-    if (place && progress) (drawPlot ??= plot(place))(progress.value);
+    if (place && progress) (drawPlot ??= plot(place))(progress.value, planLine(plan));
   }
 
   async function refresh() {

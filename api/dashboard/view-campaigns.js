@@ -3,7 +3,7 @@ import { get, path } from './api.js';
 import { h, update } from './dom.js';
 import { ago, number, plural, timeUntil } from './format.js';
 import { keepLive, lastEventId } from './live.js';
-import { badge, countsBar, empty, finals, isOut, link, table } from './parts.js';
+import { badge, countsBar, empty, finals, isOut, link, stateWords, table } from './parts.js';
 import { LIVE_STATES, actionName, campaignState, isFinal, nameOf } from './words.js';
 
 const PAGE = 25;
@@ -15,11 +15,12 @@ function name(c) {
 
 function state(c) {
   return h('div', {}, badge(c.state, nameOf(campaignState, c.state)),
-    c.stateReason && !isFinal(c) && h('div', { class: 'note clip', title: c.stateReason }, c.stateReason));
+    !isFinal(c) && h('div', { class: 'note' }, stateWords(c)));
 }
 
 function progress(c) {
   const { counts } = c;
+  if (c.state === 'scheduled') return h('div', {}, c.schedule?.startAt ? ['Starts ', timeUntil(c.schedule.startAt)] : 'Starts later');
   if (c.state === 'selecting') return h('div', {}, `${plural(c.selected ?? 0, 'device')} found so far`);
   return h('div', { class: 'progress-cell' }, countsBar(counts, 'Progress'),
     h('div', { class: 'note', 'data-revision': c.revision }, h('b', {}, `${c.progressPercent} %`),
@@ -31,7 +32,7 @@ function progress(c) {
 
 function finish(c) {
   if (c.finishedAt) return h('span', { class: 'note' }, 'ended ', ago(c.finishedAt));
-  return c.predictedFinishAt ? h('span', {}, timeUntil(c.predictedFinishAt)) : h('span', { class: 'note' }, 'no forecast');
+  return c.predictedFinishAt ? h('span', {}, timeUntil(c.predictedFinishAt)) : h('span', { class: 'note' }, '–');
 }
 
 const columns = [
@@ -57,14 +58,14 @@ export async function show(root, { params, signal }) {
     const rest = page.value.filter((c) => !needed.some((n) => n.id === c.id));
     const next = page.nextLink && new URL(page.nextLink, location.origin).searchParams.get('cursor');
     update(root,
-      h('div', { class: 'head' }, h('h1', {}, 'Campaigns')),
+      h('div', { class: 'head' }, h('h1', {}, 'Campaigns'), h('a', { class: 'button primary', href: '#/new' }, 'New campaign')),
       h('nav', { class: 'chips', 'aria-label': 'State' }, filters.map(([value, text]) =>
         h('a', { href: link(['campaigns'], { state: value || null }), 'aria-current': (value || null) === chosen ? 'true' : null, 'data-key': value || 'all' }, text))),
       needed.length > 0 && h('section', { class: 'panel attention', 'data-key': 'needed' },
         h('h2', {}, needed.length === 1 ? 'One campaign needs a person' : `${needed.length} campaigns need a person`), list('Campaigns that need a person', needed)),
       h('section', { class: 'panel', 'data-key': 'rest' }, h('h2', { class: needed.length > 0 ? '' : 'hidden' }, needed.length > 0 ? 'Others' : 'Campaigns'),
         rest.length > 0 ? list('Campaigns, the newest first', rest)
-          : empty(chosen ? 'No campaign is in this state.' : needed.length > 0 ? 'No other campaign.' : 'No campaign yet.'),
+          : empty(chosen ? 'No campaign is in this state.' : needed.length > 0 ? 'No other campaign.' : 'No campaign yet. Make the first one.'),
         h('div', { class: 'pager' }, cursor && h('a', { href: link(['campaigns'], { state: chosen }) }, 'Newest'),
           next && h('a', { href: link(['campaigns'], { state: chosen, cursor: next }) }, 'Older'))));
   }

@@ -7,12 +7,15 @@ import { link } from './parts.js';
 import { gateWave, nextWave } from './orders.js';
 import { hubState, meaningOf, nameOf, waitingFor, whyOne, whySeveral } from './words.js';
 
+const whose = (g) => ({ group: g.group ?? '', ...(g.hub && { hub: g.hub }) });
 const BLOCKED_SHOWN = 5, HELD_MAX = 200;
 const DOWN = ['failed', 'doubtful', 'awaitingProof', 'invoking'];
 const hasClock = ['window', 'blackout', 'backoff', 'offline', 'health', 'hub'];
 
-const groupName = (group) => group ?? '(no tag)';
 const outOf = (t) => ({ failed: 'has failed', doubtful: 'is in doubt', invoking: 'is being called', awaitingProof: 'has not come back' })[t.state];
+
+/** A group's name, with its hub: the same value on another hub is another group. */
+export const groupName = (g, isAlone = true) => (g.group ?? '(no tag)') + (isAlone ? '' : ` on ${g.hub}`);
 
 /** How many of a group may be down: a number, or a share of it, rounded down and at least one. */
 export function groupLimit(campaign, group) {
@@ -31,8 +34,8 @@ export async function readWhy(campaign, groups, signal) {
     Promise.all(reasons.filter((r) => hasClock.includes(r)).map(async (r) => [r, await sample({ waitingFor: r })])),
     Promise.all(full.sort((a, b) => b.counts.failed - a.counts.failed || b.waiting - a.waiting).slice(0, BLOCKED_SHOWN).map(async (group) => ({
       group,
-      held: await get(campaignPath(campaign.id, 'targets') + '?' + new URLSearchParams({ group: group.group ?? '', waitingFor: 'group', limit: HELD_MAX }), signal),
-      by: (await Promise.all(DOWN.filter((state) => group.counts[state] > 0).map((state) => sample({ group: group.group ?? '', state })))).flat(),
+      held: await get(campaignPath(campaign.id, 'targets') + '?' + new URLSearchParams({ ...whose(group), waitingFor: 'group', limit: HELD_MAX }), signal),
+      by: (await Promise.all(DOWN.filter((state) => group.counts[state] > 0).map((state) => sample({ ...whose(group), state })))).flat(),
     }))),
   ]);
   return { hubs, samples: new Map(samples), blockers: blockers.filter((b) => b.held.value.length > 0), fullGroups: full.length };
@@ -80,9 +83,9 @@ function blockerSentence(c, { group, held, by }) {
   const n = held.value.length, count = held.nextLink ? `more than ${number(n)} devices` : devices(n);
   const named = by.slice(0, 2).map((t) => [h('a', { href: link(['campaigns', c.id, 'targets', t.deviceId], { hub: t.hub }) }, t.deviceId), ` ${outOf(t)} (`, since(t.changedAt), ')']);
   const more = group.unavailable - named.length;
-  return h('li', { 'data-key': `g-${group.group}`, class: 'inner' }, icon('lock'), h('span', {},
-    h('a', { href: link(['campaigns', c.id, 'targets'], { group: group.group ?? '', waitingFor: 'group' }) }, count),
-    ` at ${groupName(group.group)} ${n === 1 ? 'waits' : 'wait'} because `,
+  return h('li', { 'data-key': `g-${group.hub}/${group.group}`, class: 'inner' }, icon('lock'), h('span', {},
+    h('a', { href: link(['campaigns', c.id, 'targets'], { ...whose(group), waitingFor: 'group' }) }, count),
+    ` at ${groupName(group, c.hubs.length < 2)} ${n === 1 ? 'waits' : 'wait'} because `,
     named.length > 0 ? listed([...named, ...(more > 0 ? [`${number(more)} more are down`] : [])]) : `${devices(group.unavailable)} of it are down`, '.'));
 }
 

@@ -76,7 +76,7 @@ export const action = {
   reboot: ['Reboot', 'reboots'], factoryReset: ['Factory reset', 'resets to factory state'],
   firmwareUpdate: ['Firmware update', 'updates the firmware of'], method: ['Method', 'calls a method on'],
 };
-export const actionName = (a) => (a.type === 'method' ? `Method “${a.methodName}”` : action[a.type][0]);
+export const actionName = (a) => (a.type === 'method' ? `Method “${a.methodName}”` : nameOf(action, a.type));
 
 export const hubState = {
   open: ['Open', 'takes calls'],

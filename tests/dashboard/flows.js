@@ -18,6 +18,42 @@ async function heldUp(service, c, out) {
 }
 
 export async function flows(page, service, make) {
+  await it('a campaign is made: faults at their fields, a preview, and a start only of what was previewed', async () => {
+    await go(page, service, '#/');
+    await page.getByRole('link', { name: 'New campaign' }).click();
+    const start = page.getByRole('button', { name: 'Start …' }), preview = page.getByRole('button', { name: /^Preview/ });
+    const name = page.getByLabel('Name', { exact: true }), json = page.getByLabel('The spec as JSON');
+    await preview.click();
+    await page.getByRole('alert').getByText('2 things are wrong').waitFor();
+    is(await name.getAttribute('aria-invalid'), 'true');
+    holds(/must have 1 to 200 characters/.test(await page.locator(`[id="${await name.getAttribute('id')}-fault"]`).innerText()), 'the fault is at the field');
+    await page.getByRole('alert').getByRole('link').first().click();
+    is(await name.evaluate((input) => input === document.activeElement), true, 'the fault leads to the field');
+    await name.fill('Made by hand');
+    await page.getByLabel('every device of the hubs').check();
+    await page.getByLabel('Gate: soak, in minutes').fill('0');
+    const spec = JSON.parse(await json.inputValue());
+    is([spec.name, spec.targets, spec.rollout.gate.soakSeconds], ['Made by hand', { all: true }, 0]);
+    await json.fill(JSON.stringify({ ...spec, hubs: ['quick'], verify: { settleSeconds: 0 }, abort: undefined }));
+    is(await page.getByLabel('Stop when so many % fail').inputValue(), '', 'the form follows the JSON');
+    is(await start.isDisabled(), true);
+    await preview.click();
+    await page.locator('.headline', { hasText: '120 devices will be called' }).waitFor();
+    await page.getByText('nothing stops the campaign, however many devices fail').waitFor();
+    is(await page.getByRole('region', { name: 'Waves' }).locator('tbody tr td:nth-child(2)').allInnerTexts(), ['1', '11', '108']);
+    await page.getByLabel('Down at once, at most').fill('50%');
+    is(await start.isDisabled(), true, 'what has changed cannot start');
+    await preview.click();
+    await page.getByRole('button', { name: 'Preview again' }).waitFor();
+    const said = await order(page, 'Start …', 'Start');
+    holds(/Made by hand reboots 120 devices/.test(said), said);
+    await page.getByRole('heading', { name: 'Made by hand' }).waitFor();
+    await waitState(page, 'Completed');
+    await page.getByText('Planned to be done').waitFor();
+    const made = await ask(service, 'GET', `/v1/campaigns/${page.url().split('/').at(-1)}`);
+    is([made.counts.succeeded, made.rollout.maxUnavailable, made.hubs], [120, '50%', ['quick']]);
+  }, page);
+
   await it('a campaign is watched to its end without a reload', async () => {
     const c = await make({ hubs: ['quick'], rollout: { maxUnavailable: 12, waves: [{ name: 'canary', upToCount: 5 }, { upToPercent: 100 }] } });
     await go(page, service, address(c));

@@ -7,7 +7,7 @@ export async function looks(browser, service, make) {
   const c = await make({ hubs: ['sites'], name: 'A campaign with everything', rollout: { waves: [{ name: 'canary', upToCount: 10 }, { upToPercent: 100 }], gate: { soakSeconds: 1 }, group: { by: 'tags.site', maxUnavailable: 2 } }, verify: { timeoutSeconds: 600 } });
   await until('some of it', async () => (await ask(service, 'GET', `/v1/campaigns/${c.id}`)).counts.succeeded > 15);
   const views = { campaigns: '#/', campaign: `#/campaigns/${c.id}`, devices: `#/campaigns/${c.id}/targets`, events: `#/campaigns/${c.id}/events`, spec: `#/campaigns/${c.id}/spec`,
-    target: `#/campaigns/${c.id}/targets/dev-000001`, device: '#/devices/dev-000001', hubs: '#/hubs' };
+    target: `#/campaigns/${c.id}/targets/dev-000001`, device: '#/devices/dev-000001', hubs: '#/hubs', new: '#/new' };
 
   for (const dark of [false, true]) {
     await it(`axe-core finds nothing serious in any view, ${dark ? 'dark on a phone' : 'light at a desk'}`, async () => {

@@ -17,8 +17,9 @@ export async function openPage(browser, { width = 1440, height = 900, dark = fal
   return page;
 }
 
-/** Opens an address of the dashboard, and waits until it has something to show. */
+/** Opens an address of the dashboard as a page of its own, and waits until it has something to show. */
 export async function go(page, service, address) {
+  await page.goto('about:blank');
   await page.goto(`${service.url}/${address}`);
   await page.locator('main h1').first().waitFor();
 }

@@ -19,7 +19,10 @@ export async function resume(page, hub) {
       service = await startService({ quick: hub }, { ...settings, listen });
       await page.locator('.stream', { hasText: 'Live' }).waitFor({ timeout: 20000 });
     }
-    await until('a campaign that is over', async () => (await ask(service, 'GET', `/v1/campaigns/${c.id}`)).state === 'completed');
+    await until('a campaign that is over but for calls in doubt', async () => {
+      const { counts } = await ask(service, 'GET', `/v1/campaigns/${c.id}`);
+      return counts.waiting + counts.invoking + counts.awaitingProof === 0;
+    });
     const all = [];
     for (let next = `/v1/campaigns/${c.id}/events?limit=1000`; next;) {
       const answer = await ask(service, 'GET', next);

@@ -6,10 +6,11 @@ let passed = 0, failed = 0;
 
 /** One test: a sentence that holds if check() does not throw. page: shown as a picture where it does. */
 export async function it(sentence, check, page) {
+  const begun = Date.now();
   try {
     await check();
     passed++;
-    console.log(`ok      ${sentence}`);
+    console.log(`ok      ${sentence} (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
   } catch (error) {
     failed++;
     console.log(`FAILED  ${sentence}\n        ${String(error.stack ?? error).split('\n').slice(0, 12).join('\n        ')}`);
