@@ -144,6 +144,9 @@ static bool put_times(const struct conductor *c, const struct campaign_spec *spe
 		f->act_ms = (int64_t)profile_of(spec->action.type)->act_s * 1000 + track_interval_ms / 2;
 		f->slowest_ms = f->act_ms + track_interval_ms / 2;
 	}
+	f->watch_ms = spec->verify.relapse_watch_s > 0
+	                      ? settle_ms + (int64_t)spec->verify.relapse_watch_s * 1000
+	                      : 0;
 	f->slot_ms = is_own ? latency_mean(&course->slots) : f->act_ms + settle_ms;
 	return is_seen;
 }

@@ -121,6 +121,8 @@ bool engine_outlook(const struct engine *e, uint32_t campaign, struct forecast *
 	ret->total = c->n;
 	ret->hubs_n = c->lanes_n;
 	ret->wave = c->wave;
+	if (c->phase == CAMPAIGN_CANCELLING)
+		ret->watch_ms = 0;
 	memset(&ret->taken, 0, sizeof ret->taken);
 	for (uint32_t w = 0; w < c->waves_n; w++) {
 		ret->waves[w] = (struct forecast_wave){.out_until_ms = TIME_NONE,

@@ -207,7 +207,7 @@ static void call_all(struct forecast *f, uint32_t wave, uint32_t calls)
 void forecast_run(struct forecast *f)
 {
 	struct forecast_slots taken = f->taken;
-	int64_t at_ms = f->now_ms;
+	int64_t at_ms = f->now_ms, proven_at_ms = TIME_NONE;
 
 	f->approvals_n = 0;
 	for (uint32_t i = f->wave; i < f->spec->rollout.waves_n; i++) {
@@ -227,11 +227,17 @@ void forecast_run(struct forecast *f)
 			        (is_last ? 0 : (int64_t)f->spec->rollout.waves[i].gate.soak_s * 1000);
 		if (at_ms < f->now_ms)
 			at_ms = f->now_ms;
+		if (w->ends_at_ms > f->now_ms || w->proven_at_ms != TIME_NONE)
+			proven_at_ms = w->ends_at_ms;
 		f->approvals_n += wave_needs_approval(f->spec, (int)i) && !w->is_approved;
 	}
+	if (f->watch_ms > 0 && proven_at_ms != TIME_NONE && proven_at_ms + f->watch_ms > at_ms)
+		at_ms = proven_at_ms + f->watch_ms; /* it completes after that */
 	f->ends_at_ms = at_ms;
-	if (f->end_at_ms < INT64_MAX - f->slowest_ms && at_ms > f->end_at_ms + f->slowest_ms)
-		f->ends_at_ms = f->end_at_ms > f->now_ms ? f->end_at_ms + f->slowest_ms : f->now_ms;
+	if (f->end_at_ms < INT64_MAX - f->slowest_ms - f->watch_ms &&
+	    at_ms > f->end_at_ms + f->slowest_ms + f->watch_ms)
+		f->ends_at_ms =
+		        f->end_at_ms > f->now_ms ? f->end_at_ms + f->slowest_ms + f->watch_ms : f->now_ms;
 	f->taken = taken;
 }
 

@@ -87,6 +87,7 @@ struct forecast {
 	uint32_t wave;              /* the first that is not over yet */
 	int64_t act_ms, slowest_ms; /* from call to proof: of most, of the slowest few */
 	int64_t slot_ms;            /* from call to end of settling, of most */
+	int64_t watch_ms;           /* from a proof to the end of the watch for relapses; 0: there is none */
 	struct forecast_slots taken;
 	forecast_calendar_cb *calendar; /* NULL: calls may be made at any time */
 	void *calendar_arg;

@@ -18,16 +18,19 @@ struct device_cost device_cost_of(const struct campaign_spec *s, bool has_baseli
                                   const struct hub_grant *grant)
 {
 	uint32_t interval_ms = grant->track_interval_ms > 0 ? grant->track_interval_ms : 1;
-	struct device_cost cost = {0, 0, 0, 0};
+	struct device_cost cost = {0, 0, 0, 2};
 
 	if (s->precheck.where != NULL || (s->verify.by != VERIFY_NONE && !has_baselines))
 		cost.reads_before = 1;
-	if (s->verify.by == VERIFY_WHERE) {
-		cost.rows = cost.reads_after = 1; /* of a row that is a candidate */
-	} else if (s->verify.by != VERIFY_NONE) {
-		cost.rows = 1 + (uint32_t)(act_ms / interval_ms);
+	if (s->verify.by == VERIFY_WHERE)
+		cost.reads_after = 1; /* a row only makes it a candidate */
+	if (s->verify.relapse_watch_s > 0)
+		cost.reads_after += 2; /* as the watch begins and ends */
+	if (s->verify.by != VERIFY_NONE) {
+		cost.asks = 1 + (uint32_t)(act_ms / interval_ms);
+		cost.messages++;
 	}
-	cost.messages = 2 + cost.reads_before + cost.reads_after + cost.rows;
+	cost.messages += cost.reads_before + cost.reads_after;
 	return cost;
 }
 
@@ -46,9 +49,9 @@ void device_cost_limits(const struct device_cost *cost, const struct hub_grant *
 	ret->calls_per_minute = grant->calls_per_minute;
 	ret->reads_per_minute = reads > 0 ? grant->reads_per_minute / reads : 0;
 	ret->proofs_per_minute = 0;
-	if (cost->rows > 0 && grant->queries_per_minute > 0) /* reads to spare help (track.h) */
-		ret->proofs_per_minute =
-		        grant->queries_per_minute * ROWS_A_PAGE + (reads == 0 ? grant->reads_per_minute : 0);
+	if (cost->asks > 0 && grant->queries_per_minute > 0) /* reads to spare help (track.h) */
+		ret->proofs_per_minute = grant->queries_per_minute * ROWS_A_PAGE / cost->asks +
+		                         (reads == 0 ? grant->reads_per_minute : 0);
 	ret->calls_today = ret->calls_per_day = UINT32_MAX;
 	if (grant->messages_per_day > 0) {
 		uint64_t left = grant->messages_per_day > grant->messages_today
@@ -201,9 +204,10 @@ static struct share share_of(const struct preview *p, uint32_t hub)
 	return (struct share){
 	        .calls = (uint32_t)calls,
 	        .select_pages = pages_of(h->selected_rows),
-	        .progress_pages = pages_of(calls * cost.rows),
+	        .progress_pages = pages_of(calls * cost.asks),
 	        .reads = calls * (cost.reads_before + cost.reads_after),
-	        .messages = h->selected_rows + calls * cost.messages,
+	        .messages = h->selected_rows + pages_of(h->selected_rows) + calls * cost.messages +
+	                    pages_of(calls * cost.asks),
 	        .left = g->messages_per_day > g->messages_today ? g->messages_per_day - g->messages_today : 0,
 	};
 }

@@ -17,8 +17,9 @@ struct hub_grant {
 /* What one device of a campaign costs its hub; an estimate. */
 struct device_cost {
 	uint32_t reads_before, reads_after; /* of its twin, before and after the call */
-	uint32_t rows;                      /* of progress queries */
-	uint32_t messages; /* of the daily quota (contract 7.2): two for the call, one for each of those */
+	uint32_t asks;                      /* how often queries ask about it, a hundred devices a page */
+	uint32_t messages; /* of the daily quota (contract 7.2): two for the call, one for each twin read, and
+	                      for the row by which it is proven; pages come on top */
 };
 /* has_baselines: rows of the selection have told what is watched. act_ms as in a forecast. */
 struct device_cost device_cost_of(const struct campaign_spec *s, bool has_baselines, int64_t act_ms,

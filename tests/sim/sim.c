@@ -845,6 +845,23 @@ uint32_t sim_targets(struct sim *s, uint32_t campaign)
 	return s->known[campaign - 1].targets_n;
 }
 
+size_t sim_progress(struct sim *s, uint32_t campaign, uint32_t *ret_slot_s)
+{
+	uint32_t begins_s[PROGRESS_ROWS_MAX];
+	struct answer page;
+	size_t n;
+
+	answer_init(&page);
+	SIM_CHECK(s, backend_read_progress(s->record, s->known[campaign - 1].id, &page) == ERR_OK,
+	          "no record");
+	n = page.progress_n;
+	for (size_t i = 0; i < n; i++)
+		begins_s[i] = page.progress[i].slot_s;
+	*ret_slot_s = progress_slot_s(begins_s, n);
+	answer_done(&page);
+	return n;
+}
+
 int64_t sim_predicted(const struct sim *s, uint32_t campaign)
 {
 	return conductor_predicted_finish(s->conductor, campaign);

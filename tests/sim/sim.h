@@ -58,6 +58,8 @@ void sim_crash(struct sim *s);
 void sim_campaign(struct sim *s, uint32_t campaign, struct campaign_row *ret); /* texts are not set */
 /* When it will be final, as the service foretells it now; TIME_NONE: it cannot. */
 int64_t sim_predicted(const struct sim *s, uint32_t campaign);
+/* How many slots its progress has, and how long they are. */
+size_t sim_progress(struct sim *s, uint32_t campaign, uint32_t *ret_slot_s);
 bool sim_target(struct sim *s, uint32_t campaign, uint32_t hub, const char *device_id,
                 struct target_row *ret);
 uint32_t sim_targets(struct sim *s, uint32_t campaign);

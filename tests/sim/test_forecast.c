@@ -7,6 +7,7 @@
 
 #include "server/base/buf.h"
 #include "server/base/log.h"
+#include "store/store.h"
 #include "tests/sim/sim.h"
 
 #define HOUR_MS 3600000LL
@@ -24,6 +25,8 @@ static const struct scenario scenarios[] = {
          1},
         {"capacity", REBOOT "\"rollout\":{\"maxUnavailable\":20}}", 300, 1},
         {"groups", REBOOT "\"rollout\":{\"group\":{\"by\":\"tags.site\",\"maxUnavailable\":5}}}", 300, 1},
+        {"relapse watch",
+         REBOOT "\"rollout\":{\"maxUnavailable\":50},\"verify\":{\"relapseWatchSeconds\":300}}", 200, 1},
         {"waves that soak",
          REBOOT
          "\"rollout\":{\"maxUnavailable\":\"100%\",\"ratePerMinute\":600,\"gate\":{\"minSuccessPercent\":90,"
@@ -85,6 +88,36 @@ START_TEST(test_campaigns_end_when_foretold)
 	ck_off(sc, "at its start", at_start, &row);
 	ck_off(sc, "at 10 %", at_10, &row);
 	ck_off(sc, "at 50 %", at_50, &row);
+	sim_free(s);
+}
+END_TEST
+
+/* ---- progress ---- */
+
+/* What is kept is checked at every commit by sim.c. */
+START_TEST(test_slots_of_progress_grow_when_there_are_too_many_also_after_a_restart)
+{
+	struct sim_options o;
+	uint32_t c, slot_s = 1, was_s;
+	struct sim *s;
+	size_t n;
+
+	sim_options_init(&o);
+	o.world.devices_n = 600;
+	o.commit_max_ms = 1;
+	s = sim_new(&o);
+	c = sim_create(s, REBOOT "\"rollout\":{\"ratePerMinute\":12},\"verify\":{\"settleSeconds\":0}}");
+	while (slot_s == 1) {
+		n = sim_progress(s, c, &slot_s);
+		if (slot_s == 1)
+			ck_assert(!sim_run(s, 1000));
+	}
+	ck_assert_uint_lt(n, PROGRESS_ROWS_MAX);
+	was_s = slot_s;
+	sim_crash(s);
+	ck_assert(sim_run(s, 10 * HOUR_MS));
+	ck_assert_uint_gt(sim_progress(s, c, &slot_s), n);
+	ck_assert_uint_eq(slot_s, was_s);
 	sim_free(s);
 }
 END_TEST
@@ -256,6 +289,7 @@ int main(void)
 	tcase_set_timeout(tc, 300);
 	tcase_add_loop_test(tc, test_campaigns_end_when_foretold, 0, sizeof scenarios / sizeof *scenarios);
 	suite_add_tcase(s, tc);
+	TESTS(s, "progress", test_slots_of_progress_grow_when_there_are_too_many_also_after_a_restart);
 	TESTS(s, "previews", test_a_preview_counts_by_the_hub_and_stores_nothing,
 	      test_a_preview_looks_up_the_ids_it_is_given, test_a_list_that_is_not_there_is_said,
 	      test_a_hub_that_cannot_be_asked_is_named, test_a_campaign_ends_when_its_preview_said);

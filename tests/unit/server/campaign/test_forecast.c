@@ -302,6 +302,22 @@ START_TEST(test_a_campaign_ends_at_its_end_and_with_those_that_are_out_then)
 }
 END_TEST
 
+START_TEST(test_a_campaign_goes_on_while_it_watches_for_relapses)
+{
+	begin();
+	f.watch_ms = 300000;
+	set_calls(0, 10);
+	ck_ends(310000, BOUND_ACTION);
+	ck_assert_int_eq(f.waves[0].ends_at_ms - NOW_MS, 10000);
+	f.waves[0].calls[0] = 0;
+	ck_ends(0, BOUND_NOTHING);
+	f.waves[0].proven_at_ms = NOW_MS - 100000;
+	ck_ends(200000, BOUND_NOTHING);
+	f.waves[0].proven_at_ms = NOW_MS - 400000;
+	ck_ends(0, BOUND_NOTHING);
+}
+END_TEST
+
 START_TEST(test_waves_without_calls_take_no_time)
 {
 	begin();
@@ -444,7 +460,7 @@ int main(void)
 	TESTS(s, "waves", test_the_next_wave_opens_after_the_soak,
 	      test_what_settles_keeps_its_slot_in_the_next_wave,
 	      test_an_open_wave_ends_with_those_who_are_out, test_a_soak_goes_on_from_the_last_proof,
-	      test_waves_without_calls_take_no_time,
+	      test_waves_without_calls_take_no_time, test_a_campaign_goes_on_while_it_watches_for_relapses,
 	      test_a_campaign_ends_at_its_end_and_with_those_that_are_out_then);
 	tcase_add_loop_test(tc, test_campaigns_end_when_a_simulation_of_them_does, 1, 5);
 	suite_add_tcase(s, tc);

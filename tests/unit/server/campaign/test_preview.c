@@ -83,9 +83,9 @@ START_TEST(test_a_preview_tells_waves_times_and_shares)
 	        "\"maxUnavailable\":100,\"ratePerMinute\":600,\"times\":{\"from\":\"assumed\","
 	        "\"actionSeconds\":7.500,\"slowestSeconds\":10.000,\"settleSeconds\":120},"
 	        "\"hubs\":[{\"name\":\"main\",\"sku\":\"S1\",\"state\":\"open\",\"targets\":10000,\"calls\":9999,"
-	        "\"selectionPages\":100,\"progressPages\":200,\"pointReads\":0,\"messages\":49996,"
+	        "\"selectionPages\":100,\"progressPages\":200,\"pointReads\":0,\"messages\":40297,"
 	        "\"callsPerMinute\":2400,\"queriesPerMinute\":20,\"readsPerMinute\":6000,"
-	        "\"messagesPerDay\":400000,\"messagesLeftToday\":399000,\"dailyQuotaPercent\":12.5}],"
+	        "\"messagesPerDay\":400000,\"messagesLeftToday\":399000,\"dailyQuotaPercent\":10.1}],"
 	        "\"waves\":[{\"index\":0,\"name\":\"canary\",\"size\":100,\"toCall\":99,"
 	        "\"opensAt\":\"2025-12-01T00:01:00.000Z\",\"callsEndAt\":\"2025-12-01T00:01:09.800Z\","
 	        "\"finishesAt\":\"2025-12-01T00:01:19.800Z\",\"boundedBy\":\"action\",\"waitsForApproval\":false,"
@@ -140,7 +140,7 @@ START_TEST(test_what_was_overlooked_is_said)
 	p.hubs[0].state = "down";
 	p.hubs[0].grant.messages_today = 399999;
 	p.forecast.end_at_ms = NOW_MS;
-	ck_says("\"code\":\"dailyQuota\",\"detail\":\"about 27 messages are needed of hub main, which has 1 left today\"");
+	ck_says("\"code\":\"dailyQuota\",\"detail\":\"about 28 messages are needed of hub main, which has 1 left today\"");
 	ck_says("\"code\":\"hubShut\"");
 	ck_says("\"code\":\"endsTooEarly\"");
 	p.hubs[0].targets = 0;
@@ -169,14 +169,15 @@ START_TEST(test_what_a_device_costs_follows_from_how_it_is_verified)
 
 	begin(HEAD "}", 1);
 	cost = device_cost_of(&spec, true, 7500, &grant);
-	ck_assert_uint_eq(cost.messages, 4); /* asked for twice */
+	ck_assert_uint_eq(cost.asks, 2);
+	ck_assert_uint_eq(cost.messages, 3);
 	cost = device_cost_of(&spec, false, 7500, &grant);
 	ck_assert_uint_eq(cost.reads_before, 1);
 	device_cost_limits(&cost, &grant, &hub);
 	ck_assert_uint_eq(hub.calls_per_minute, 2400);
 	ck_assert_uint_eq(hub.reads_per_minute, 6000);
-	ck_assert_uint_eq(hub.proofs_per_minute, 2000);
-	ck_assert_uint_eq(hub.calls_today, 80000);
+	ck_assert_uint_eq(hub.proofs_per_minute, 1000);
+	ck_assert_uint_eq(hub.calls_today, 100000);
 	grant.messages_today = 399999;
 	device_cost_limits(&cost, &grant, &hub);
 	ck_assert_uint_eq(hub.calls_today, 0);
@@ -192,6 +193,10 @@ START_TEST(test_what_a_device_costs_follows_from_how_it_is_verified)
 	cost = device_cost_of(&spec, true, 1000, &grant);
 	ck_assert_uint_eq(cost.reads_before, 1);
 	ck_assert_uint_eq(cost.reads_after, 1);
+	begin(HEAD ",\"verify\":{\"relapseWatchSeconds\":60}}", 1);
+	cost = device_cost_of(&spec, true, 1000, &grant);
+	ck_assert_uint_eq(cost.reads_after, 2);
+	ck_assert_uint_eq(cost.messages, 5);
 }
 END_TEST
 
