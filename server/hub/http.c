@@ -26,6 +26,7 @@
 
 #include "server/base/buf.h"
 #include "server/base/clock.h"
+#include "server/hub/captured.h"
 
 /* libcurl looks for an idle connection among all of its multi: many connections want several multis (perf B).
  */
@@ -33,16 +34,6 @@
 /* Buffers larger than this are not kept for the next request. */
 #define KEPT_BYTES_MAX (64 * 1024)
 #define HEADERS_MAX 5
-
-enum { DATE, RETRY_AFTER, ERROR_CODE, CONTINUATION, REQUEST_ID, CAPTURED_N };
-
-static const char *const captured_names[CAPTURED_N] = {
-        [DATE] = "Date",
-        [RETRY_AFTER] = "Retry-After",
-        [ERROR_CODE] = "iothub-errorcode",
-        [CONTINUATION] = "x-ms-continuation",
-        [REQUEST_ID] = "x-ms-request-id",
-};
 
 struct lane {
 	struct http *http;
@@ -71,7 +62,7 @@ struct call {
 	size_t headers_n;
 	struct buf path, body, answer;
 	size_t body_sent, answer_max_bytes;
-	struct buf captured[CAPTURED_N];
+	struct captured captured;
 	bool has_begun; /* on_sending() has allowed it */
 	char error[CURL_ERROR_SIZE];
 	http_answer_cb *on_answer;
@@ -275,38 +266,18 @@ static size_t on_answer_body(char *data, size_t size, size_t n, void *arg)
 	return n;
 }
 
-static void capture(struct call *c, const char *line, size_t n)
-{
-	for (int i = 0; i < CAPTURED_N; i++) {
-		size_t name = strlen(captured_names[i]), at = name + 1;
-
-		if (n <= name || line[name] != ':' || strncasecmp(line, captured_names[i], name) != 0)
-			continue;
-		while (at < n && (line[at] == ' ' || line[at] == '\t'))
-			at++;
-		while (n > at && strchr(" \t\r\n", line[n - 1]) != NULL)
-			n--;
-		buf_reset(&c->captured[i]);
-		buf_put(&c->captured[i], line + at, n - at);
-		return;
-	}
-}
-
-static void forget_captured(struct call *c)
-{
-	for (int i = 0; i < CAPTURED_N; i++)
-		buf_reset(&c->captured[i]);
-}
-
 static size_t on_header(char *line, size_t size, size_t n, void *arg)
 {
 	struct call *c = arg;
+	const char *colon;
 
 	n *= size;
+	colon = memchr(line, ':', n);
 	if (n >= 5 && strncasecmp(line, "HTTP/", 5) == 0)
-		forget_captured(c); /* what came before was a 1xx */
-	else if (c->answer.len == 0)
-		capture(c, line, n); /* else it is a trailer */
+		captured_reset(&c->captured);         /* what came before was a 1xx */
+	else if (c->answer.len == 0 && colon != NULL) /* else it is a trailer */
+		captured_take(&c->captured, line, (size_t)(colon - line), colon + 1,
+		              n - (size_t)(colon + 1 - line));
 	return n;
 }
 
@@ -326,8 +297,7 @@ static void call_free(struct call *c)
 	curl_url_cleanup(c->url);
 	for (size_t i = 0; i < HEADERS_MAX; i++)
 		buf_done(&c->lines[i]);
-	for (int i = 0; i < CAPTURED_N; i++)
-		buf_done(&c->captured[i]);
+	captured_done(&c->captured);
 	buf_done(&c->path);
 	buf_done(&c->body);
 	buf_done(&c->answer);
@@ -454,7 +424,7 @@ static bool prepare(struct call *c, const struct http_request *r)
 	c->answer_max_bytes = r->answer_max_bytes;
 	c->has_begun = false;
 	c->error[0] = '\0';
-	forget_captured(c);
+	captured_reset(&c->captured);
 	if (strcmp(r->method, "POST") == 0) {
 		wrong |= (int)curl_easy_setopt(c->easy, CURLOPT_POST, 1L);
 		wrong |= (int)curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->body.len);
@@ -468,44 +438,13 @@ static bool prepare(struct call *c, const struct http_request *r)
 
 /* --- answers --- */
 
-static const char *captured(const struct call *c, int i)
-{
-	return c->captured[i].len > 0 ? c->captured[i].data : NULL;
-}
-
-static int64_t read_date(const char *text)
-{
-	int64_t at_ms;
-
-	return text != NULL && time_parse_http(text, &at_ms) ? at_ms : TIME_NONE;
-}
-
-/* Seconds, or a date (RFC 9110 10.2.3), which counts from the answer's own. */
-static int64_t read_retry_after(const char *text, int64_t date_ms)
-{
-	size_t digits = text != NULL ? strspn(text, "0123456789") : 0;
-	int64_t at_ms;
-
-	if (digits > 0)
-		return text[digits] == '\0' && digits <= 9 ? strtoll(text, NULL, 10) * 1000 : TIME_NONE;
-	at_ms = read_date(text);
-	if (at_ms == TIME_NONE)
-		return TIME_NONE;
-	at_ms -= date_ms != TIME_NONE ? date_ms : clock_now_ms();
-	return at_ms > 0 ? at_ms : 0;
-}
-
 static void read_answer(const struct call *c, struct http_answer *ret)
 {
 	long status = 0;
 
 	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
 	ret->status = (int)status;
-	ret->date_ms = read_date(captured(c, DATE));
-	ret->retry_after_ms = read_retry_after(captured(c, RETRY_AFTER), ret->date_ms);
-	ret->error_code = captured(c, ERROR_CODE);
-	ret->continuation = captured(c, CONTINUATION);
-	ret->request_id = captured(c, REQUEST_ID);
+	captured_read(&c->captured, ret);
 	if (c->answer.len > 0) {
 		ret->body = c->answer.data;
 		ret->body_bytes = c->answer.len;
