@@ -27,6 +27,8 @@
 #include "server/base/buf.h"
 #include "server/base/clock.h"
 #include "server/hub/captured.h"
+#include "server/hub/dial.h"
+#include "server/hub/wire.h"
 
 /* libcurl looks for an idle connection among all of its multi: many connections want several multis (perf B).
  */
@@ -51,7 +53,11 @@ struct sock {
 	bool is_ours;      /* from on_open_socket(), so on_close_socket() will tell of its end */
 };
 
+/* What an easy handle is for; first in struct call and struct dial. */
+enum job { JOB_CALL, JOB_DIAL };
+
 struct call {
+	enum job job;
 	TAILQ_ENTRY(call) link; /* in http->out or http->idle */
 	struct http *http;
 	struct lane *lane;
@@ -71,9 +77,22 @@ struct call {
 
 TAILQ_HEAD(calls, call);
 
+/* A connection for wire.c. libcurl finds it by its easy handle, which stays in its multi for that. */
+struct dial {
+	enum job job;
+	struct http *http;
+	struct lane *lane;
+	CURL *easy;
+	int fd;
+	char error[CURL_ERROR_SIZE];
+	dial_cb *on_dialled;
+	void *arg;
+};
+
 struct http {
 	uv_loop_t *loop;
 	CURLU *base;
+	struct wire *wire; /* NULL: by libcurl's own HTTP */
 	char *ca_file;
 	struct lane *lanes;
 	uint32_t lanes_n;
@@ -181,13 +200,15 @@ static int on_watch(CURL *easy, curl_socket_t fd, int what, void *arg, void *soc
 {
 	struct lane *lane = arg;
 	struct sock *s = sock_of(lane->http, fd);
+	enum job *job = NULL;
 
-	(void)easy;
 	(void)sock_arg;
 	if (what == CURL_POLL_REMOVE) {
+		curl_easy_getinfo(easy, CURLINFO_PRIVATE, (void *)&job);
 		if (s != NULL)
 			s->wanted = 0;
-		if (s != NULL && !s->is_ours)
+		/* A socket that is given up while it connects is closed without a word (7.88). */
+		if (s != NULL && (!s->is_ours || (job != NULL && *job == JOB_DIAL)))
 			sock_close(s);
 		return 0;
 	}
@@ -304,22 +325,17 @@ static void call_free(struct call *c)
 	free(c);
 }
 
-/* Sets what never changes. */
-static bool set_up(struct call *c)
+#define SET(option, value) (wrong |= (int)curl_easy_setopt(easy, CURLOPT_##option, value))
+
+/* Sets how connections are made. */
+static bool set_up_connection(struct http *h, CURL *easy, char *error)
 {
-	struct http *h = c->http;
-	CURL *easy = c->easy;
 	int wrong = 0;
 
-#define SET(option, value) (wrong |= (int)curl_easy_setopt(easy, CURLOPT_##option, value))
-	SET(CURLU, c->url);
-	SET(PRIVATE, (void *)c);
-	SET(ERRORBUFFER, c->error);
+	SET(ERRORBUFFER, error);
 	SET(NOSIGNAL, 1L);
 	SET(PROTOCOLS_STR, "http,https");
-	SET(FOLLOWLOCATION, 0L);
 	SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	SET(USERAGENT, "rollcall/" ROLLCALL_VERSION);
 	SET(PROXY, ""); /* also not the one that the environment names */
 	SET(SSL_VERIFYPEER, 1L);
 	SET(SSL_VERIFYHOST, 2L);
@@ -335,6 +351,23 @@ static bool set_up(struct call *c)
 	SET(TCP_KEEPALIVE, 1L);
 	SET(TCP_KEEPIDLE, 60L);
 	SET(TCP_KEEPINTVL, 15L);
+	SET(OPENSOCKETFUNCTION, on_open_socket);
+	SET(OPENSOCKETDATA, (void *)h);
+	SET(CLOSESOCKETFUNCTION, on_close_socket);
+	SET(CLOSESOCKETDATA, (void *)h);
+	return wrong == 0;
+}
+
+/* Sets what never changes. */
+static bool set_up(struct call *c)
+{
+	CURL *easy = c->easy;
+	int wrong = 0;
+
+	SET(CURLU, c->url);
+	SET(PRIVATE, (void *)c);
+	SET(FOLLOWLOCATION, 0L);
+	SET(USERAGENT, "rollcall/" ROLLCALL_VERSION);
 	SET(UPLOAD_BUFFERSIZE, 16384L);
 	SET(PREREQFUNCTION, on_sending);
 	SET(PREREQDATA, (void *)c);
@@ -344,13 +377,9 @@ static bool set_up(struct call *c)
 	SET(WRITEDATA, (void *)c);
 	SET(HEADERFUNCTION, on_header);
 	SET(HEADERDATA, (void *)c);
-	SET(OPENSOCKETFUNCTION, on_open_socket);
-	SET(OPENSOCKETDATA, (void *)h);
-	SET(CLOSESOCKETFUNCTION, on_close_socket);
-	SET(CLOSESOCKETDATA, (void *)h);
-#undef SET
-	return wrong == 0;
+	return set_up_connection(c->http, easy, c->error) && wrong == 0;
 }
+#undef SET
 
 /* Gives NULL when out of memory. */
 static struct call *call_take(struct http *h)
@@ -362,6 +391,7 @@ static struct call *call_take(struct http *h)
 		return c;
 	}
 	c = xcalloc(1, sizeof *c);
+	c->job = JOB_CALL;
 	c->http = h;
 	c->easy = curl_easy_init();
 	c->url = curl_url_dup(h->base);
@@ -469,6 +499,25 @@ static void finish(struct call *c, const char *wrong)
 	call_give_back(c);
 }
 
+/* Has the socket watched by whoever asked for the connection. */
+static void finish_dial(struct dial *d, CURLcode code)
+{
+	curl_socket_t fd = CURL_SOCKET_BAD;
+	struct sock *s;
+
+	if (code == CURLE_OK)
+		code = curl_easy_getinfo(d->easy, CURLINFO_ACTIVESOCKET, &fd);
+	if (code == CURLE_OK && fd == CURL_SOCKET_BAD)
+		code = CURLE_COULDNT_CONNECT;
+	s = sock_of(d->http, fd);
+	if (s != NULL)
+		sock_close(s);
+	d->fd = fd;
+	d->on_dialled(d->arg, code == CURLE_OK      ? NULL
+	                      : d->error[0] != '\0' ? d->error
+	                                            : curl_easy_strerror(code));
+}
+
 static const char *what_went_wrong(const struct call *c, CURLcode code)
 {
 	if (code == CURLE_OK)
@@ -488,11 +537,14 @@ static void act(struct lane *lane, curl_socket_t fd, int flags)
 
 	curl_multi_socket_action(lane->multi, fd, flags, &n);
 	while ((message = curl_multi_info_read(lane->multi, &n)) != NULL) {
-		struct call *c = NULL;
 		CURLcode code = message->data.result;
+		enum job *job = NULL;
 
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (void *)&c);
-		finish(c, what_went_wrong(c, code));
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (void *)&job);
+		if (*job == JOB_DIAL)
+			finish_dial((struct dial *)job, code);
+		else
+			finish((struct call *)job, what_went_wrong((struct call *)job, code));
 	}
 }
 
@@ -593,6 +645,25 @@ static void init_curl(void)
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+/* The Host header names the port where it is not the scheme's own (RFC 9110 7.2). */
+static bool wire_up(struct http *h, uint32_t connections_max)
+{
+	struct buf host = BUF_INIT;
+	char *name = NULL, *port = NULL;
+	bool has_name = curl_url_get(h->base, CURLUPART_HOST, &name, 0) == CURLUE_OK;
+
+	if (has_name) {
+		buf_puts(&host, name);
+		if (curl_url_get(h->base, CURLUPART_PORT, &port, CURLU_NO_DEFAULT_PORT) == CURLUE_OK)
+			buf_printf(&host, ":%s", port);
+		h->wire = wire_new(h->loop, h, host.data, connections_max);
+	}
+	curl_free(port);
+	curl_free(name);
+	buf_done(&host);
+	return has_name;
+}
+
 enum err http_new(const struct http_options *options, struct http **ret)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -617,6 +688,8 @@ enum err http_new(const struct http_options *options, struct http **ret)
 		if (!lane_init(h, &h->lanes[h->lanes_n++],
 		               (options->connections_max + lanes_n - 1) / lanes_n))
 			goto fail;
+	if (options->is_wired && !wire_up(h, options->connections_max))
+		goto fail;
 	*ret = h;
 	return ERR_OK;
 fail:
@@ -650,6 +723,61 @@ static struct lane *emptiest_lane(struct http *h)
 	return best;
 }
 
+/* ---- connections for wire.c (dial.h) ---- */
+
+struct dial *dial_new(struct http *h, dial_cb *on_dialled, void *arg)
+{
+	struct dial *d = xcalloc(1, sizeof *d);
+
+	*d = (struct dial){JOB_DIAL, h, emptiest_lane(h), curl_easy_init(), -1, "", on_dialled, arg};
+	if (d->easy == NULL || !set_up_connection(h, d->easy, d->error) ||
+	    curl_easy_setopt(d->easy, CURLOPT_CURLU, h->base) != CURLE_OK ||
+	    curl_easy_setopt(d->easy, CURLOPT_CONNECT_ONLY, 1L) != CURLE_OK ||
+	    curl_easy_setopt(d->easy, CURLOPT_PRIVATE, (void *)d) != CURLE_OK ||
+	    curl_multi_add_handle(d->lane->multi, d->easy) != CURLM_OK) {
+		curl_easy_cleanup(d->easy);
+		free(d);
+		return NULL;
+	}
+	d->lane->in_flight++;
+	return d;
+}
+
+int dial_fd(const struct dial *d)
+{
+	return d->fd;
+}
+
+long dial_send(struct dial *d, const void *data, size_t n)
+{
+	size_t sent = 0;
+	CURLcode code = curl_easy_send(d->easy, data, n, &sent);
+
+	return code == CURLE_OK ? (long)sent : code == CURLE_AGAIN ? DIAL_LATER : DIAL_FAILED;
+}
+
+long dial_receive(struct dial *d, void *data, size_t n)
+{
+	size_t received = 0;
+	CURLcode code = curl_easy_recv(d->easy, data, n, &received);
+
+	if (code == CURLE_OK)
+		return received > 0 ? (long)received : DIAL_ENDED;
+	return code == CURLE_AGAIN ? DIAL_LATER : DIAL_FAILED;
+}
+
+void dial_free(struct dial *d)
+{
+	if (d == NULL)
+		return;
+	d->lane->in_flight--;
+	curl_multi_remove_handle(d->lane->multi, d->easy);
+	curl_easy_cleanup(d->easy);
+	free(d);
+}
+
+/* ---- the client, again ---- */
+
 enum err http_send(struct http *h, const struct http_request *request, http_answer_cb *on_answer, void *arg)
 {
 	struct call *c;
@@ -660,6 +788,8 @@ enum err http_send(struct http *h, const struct http_request *request, http_answ
 		return ERR_CLOSED;
 	if (!is_sound(request))
 		return ERR_INVALID;
+	if (h->wire != NULL)
+		return wire_send(h->wire, request, on_answer, arg);
 	c = call_take(h);
 	if (c == NULL)
 		return ERR_NOMEM;
@@ -675,13 +805,21 @@ enum err http_send(struct http *h, const struct http_request *request, http_answ
 	return ERR_OK;
 }
 
+static void on_wire_closed(void *arg)
+{
+	close_all(arg);
+}
+
 static void on_end(uv_timer_t *timer)
 {
 	struct http *h = timer->data;
 
 	while (!TAILQ_EMPTY(&h->out))
 		finish(TAILQ_FIRST(&h->out), "cut short: the service is stopping");
-	close_all(h);
+	if (h->wire != NULL)
+		wire_close(h->wire, on_wire_closed, h);
+	else
+		close_all(h);
 }
 
 void http_free(struct http *h, void (*on_freed)(void *arg), void *arg)

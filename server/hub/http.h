@@ -1,6 +1,7 @@
 /* hub/http: HTTPS requests to a hub, many at once, on the loop. The only user of libcurl.
  * Sends every request, with or without a body, at most once (http.c says how libcurl is kept from sending
- * again). Redirects are not followed, TLS is verified, no proxy is used, whatever the environment names. Loop
+ * again). There are two clients behind it: libcurl's own HTTP, and wire.h's over connections that libcurl
+ * makes. Redirects are not followed, TLS is verified, no proxy is used, whatever the environment names. Loop
  * thread only. A callback never fires inside the call that asked for it, but may itself ask, and free.
  * tests/sim links a double of this header that asks tests/world instead. */
 #ifndef ROLLCALL_SERVER_HUB_HTTP_H
@@ -22,6 +23,7 @@ struct http_options {
 	struct uv_loop_s *loop; /* keeps */
 	const char *base_url;   /* "https://host" or "http://127.0.0.1:8081", no slash at the end; borrows */
 	const char *ca_file;    /* trusted instead of the system's; NULL: the system's; borrows */
+	bool is_wired;          /* by wire.h; else by libcurl's own HTTP */
 	uint32_t connections_max; /* kept alive; at least the calls in flight, or every call reconnects (perf
 	                             B) */
 };

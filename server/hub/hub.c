@@ -57,6 +57,7 @@ static enum err client_new(const struct hub_options *options, const char *host, 
 	err = http_new(&(struct http_options){.loop = options->loop,
 	                                      .base_url = url.data,
 	                                      .ca_file = options->ca_file,
+	                                      .is_wired = true,
 	                                      .connections_max = options->inflight_max + CONNECTIONS_EXTRA},
 	               ret);
 	buf_done(&url);

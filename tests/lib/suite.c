@@ -7,9 +7,16 @@
 
 void suite_add(Suite *s, const char *name, const TTest *const *tests)
 {
+	suite_add_with(s, name, NULL, tests);
+}
+
+void suite_add_with(Suite *s, const char *name, SFun set_up, const TTest *const *tests)
+{
 	TCase *tc = tcase_create(name);
 
 	tcase_set_timeout(tc, 60);
+	if (set_up != NULL)
+		tcase_add_checked_fixture(tc, set_up, NULL);
 	for (; *tests != NULL; tests++)
 		tcase_add_test(tc, *tests);
 	suite_add_tcase(s, tc);

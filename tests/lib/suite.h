@@ -12,5 +12,7 @@ int suite_run(Suite *s);
 /* A case with one test a line: TESTS(suite, "name", test_a, test_b). Time-out 60 s. */
 #define TESTS(suite, name, ...) suite_add(suite, name, (const TTest *const[]){__VA_ARGS__, NULL})
 void suite_add(Suite *s, const char *name, const TTest *const *tests);
+/* The same, with set_up called before each test, in its process. */
+void suite_add_with(Suite *s, const char *name, SFun set_up, const TTest *const *tests);
 
 #endif

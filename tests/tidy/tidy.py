@@ -45,7 +45,7 @@ INCLUDES = [
 LIBRARIES = [
     ("curl/", ["server/hub/http.c", "tests/hubsim/test_*.c"]),
     ("mosquitto.h", ["deploy/agent/link.c"]),
-    ("uv.h", ["server/hub/http.c", "server/loop.c", "store/store.c", "api/httpd.c", "tests/**"]),
+    ("uv.h", ["server/hub/{http,wire}.c", "server/loop.c", "store/store.c", "api/httpd.c", "tests/**"]),
     ("microhttpd.h", ["api/httpd.c"]),
     ("gnutls/", ["api/tls.c"]),
     ("sqlite3.h", ["store/sqlite/*", "tests/store/*"]),

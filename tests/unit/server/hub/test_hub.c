@@ -168,7 +168,7 @@ START_TEST(test_a_method_call_is_sent_as_documented_and_its_answer_read)
 	start();
 	expect("200 OK", DATE, "{\"status\":202,\"payload\":{\"b\": [1, 2.5],\"a\":\"\xc3\xa9\"}}");
 	invoke("d#1 +%", "{\"attemptId\":\"c-1-1\"}");
-	assert_starts(script.head, "POST /twins/d%231%20%2b%25/methods?api-version=2021-04-12 HTTP/1.1\r\n");
+	assert_starts(script.head, "POST /twins/d%231%20%2B%25/methods?api-version=2021-04-12 HTTP/1.1\r\n");
 	ck_assert_ptr_nonnull(strstr(script.head, "\r\nContent-Type: application/json; charset=utf-8\r\n"));
 	ck_assert_ptr_nonnull(strstr(script.head, "\r\nAuthorization: SharedAccessSignature "
 	                                          "sr=myhub.azure-devices.net&sig="));
