@@ -226,7 +226,8 @@ static void hear_reading(struct conductor *c, struct live *live, const struct tr
 	                           .baseline = &t->baseline,
 	                           .since_hub_ms = t->row.since_hub_ms,
 	                           .attempt_id = attempt_id,
-	                           .has_moved = t->row.has_moved};
+	                           .has_moved = t->row.has_moved,
+	                           .is_uncalled = t->row.state == TARGET_WAITING};
 	struct fact f = {.kind = FACT_READING,
 	                 .at_ms = now_ms,
 	                 .campaign = news->campaign,

@@ -63,13 +63,15 @@ static const struct watch *watch_for(struct conductor *c, const struct campaign_
 {
 	const struct profile *p = profile_of(s->action.type);
 	bool is_property = s->verify.by == VERIFY_PROPERTY, is_where = s->verify.by == VERIFY_WHERE;
+	bool is_reconnect = s->verify.by == VERIFY_RECONNECT, has_proof = s->verify.by != VERIFY_NONE;
 	struct watch_options o = {.value_path = is_property ? s->verify.path : NULL,
 	                          .status_path =
 	                                  is_property && s->verify.path_is_profiles ? p->status_path : NULL,
-	                          .echo_path = is_property || is_where ? p->echo_path : NULL,
-	                          .boot_path = is_property || is_where ? p->boot_path : NULL,
+	                          .echo_path = has_proof ? p->echo_path : NULL,
+	                          .boot_path = has_proof ? p->boot_path : NULL,
 	                          .success = is_where ? s->verify.success : NULL,
 	                          .failure = is_where ? s->verify.failure : NULL,
+	                          .watches_link = is_reconnect,
 	                          .precheck = s->precheck.where,
 	                          .group_path = s->rollout.group_by};
 	struct buf key = BUF_INIT;
@@ -81,6 +83,7 @@ static const struct watch *watch_for(struct conductor *c, const struct campaign_
 	buf_put_str(&key, o.boot_path);
 	buf_put_str(&key, o.success);
 	buf_put_str(&key, o.failure);
+	buf_put_u8(&key, o.watches_link);
 	buf_put_str(&key, o.precheck);
 	buf_put_str(&key, o.group_path);
 	for (w = c->watches; w != NULL; w = w->next)
@@ -123,6 +126,7 @@ struct live *conduct_live_new(struct conductor *c, const struct campaign_row *ro
 	live->rule = (struct evidence_rule){.profile = profile_of(spec->action.type),
 	                                    .uses_profile_values = spec->verify.path_is_profiles,
 	                                    .is_where = spec->verify.by == VERIFY_WHERE,
+	                                    .is_reconnect = spec->verify.by == VERIFY_RECONNECT,
 	                                    .accepts_rewrite = spec->verify.accept_rewrite};
 	live->watch = watch_for(c, spec);
 	live->must_look = (spec->targets.by == TARGETS_IDS || spec->targets.by == TARGETS_LIST) &&

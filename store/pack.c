@@ -100,6 +100,7 @@ void unpack_target(const unsigned char in[PACKED_TARGET_BYTES], struct target_ro
 #define HAS_VALUE 1u
 #define HAS_BOOT 2u
 #define SUCCESS_HELD 4u
+#define WAS_UP 8u
 
 void pack_baseline(const struct baseline *baseline, unsigned char out[PACKED_BASELINE_BYTES])
 {
@@ -107,7 +108,8 @@ void pack_baseline(const struct baseline *baseline, unsigned char out[PACKED_BAS
 
 	*at++ = baseline->source;
 	*at++ = (unsigned char)((baseline->has_value ? HAS_VALUE : 0) | (baseline->has_boot ? HAS_BOOT : 0) |
-	                        (baseline->success_held ? SUCCESS_HELD : 0));
+	                        (baseline->success_held ? SUCCESS_HELD : 0) |
+	                        (baseline->was_up ? WAS_UP : 0));
 	at = put_64(at, baseline->value_hash);
 	at = put_64(at, baseline->boot_hash);
 	at = put_64(at, baseline->version);
@@ -125,6 +127,7 @@ void unpack_baseline(const unsigned char in[PACKED_BASELINE_BYTES], struct basel
 	ret->has_value = (flags & HAS_VALUE) != 0;
 	ret->has_boot = (flags & HAS_BOOT) != 0;
 	ret->success_held = (flags & SUCCESS_HELD) != 0;
+	ret->was_up = (flags & WAS_UP) != 0;
 	ret->value_hash = get_64(&at);
 	ret->boot_hash = get_64(&at);
 	ret->version = get_64(&at);

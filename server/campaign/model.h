@@ -114,14 +114,16 @@ bool target_state_is_final(enum target_state s);
 #define HUB_NAME_MAX 64
 #define TARGETS_MAX 1000000u
 
-/* How strongly evidence speaks, strongest first (product: Evidence). ACCEPTED: only the device's answer. */
+/* How strongly evidence speaks, strongest first (product: Evidence), but for the last: ACCEPTED is only the
+ * device's answer, RECONNECT only that it was away and came back, which it may do of itself. */
 #define STRENGTHS(X) \
 	X(NONE, 0, "none") \
 	X(ATTEMPT_ID, 1, "attemptId") \
 	X(BOOT_ID, 2, "bootId") \
 	X(VALUE, 3, "value") \
 	X(PREDICATE, 4, "predicate") \
-	X(ACCEPTED, 5, "accepted")
+	X(ACCEPTED, 5, "accepted") \
+	X(RECONNECT, 6, "reconnect")
 enum strength {
 #define X(name, number, text) STRENGTH_##name = number,
 	STRENGTHS(X)
@@ -154,6 +156,7 @@ struct baseline {
 	uint8_t source;      /* enum source; SOURCE_NONE: there is no baseline yet */
 	bool has_value, has_boot;
 	bool success_held; /* verify by where: the success predicate held already */
+	bool was_up;       /* the hub said that it was connected */
 };
 
 /* One target as it is stored: all but its device id and its baseline, which never change. Times are UTC ms by

@@ -784,23 +784,18 @@ static void read_offline(const struct section *whole, struct campaign_spec *s)
 	member_u32(&p, "expireAfterSeconds", 1, SPAN_MAX_S, &s->offline.expire_after_s);
 }
 
-static const char *const verify_ways[] = {
-        [VERIFY_PROPERTY] = "reportedProperty", [VERIFY_WHERE] = "where", [VERIFY_NONE] = "none", NULL};
+static const char *const verify_ways[] = {[VERIFY_PROPERTY] = "reportedProperty",
+                                          [VERIFY_WHERE] = "where",
+                                          [VERIFY_NONE] = "none",
+                                          [VERIFY_RECONNECT] = "reconnect",
+                                          NULL};
 
 /* Sets how to verify; false where that is not said soundly, so that nobody can tell which members fit. */
 static bool read_verify_by(const struct section *p, const struct profile *profile, struct campaign_spec *s)
 {
-	const char *text = member_text_of(json_object_get(p->json, "by"));
 	size_t by = profile->value_path != NULL ? VERIFY_PROPERTY : VERIFY_NONE;
-	bool is_sound;
+	bool is_sound = member_choice(p, "by", verify_ways, &by) || !member_is_there(p, "by");
 
-	if (text != NULL && strcmp(text, "reconnect") == 0) {
-		member_wrong(
-		        p, "by",
-		        "\"reconnect\" is not yet supported: say \"reportedProperty\", \"where\" or \"none\"");
-		return false;
-	}
-	is_sound = member_choice(p, "by", verify_ways, &by) || !member_is_there(p, "by");
 	s->verify.by = (enum verify_by)by;
 	return is_sound;
 }

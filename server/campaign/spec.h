@@ -32,7 +32,7 @@ struct limit {
 
 enum targets_by { TARGETS_WHERE, TARGETS_IDS, TARGETS_ALL, TARGETS_LIST };
 enum targets_order { ORDER_SHUFFLED, ORDER_BY_ID, ORDER_AS_GIVEN };
-enum verify_by { VERIFY_PROPERTY, VERIFY_WHERE, VERIFY_NONE };
+enum verify_by { VERIFY_PROPERTY, VERIFY_WHERE, VERIFY_NONE, VERIFY_RECONNECT };
 
 /* When a person has to approve: START before the first wave, AFTER_FIRST after the first, EACH after every
  * wave but the last. In the gate of a later wave, START and AFTER_FIRST are inherited and ask for nothing. */

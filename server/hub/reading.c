@@ -132,6 +132,8 @@ static char *candidates_of(const struct watch_options *options)
 {
 	struct buf text = BUF_INIT;
 
+	if (options->watches_link)
+		return xstrdup("connectionState = 'Connected' OR connectionState = 'Disconnected'");
 	if (options->success == NULL && options->failure == NULL)
 		return NULL;
 	if (options->success != NULL)
@@ -180,7 +182,7 @@ void watch_free(struct watch *w)
 
 bool watch_is_in_rows(const struct watch *w)
 {
-	return w->success == NULL && w->failure == NULL;
+	return w->candidates == NULL;
 }
 
 const char *watch_candidates(const struct watch *w)

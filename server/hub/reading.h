@@ -20,6 +20,8 @@ struct watch_options {
 	const char *value_path, *status_path, *echo_path, *boot_path;
 	/* Verify by where: predicates over the twin, NULL: none. */
 	const char *success, *failure;
+	/* Verify by reconnect: connectionState, which only point reads tell. */
+	bool watches_link;
 	/* A pre-check over the twin, NULL: none. */
 	const char *precheck;
 	/* "tags.site": the tag that groups devices, NULL: none. */
@@ -40,8 +42,8 @@ void watch_select(const struct watch *w, struct buf *out);
 void watch_group_by(const struct watch *w, struct buf *out);
 /* Whether a row of a query can say all that is watched: not so with predicates. */
 bool watch_is_in_rows(const struct watch *w);
-/* The condition under which a row is worth a point read ("(success) OR (failure)"); NULL: rows speak for
- * themselves. */
+/* The condition under which a row is worth a point read ("(success) OR (failure)", or any connectionState);
+ * NULL: rows speak for themselves. */
 const char *watch_candidates(const struct watch *w);
 
 /* A seen JSON value: fingerprint of its compact text (keys sorted; 5.0 counts as 5), and the text, cut at 1

@@ -4,6 +4,9 @@
 #include <assert.h>
 #include <string.h>
 
+/* Not before then is it sure that what the hub says of a connection is not older than a call. */
+#define LINK_LATE_MS 330000
+
 static struct verdict verdict(enum verdict_kind kind)
 {
 	return (struct verdict){kind, STRENGTH_NONE, false};
@@ -107,6 +110,19 @@ static struct verdict judge_where(const struct evidence_case *c, const struct re
 	return verdict(VERDICT_NOTHING);
 }
 
+/* A disconnect alone proves nothing, and connectionState may be 5 min late (contract 3.2): that it is down
+ * counts only where it was up before the call, or where what was before cannot be meant any more. */
+static struct verdict judge_reconnect(const struct evidence_case *c, const struct reading *r)
+{
+	if (c->is_uncalled || !is_point_read_since_call(c, r))
+		return verdict(VERDICT_NOTHING);
+	if (r->link == LINK_UP && c->has_moved)
+		return proven(STRENGTH_RECONNECT);
+	if (r->link == LINK_DOWN && (c->baseline->was_up || r->hub_at_ms >= c->since_hub_ms + LINK_LATE_MS))
+		return verdict(VERDICT_MOVED);
+	return verdict(VERDICT_NOTHING);
+}
+
 struct verdict evidence_judge(const struct evidence_case *c, const struct reading *r)
 {
 	if (!r->is_there)
@@ -119,6 +135,8 @@ struct verdict evidence_judge(const struct evidence_case *c, const struct readin
 		return verdict(VERDICT_NOTHING);
 	if (is_other_boot(c, r))
 		return proven(STRENGTH_BOOT_ID);
+	if (c->rule->is_reconnect)
+		return judge_reconnect(c, r);
 	return c->rule->is_where ? judge_where(c, r) : judge_property(c, r);
 }
 
@@ -153,5 +171,6 @@ void evidence_baseline(const struct evidence_rule *rule, const struct reading *r
 	        .has_value = r->value.is_there,
 	        .has_boot = r->boot.is_there,
 	        .success_held = rule->is_where && r->success,
+	        .was_up = r->link == LINK_UP,
 	};
 }

@@ -6,25 +6,38 @@
  * ancestor's) at or after since_hub_ms; a point read is "after" a time if the hub dated it so. What is not
  * known never fits.
  *
- *    there is no such device                                                             GONE
- *  1 echo is attempt_id (a call was made)                                                PROVEN  ATTEMPT_ID,
- * done path point read after the baseline, $version below the baseline's (both known)           GONE no call
- * was made, or there is no baseline to compare with                           NOTHING 2 boot id is not the
- * baseline's (which had one), and new; or without any $lastUpdated, but in a point read after since_hub_ms
- * PROVEN  BOOT_ID, done path by property: 3 status (not the value's own path) is a failed one of the
- * profile's: new, and no older than the value                                                  FAILED without
- * any $lastUpdated, as in rows                                              NOTHING 4 value is new, and
- * another than the baseline's (or that had none), or has_moved, or accepts_rewrite and it was written after
- * the baseline's: uses_profile_values and the profile has a done value:  value is that              PROVEN
- * VALUE value is a failed one      FAILED else                       MOVED else PROVEN  VALUE by where, in a
- * point read after since_hub_ms: 5 success holds, and did not at the baseline PROVEN  PREDICATE 6 failure
- * holds, success does not, and reported $version is above the baseline's      FAILED else NOTHING
+ *   0  There is no such device: GONE.
+ *   1  The echo is attempt_id, and a call was made: PROVEN, ATTEMPT_ID, done path.
+ *   -  A point read after the baseline, $version below the baseline's (both known): GONE. No call was
+ *      made, or there is no baseline to compare with: NOTHING.
+ *   2  The boot id is not the baseline's (which had one), and new; or it has no $lastUpdated, but is
+ *      in a point read after since_hub_ms: PROVEN, BOOT_ID, done path.
+ *
+ *   By property:
+ *   3  The status (not the value's own path) is a failed one of the profile's. New, and no older than
+ *      the value: FAILED. Without any $lastUpdated, as in rows: NOTHING.
+ *   4  The value is new, and another than the baseline's (or that had none), or has_moved, or
+ *      accepts_rewrite and it was written after the baseline's. Where uses_profile_values and the
+ *      profile has a done value, that is PROVEN, VALUE; a failed one FAILED; any other MOVED.
+ *      Else PROVEN, VALUE.
+ *
+ *   By where, in a point read after since_hub_ms:
+ *   5  success holds, and did not at the baseline: PROVEN, PREDICATE.
+ *   6  failure holds, success does not, and reported $version is above the baseline's: FAILED.
+ *
+ *   By reconnect, in a point read after since_hub_ms, of a target that does not wait to be called:
+ *   7  It is connected, and has_moved: PROVEN, RECONNECT.
+ *   8  It is not connected, and was at the baseline, or since_hub_ms is 5.5 minutes ago: MOVED.
+ *
+ *   Else NOTHING.
  *
  * Row 1 comes before the re-created twin's, since nobody else can know our attempt id; rows 2 … 6 come after
  * it, since another device of the same name has another boot id and other values. Row 3 comes before row 4: a
  * device may note the time of a try that failed; in a row such a status may as well be left over, so a point
  * read has to decide. Row 6 wants a newer reported section since the failure predicate may have held long
- * before the call; one over tags only is therefore never decided by row 6. */
+ * before the call; one over tags only is therefore never decided by row 6. Rows 7 and 8: connectionState may
+ * be 5 minutes late (contract 3.2), so being away counts only where it was there before the call, or where
+ * what was before cannot be meant any more. */
 #ifndef ROLLCALL_SERVER_TRACK_EVIDENCE_H
 #define ROLLCALL_SERVER_TRACK_EVIDENCE_H
 
@@ -37,6 +50,7 @@ struct evidence_rule {
 	bool uses_profile_values; /* the watched path is the profile's own: its done and failed values count
 	                           */
 	bool is_where;            /* success and failure predicates decide */
+	bool is_reconnect;        /* being away and coming back decides */
 	bool accepts_rewrite;
 };
 
@@ -45,7 +59,8 @@ struct evidence_case {
 	const struct baseline *baseline;
 	int64_t since_hub_ms;   /* the intent's hub time; TIME_NONE: no call has been made */
 	const char *attempt_id; /* NULL: none */
-	bool has_moved;         /* see target_row */
+	bool has_moved;         /* see target_row; by reconnect: it was away */
+	bool is_uncalled; /* no call may be acting but one that found it offline: being away says nothing */
 };
 
 enum verdict_kind {

@@ -282,6 +282,36 @@ START_TEST(test_who_restarts_or_drops_after_its_proof_has_relapsed)
 }
 END_TEST
 
+/* Devices that report nothing at all: only that they were away and came back tells that they acted. */
+START_TEST(test_by_reconnect_who_was_away_and_came_back_is_proven_and_nobody_else)
+{
+	struct sim_options o;
+	struct target_row t;
+	struct sim *s;
+	uint32_t c;
+	char id[16];
+
+	sim_options_init(&o);
+	o.world.devices_n = 6;
+	o.world.boot = (struct world_span){60000, 90000};
+	o.track_interval_ms = 5000;
+	s = sim_new(&o);
+	device_id(1, id);
+	ck_assert_int_eq(world_set_temper(sim_world(s, 0), id, WORLD_LYING), ERR_OK);
+	device_id(2, id);
+	ck_assert_int_eq(world_set_temper(sim_world(s, 0), id, WORLD_NEVER_BACK), ERR_OK);
+	c = sim_create(s, REBOOT ",\"verify\":{\"by\":\"reconnect\"}}");
+	ck_assert(sim_run(s, 4 * HOUR_MS));
+	for (uint32_t i = 0; i < 6; i++) {
+		device_id(i, id);
+		ck_assert(sim_target(s, c, 0, id, &t));
+		ck_assert_int_eq(t.state, i == 1 || i == 2 ? TARGET_FAILED : TARGET_SUCCEEDED);
+		ck_assert_int_eq(t.reason, i == 1 || i == 2 ? REASON_NO_PROOF : REASON_NONE);
+	}
+	sim_free(s);
+}
+END_TEST
+
 /* ---- each temperament ends with its own verdict ---- */
 
 static const struct {
@@ -377,9 +407,9 @@ static void draw_faults(struct sim *s, uint32_t hub, struct rng *rng)
 	}
 }
 
-/* What a 404103 of a call that did act (contract 11.3) looks like afterwards: without verification, or with a
- * predicate over a time that the device's wrong clock wrote, it cannot be told from a device that is away,
- * and is called again. */
+/* What a 404103 of a call that did act (contract 11.3) looks like afterwards: without verification, by
+ * reconnect, or with a predicate over a time that the device's wrong clock wrote, it cannot be told from a
+ * device that is away, and is called again. */
 enum proof { UNVERIFIED = 1, BY_DEVICE_CLOCK = 2, VERIFIED = 4 };
 
 static void draw_waves(struct rng *rng, struct buf *out)
@@ -400,9 +430,10 @@ static enum proof draw_spec(struct rng *rng, uint32_t hubs_n, struct buf *out)
 	        "{\"settleSeconds\":20,\"relapseWatchSeconds\":300}",
 	        "{\"settleSeconds\":0}",
 	        "{\"by\":\"where\",\"success\":\"properties.reported.iothubDM.reboot.lastReboot > '2025-12'\"}",
+	        "{\"by\":\"reconnect\",\"settleSeconds\":0}",
 	};
 
-	uint64_t verify = rng_below(rng, 4);
+	uint64_t verify = rng_below(rng, 5);
 
 	buf_puts(out, "{\"name\":\"t\",\"action\":{\"type\":\"reboot\"}");
 	if (hubs_n > 1 && rng_below(rng, 3) == 0)
@@ -441,7 +472,7 @@ static enum proof draw_spec(struct rng *rng, uint32_t hubs_n, struct buf *out)
 	buf_printf(out, ",\"offline\":{\"wait\":%s,\"expireAfterSeconds\":%u}",
 	           rng_below(rng, 4) == 0 ? "false" : "true", 60 + (unsigned)rng_below(rng, 5000));
 	buf_printf(out, ",\"verify\":%s}", verifies[verify]);
-	return verify == 0 ? UNVERIFIED : verify == 3 ? BY_DEVICE_CLOCK : VERIFIED;
+	return verify == 0 || verify == 4 ? UNVERIFIED : verify == 3 ? BY_DEVICE_CLOCK : VERIFIED;
 }
 
 /* P2: no retry policy here asks for a second action. */
@@ -544,6 +575,7 @@ int main(void)
 		      test_one_hub_that_is_down_delays_its_own_share_only,
 		      test_given_ids_are_found_on_whichever_hub_has_them,
 		      test_who_restarts_or_drops_after_its_proof_has_relapsed,
+		      test_by_reconnect_who_was_away_and_came_back_is_proven_and_nobody_else,
 		      test_each_temperament_ends_with_its_verdict,
 		      test_who_restarts_or_drops_after_its_proof_has_relapsed);
 	log_setup(getenv("ROLLCALL_SEED") != NULL ? LOG_DEBUG : LOG_OFF, false, 2);

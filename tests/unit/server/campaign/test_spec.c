@@ -163,7 +163,7 @@ START_TEST(test_wrong_types_are_told_with_what_was_given)
 	         {{"/retry/on", "must be a list, not \"refused\""},
 	          {"/retry/doubtful", "must be \"afterEvidence\" or \"never\", not true"},
 	          {"/offline/wait", "must be true or false, not \"yes\""},
-	          {"/verify/by", "must be \"reportedProperty\", \"where\" or \"none\", not 5"},
+	          {"/verify/by", "must be \"reportedProperty\", \"where\", \"none\" or \"reconnect\", not 5"},
 	          {"/verify/path", "must be a text, not 5"},
 	          {"/verify/acceptRewrite", "must be true or false, not null"}}},
 	        {REST("'schedule':{'startAt':5}"), {{"/schedule/startAt", "startAt must be a time like"}}},
@@ -443,8 +443,10 @@ START_TEST(test_what_comes_later_is_refused_and_never_ignored)
 	          {"/schedule/deviceTimeZone", "not yet"},
 	          {"/schedule/mustFinishInWindow", "not yet"},
 	          {"/schedule/blackouts", "not yet"}}},
-	        {REST("'verify':{'by':'reconnect','relapseWatchSeconds':60}"),
-	         {{"/verify/by", "\"reconnect\" is not yet supported"}}},
+	        {REST("'verify':{'by':'reconnect','path':'a','success':'tags.a = 1','acceptRewrite':true}"),
+	         {{"/verify/path", "it is \"reconnect\""},
+	          {"/verify/success", "it is \"reconnect\""},
+	          {"/verify/acceptRewrite", "it is \"reconnect\""}}},
 	        {REST("'verify':{'by':'none','relapseWatchSeconds':1}"),
 	         {{"/verify/relapseWatchSeconds", "must be 0 where by is \"none\""}}},
 	        {ACTION("'type':'reboot','transport':'hubJob'"), {{"/action/transport", "not yet"}}},
@@ -749,6 +751,12 @@ START_TEST(test_settling_follows_the_profile_unless_nothing_is_verified)
 	p = parse_sound(REST("'verify':{'by':'where','success':'a = 1'}"));
 	ck_assert_uint_eq(p.spec.verify.settle_s, 120);
 	ck_assert_str_eq(p.spec.verify.success, "a = 1");
+	parsed_done(&p);
+	p = parse_sound(REST("'verify':{'by':'reconnect','relapseWatchSeconds':7}"));
+	ck_assert_int_eq(p.spec.verify.by, VERIFY_RECONNECT);
+	ck_assert_uint_eq(p.spec.verify.settle_s, 120);
+	ck_assert_uint_eq(p.spec.verify.relapse_watch_s, 7);
+	ck_assert_ptr_null(p.spec.verify.path);
 	parsed_done(&p);
 }
 END_TEST

@@ -118,7 +118,7 @@ static void judge_table(const struct table_row *rows, size_t n)
 		const struct table_row *t = &rows[i];
 		struct baseline b =
 		        baseline(t->baseline, t->baseline_value != NULL ? t->baseline_value : "old");
-		struct evidence_case c = {t->rule, &b, t->since_ms, "c1-5-1", t->has_moved};
+		struct evidence_case c = {t->rule, &b, t->since_ms, "c1-5-1", t->has_moved, false};
 		struct reading r = {
 		        .device_id = "d-1",
 		        .is_point_read = t->from == POINT,
@@ -1139,6 +1139,49 @@ START_TEST(test_predicates_decide_in_point_reads_since_the_call)
 }
 END_TEST
 
+/* What a point read at hub_at_ms says of the connection: away counts only where it cannot be about the time
+ * before the call, and proves nothing by itself. */
+START_TEST(test_being_away_and_back_is_weak_proof_in_point_reads_since_the_call)
+{
+	static const struct evidence_rule by_reconnect = {.profile = &reboot, .is_reconnect = true};
+	static const struct {
+		bool was_up, has_moved, is_uncalled, is_point_read;
+		enum link link;
+		int64_t hub_at_ms;
+		enum verdict_kind kind;
+	} table[] = {
+	        {true, false, false, true, LINK_DOWN, LATER, VERDICT_MOVED},
+	        {true, true, false, true, LINK_DOWN, LATER, VERDICT_MOVED},
+	        {true, true, false, true, LINK_UP, LATER, VERDICT_PROVEN},
+	        {true, true, false, true, LINK_UP, SINCE - 1, VERDICT_NOTHING},
+	        {true, true, false, false, LINK_UP, LATER, VERDICT_NOTHING},
+	        {true, true, false, true, LINK_UNKNOWN, LATER, VERDICT_NOTHING},
+	        {true, false, false, true, LINK_UP, LATER, VERDICT_NOTHING},
+	        {true, false, true, true, LINK_DOWN, LATER, VERDICT_NOTHING},
+	        {false, false, false, true, LINK_DOWN, SINCE + 329999, VERDICT_NOTHING},
+	        {false, false, false, true, LINK_DOWN, SINCE + 330000, VERDICT_MOVED},
+	};
+
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		struct baseline b = {.source = SOURCE_READ, .taken_at_ms = TAKEN, .was_up = table[i].was_up};
+		struct evidence_case c = {&by_reconnect,       &b, SINCE, NULL, table[i].has_moved,
+		                          table[i].is_uncalled};
+		struct reading r = {.device_id = "d",
+		                    .is_point_read = table[i].is_point_read,
+		                    .is_there = true,
+		                    .hub_at_ms = table[i].hub_at_ms,
+		                    .link = table[i].link};
+		struct verdict v = evidence_judge(&c, &r);
+
+		ck_assert_msg(v.kind == table[i].kind, "row %zu: %s", i, verdict_text(v.kind));
+		ck_assert_int_eq(v.strength, v.kind == VERDICT_PROVEN ? STRENGTH_RECONNECT : STRENGTH_NONE);
+		ck_assert(!v.is_done_path);
+		evidence_baseline(&by_reconnect, &r, &b);
+		ck_assert(b.was_up == (table[i].link == LINK_UP));
+	}
+}
+END_TEST
+
 START_TEST(test_version_below_the_baselines_is_gone_in_a_later_point_read)
 {
 	static const struct table_row rows[] = {
@@ -1197,7 +1240,7 @@ END_TEST
 START_TEST(test_device_that_is_not_there_is_gone)
 {
 	struct baseline b = baseline(AS_IT_IS, "old");
-	struct evidence_case c = {&by_reboot, &b, SINCE, NULL, false};
+	struct evidence_case c = {&by_reboot, &b, SINCE, NULL, false, false};
 	struct reading r = {.device_id = "d-1", .is_point_read = true, .hub_at_ms = LATER};
 
 	ck_assert_int_eq(evidence_judge(&c, &r).kind, VERDICT_GONE);
@@ -1222,9 +1265,12 @@ START_TEST(test_nothing_older_than_the_intent_proves_by_value)
 		int64_t since = (int64_t)rng_below(&rng, 4000000);
 		int64_t at =
 		        rng_below(&rng, 8) == 0 ? TIME_NONE : since - 1 - (int64_t)rng_below(&rng, 4000000);
-		struct evidence_case c = {rules[rng_below(&rng, 6)], &b,
-		                          rng_below(&rng, 8) == 0 ? TIME_NONE : since, "c1-5-1",
-		                          rng_below(&rng, 2) == 0};
+		struct evidence_case c = {rules[rng_below(&rng, 6)],
+		                          &b,
+		                          rng_below(&rng, 8) == 0 ? TIME_NONE : since,
+		                          "c1-5-1",
+		                          rng_below(&rng, 2) == 0,
+		                          false};
 		struct reading r = {
 		        .device_id = "d-1",
 		        .is_point_read = rng_below(&rng, 2) == 0,
@@ -1295,6 +1341,7 @@ int main(void)
 	      test_profile_with_done_value_wants_that_value,
 	      test_status_path_says_failed_if_written_after_the_intent,
 	      test_predicates_decide_in_point_reads_since_the_call,
+	      test_being_away_and_back_is_weak_proof_in_point_reads_since_the_call,
 	      test_version_below_the_baselines_is_gone_in_a_later_point_read,
 	      test_device_that_is_not_there_is_gone, test_nothing_older_than_the_intent_proves_by_value,
 	      test_baseline_is_what_the_reading_says);
