@@ -316,6 +316,7 @@ static bool is_for_others(const char *name, const char *value)
 	size_t n = strlen(name);
 
 	return strcmp(name, "ROLLCALL_URL") == 0 || strcmp(name, "ROLLCALL_TOKEN") == 0 ||
+	       strcmp(name, "ROLLCALL_TOKEN_FILE") == 0 || strcmp(name, "ROLLCALL_CA_FILE") == 0 ||
 	       strncmp(name, "ROLLCALL_TEST_", 14) == 0 || strstr(name, "_SERVICE_HOST") != NULL ||
 	       strstr(name, "_SERVICE_PORT") != NULL || strstr(name, "_PORT_") != NULL ||
 	       (n > 5 && strcmp(name + n - 5, "_PORT") == 0 && strstr(value, "://") != NULL);

@@ -508,11 +508,11 @@ END_TEST
 
 START_TEST(test_names_that_others_put_into_the_environment_are_left_alone)
 {
-	struct read r =
-	        read_sound(ARGS(), ENV(CS, "ROLLCALL_SERVICE_HOST=10.0.0.1", "ROLLCALL_SERVICE_PORT_HTTP=80",
-	                               "ROLLCALL_PORT=tcp://10.0.0.1:80",
-	                               "ROLLCALL_PORT_80_TCP_ADDR=10.0.0.1", "ROLLCALL_URL=http://x",
-	                               "ROLLCALL_TOKEN=0123456789", "ROLLCALL_TEST_RESULTS=/tmp"));
+	struct read r = read_sound(
+	        ARGS(), ENV(CS, "ROLLCALL_SERVICE_HOST=10.0.0.1", "ROLLCALL_SERVICE_PORT_HTTP=80",
+	                    "ROLLCALL_PORT=tcp://10.0.0.1:80", "ROLLCALL_PORT_80_TCP_ADDR=10.0.0.1",
+	                    "ROLLCALL_URL=http://x", "ROLLCALL_TOKEN_FILE=/x", "ROLLCALL_CA_FILE=/x",
+	                    "ROLLCALL_TOKEN=0123456789", "ROLLCALL_TEST_RESULTS=/tmp"));
 
 	read_done(&r);
 }
