@@ -14,6 +14,7 @@ function words(event) {
   const by = event.by && ` by ${event.by}`;
   if (type === 'campaign') return ['Campaign ', event.created ? 'made' : to ? nameOf(campaignState, to).toLowerCase() : 'changed', by, event.stateReason && `: ${event.stateReason}`];
   if (type === 'wave') return [`Wave ${event.wave + 1}`, event.name && ` “${event.name}”`, ` ${nameOf(waveState, event.stage).toLowerCase()}`, by];
+  if (type === 'schedule') return ['Schedule: ', spoken(event.change ?? 'changed'), by];
   return [spoken(type), event.hub && ` ${event.hub}`, ` ${spoken(event.state ?? to ?? '')}`];
 }
 

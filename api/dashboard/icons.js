@@ -29,7 +29,7 @@ const icons = {
   scheduled: ['clock', 'calm'], selecting: ['search', 'info'], awaitingApproval: ['hand', 'warn'], running: ['play', 'info'],
   paused: ['pause', 'warn'], cancelling: ['slash', 'warn'], completed: ['check', 'ok'],
   pending: ['lock', 'calm'], open: ['play', 'info'], soaking: ['clock', 'info'], passed: ['check', 'ok'],
-  active: ['play', 'info'], throttled: ['pause', 'warn'], quota: ['pause', 'warn'], down: ['cross', 'bad'], unauthorised: ['cross', 'bad'],
+  active: ['play', 'info'], ended: ['check', 'calm'], throttled: ['pause', 'warn'], quota: ['pause', 'warn'], down: ['cross', 'bad'], unauthorised: ['cross', 'bad'],
   starting: ['clock', 'calm'], ambiguousAnswers: ['question', 'warn'],
   called: ['arrow', 'info'], answered: ['ring', 'calm'], evidence: ['search', 'info'], lock: ['lock', 'calm'], good: ['check', 'ok'], bad: ['cross', 'bad'],
 };

@@ -48,7 +48,7 @@ function approve(c) {
 
 function override(c) {
   const failed = c.waves.find((w) => w.state === 'failed'), next = nextWave(c);
-  const share = percent(failed.counts.succeeded, failed.counts.succeeded + failed.counts.failed);
+  const share = percent(failed.counts.succeeded - failed.relapsed, failed.counts.succeeded + failed.counts.failed);
   return confirm({
     title: 'Override a failed gate', yes: 'Override', isGrave: true, check: 'I have looked at what failed.',
     body: [p(`The gate of ${waveName(failed)} asks for ${failed.gate.minSuccessPercent} % proven, and of those that ended ${share} are.`),

@@ -26,7 +26,7 @@ function figures(c) {
   const n = c.counts;
   return h('dl', { class: 'figures', 'data-revision': c.revision },
     figure('Ended', `${c.progressPercent} %`, `${number(finals(n))} of ${number(n.total)}`),
-    figure('Proven', number(n.succeeded), n.succeeded + n.failed > 0 && `${percent(n.succeeded, n.succeeded + n.failed)} of those called`),
+    figure('Proven', number(n.succeeded), n.succeeded + n.failed > 0 && [`${percent(n.succeeded, n.succeeded + n.failed)} of those called`, c.relapsed > 0 && h('span', { class: 'tone-bad' }, `, ${number(c.relapsed)} relapsed`)]),
     figure('Failed', number(n.failed), n.failed > 0 && Object.entries(c.failedBy).sort((a, b) => b[1] - a[1]).slice(0, 2).map(([k, v]) => `${number(v)} ${nameOf(reason, k).toLowerCase()}`).join(', '), n.failed > 0 && 'tone-bad'),
     figure('Acting now', number(isOut(n)), n.doubtful > 0 ? `${number(n.doubtful)} in doubt` : null),
     figure('Waiting', number(n.waiting)),
@@ -81,13 +81,13 @@ export async function show(root, { id, tab, params, signal }) {
         h('ul', { class: 'sentences' }, whyList(c, why))),
       h('div', { class: 'column', 'data-key': 'main' }, panel('Waves', { 'data-key': 'waves' }, waves(c)),
         panel('States over time', { 'data-key': 'progress' }, h('div', { 'data-own': true, 'data-key': 'plot' })),
-        plan?.plan && panel('Plan against actual', { 'data-key': 'plan' }, planTable(plan)),
-        c.rollout?.group && panel('Groups', { 'data-key': 'groups' },
-        groups.length > 0 ? groupMap(c, groups, Boolean(groupsNext), async () => { groupPages++; await readGroups(); draw(); }) : empty('The groups are not known yet.'))),
+        plan?.plan && panel('Plan against actual', { 'data-key': 'plan' }, planTable(plan))),
       h('div', { class: 'column', 'data-key': 'side' }, panel('Failures and omissions', { 'data-key': 'failures' }, failures(c)),
+        c.rollout?.group && panel('Groups', { 'data-key': 'groups' },
+          groups.length > 0 ? groupMap(c, groups, Boolean(groupsNext), async () => { groupPages++; await readGroups(); draw(); }) : empty('The groups are not known yet.')),
         panel('Latest events', { 'data-key': 'activity' },
-        activity.length > 0 ? h('ol', { class: 'events' }, activity.map((e) => eventLine(e, id))) : empty('Nothing has happened yet.'),
-        h('p', {}, h('a', { href: link(['campaigns', id, 'events']) }, 'All events')))),
+          activity.length > 0 ? h('ol', { class: 'events' }, activity.map((e) => eventLine(e, id))) : empty('Nothing has happened yet.'),
+          h('p', {}, h('a', { href: link(['campaigns', id, 'events']) }, 'All events')))),
     ];
   }
   const body = {

@@ -44,13 +44,13 @@ const list = (caption, rows) => table(caption, columns, rows, (c) => c.id);
 const filters = [['', 'All'], ...LIVE_STATES.map((s) => [s, nameOf(campaignState, s)]), ['completed', 'Completed'], ['cancelled', 'Cancelled'], ['failed', 'Failed']];
 
 export async function show(root, { params, signal }) {
-  const chosen = params.get('state'), cursor = params.get('cursor');
+  const chosen = params.get('state'), cursor = params.get('cursor'), schedule = params.get('schedule');
   const after = await lastEventId(signal);
 
   async function refresh() {
-    const isFirst = !cursor && !chosen;
+    const isFirst = !cursor && !chosen && !schedule;
     const [page, paused, asking] = await Promise.all([
-      get(path(['campaigns'], { state: chosen, limit: PAGE, cursor }), signal),
+      get(path(['campaigns'], { state: chosen, schedule, limit: PAGE, cursor }), signal),
       isFirst ? get(path(['campaigns'], { state: 'paused', limit: PAGE }), signal) : { value: [] },
       isFirst ? get(path(['campaigns'], { state: 'awaitingApproval', limit: PAGE }), signal) : { value: [] },
     ]);
@@ -58,16 +58,16 @@ export async function show(root, { params, signal }) {
     const rest = page.value.filter((c) => !needed.some((n) => n.id === c.id));
     const next = page.nextLink && new URL(page.nextLink, location.origin).searchParams.get('cursor');
     update(root,
-      h('div', { class: 'head' }, h('h1', {}, 'Campaigns'), h('a', { class: 'button primary', href: '#/new' }, 'New campaign')),
+      h('div', { class: 'head' }, h('h1', {}, schedule ? 'Campaigns of a schedule' : 'Campaigns'), h('a', { class: 'button primary', href: '#/new' }, 'New campaign')),
       h('nav', { class: 'chips', 'aria-label': 'State' }, filters.map(([value, text]) =>
-        h('a', { href: link(['campaigns'], { state: value || null }), 'aria-current': (value || null) === chosen ? 'true' : null, 'data-key': value || 'all' }, text))),
+        h('a', { href: link(['campaigns'], { state: value || null, schedule }), 'aria-current': (value || null) === chosen ? 'true' : null, 'data-key': value || 'all' }, text))),
       needed.length > 0 && h('section', { class: 'panel attention', 'data-key': 'needed' },
         h('h2', {}, needed.length === 1 ? 'One campaign needs a person' : `${needed.length} campaigns need a person`), list('Campaigns that need a person', needed)),
       h('section', { class: 'panel', 'data-key': 'rest' }, h('h2', { class: needed.length > 0 ? '' : 'hidden' }, needed.length > 0 ? 'Others' : 'Campaigns'),
         rest.length > 0 ? list('Campaigns, the newest first', rest)
           : empty(chosen ? 'No campaign is in this state.' : needed.length > 0 ? 'No other campaign.' : 'No campaign yet. Make the first one.'),
-        h('div', { class: 'pager' }, cursor && h('a', { href: link(['campaigns'], { state: chosen }) }, 'Newest'),
-          next && h('a', { href: link(['campaigns'], { state: chosen, cursor: next }) }, 'Older'))));
+        h('div', { class: 'pager' }, cursor && h('a', { href: link(['campaigns'], { state: chosen, schedule }) }, 'Newest'),
+          next && h('a', { href: link(['campaigns'], { state: chosen, schedule, cursor: next }) }, 'Older'))));
   }
   await refresh();
   keepLive({ after, refresh, signal });

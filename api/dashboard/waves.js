@@ -18,9 +18,10 @@ function gate(wave) {
   const isOver = finals(counts) === wave.size;
   const conditions = [condition(isPassed || (wave.size !== null && isOver), false, 'all of it ended')];
   if (g.minSuccessPercent > 0) {
-    const isMet = judged > 0 && counts.succeeded * 100 >= g.minSuccessPercent * judged;
+    const good = counts.succeeded - wave.relapsed; // what came back and went again counts as failed here
+    const isMet = judged > 0 && good * 100 >= g.minSuccessPercent * judged;
     conditions.push(condition(isMet && (isOver || isPassed), wave.state === 'failed' && !isMet,
-      `${g.minSuccessPercent} % proven`, judged > 0 && ` (${percent(counts.succeeded, judged)} now)`));
+      `${g.minSuccessPercent} % proven`, judged > 0 && ` (${percent(good, judged)} now)`));
   }
   if (g.soakSeconds > 0) conditions.push(condition(isPassed, false, `${span(g.soakSeconds * 1000)} of soak`, wave.state === 'soaking' && g.soaksUntil && [', until ', timeUntil(g.soaksUntil)]));
   if (asksFor(wave)) conditions.push(condition(g.isApproved, false, g.isApproved ? 'approved' : 'an approval'));
@@ -34,7 +35,7 @@ function lane(wave, isLast) {
       h('h3', {}, `${wave.index + 1}`, wave.name && [' · ', wave.name]),
       badge(wave.state, waveState[wave.state] ?? wave.state),
       h('span', { class: 'note' }, wave.size === null ? 'size not known yet' : `${number(finals(wave.counts))} of ${devices(wave.size)} ended`,
-        wave.counts.failed > 0 && `, ${number(wave.counts.failed)} failed`)),
+        wave.counts.failed > 0 && `, ${number(wave.counts.failed)} failed`, wave.relapsed > 0 && `, ${number(wave.relapsed)} relapsed`)),
     countsBar(wave.counts, `Wave ${wave.index + 1}`),
     !isLast && gate(wave));
 }

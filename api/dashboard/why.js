@@ -47,7 +47,7 @@ function gateSentence(c, n) {
   const g = wave.gate, left = wave.size - (wave.counts.succeeded + wave.counts.failed + wave.counts.skipped + wave.counts.cancelled);
   const judged = wave.counts.succeeded + wave.counts.failed;
   const name = `wave ${wave.index + 1}${wave.name ? ` “${wave.name}”` : ''}`;
-  if (wave.state === 'failed') return `for wave ${next.index + 1}, but the gate of ${name} has failed: ${percent(wave.counts.succeeded, judged)} are proven and ${g.minSuccessPercent} % are asked for.`;
+  if (wave.state === 'failed') return `for wave ${next.index + 1}, but the gate of ${name} has failed: ${percent(wave.counts.succeeded - wave.relapsed, judged)} are proven and ${g.minSuccessPercent} % are asked for.`;
   if (wave.state === 'soaking' && g.soaksUntil) return [`for ${name} to soak until `, timeUntil(g.soaksUntil), '.'];
   const more = [left > 0 && `its last ${devices(left)} to end`, g.minSuccessPercent > 0 && `${g.minSuccessPercent} % of it to be proven`,
     g.soakSeconds > 0 && `${span(g.soakSeconds * 1000)} of soak`].filter(Boolean);

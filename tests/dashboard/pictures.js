@@ -31,6 +31,7 @@ async function take(browser, service, name, address, before = async () => {}) {
       const page = await openPage(browser, { width, height, dark });
       await go(page, service, address);
       await before(page);
+      await page.evaluate(() => scrollTo(0, 0));
       await page.locator('.stream', { hasText: 'Live' }).or(page.locator('.new')).waitFor();
       await page.screenshot({ path: join(folder, `${name}-${width}-${dark ? 'dark' : 'light'}.png`), fullPage: true });
       await page.context().close();

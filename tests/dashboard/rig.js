@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
+for (const name of ['ROLLCALLD', 'HUBSIM']) if (!process.env[name]) throw new Error(`$${name} must name the program`);
+
 const started = [];
 export const folder = mkdtempSync(join(tmpdir(), 'rollcall-dashboard-'));
 const PATIENCE_MS = 30000;
