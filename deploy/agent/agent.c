@@ -590,7 +590,7 @@ static void link_failed(struct agent *a, const char *why)
 	twin_lost(a);
 }
 
-static void on_up(void *arg)
+static void on_up(void *arg, bool is_known)
 {
 	struct agent *a = arg;
 	int64_t life_ms = (int64_t)a->o->token_s * 1000;
@@ -602,6 +602,8 @@ static void on_up(void *arg)
 	                                              : a->up_since_ms + life_ms * 3 / 4 +
 	                                                        (int64_t)(luck() % (uint64_t)(life_ms / 20));
 	a->twin_due_ms = a->up_since_ms;
+	if (!is_known) /* the device may have been deleted and made anew, and its twin with it */
+		forget(&a->has);
 	log_line(LOG_LEVEL_INFO, "connected to %s", a->o->connection.host);
 }
 

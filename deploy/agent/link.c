@@ -13,6 +13,7 @@
 #include "deploy/agent/topic.h"
 
 #define CA_FOLDER "/etc/ssl/certs"
+#define SESSION_PRESENT 1 /* of CONNACK's flags */
 
 struct link {
 	const struct link_options *options;
@@ -56,7 +57,7 @@ void link_free(struct link *l)
 
 /* --- what the hub says --- */
 
-static void on_connack(struct mosquitto *mosq, void *arg, int code)
+static void on_connack(struct mosquitto *mosq, void *arg, int code, int flags)
 {
 	struct link *l = arg;
 
@@ -68,7 +69,7 @@ static void on_connack(struct mosquitto *mosq, void *arg, int code)
 	    mosquitto_subscribe(mosq, NULL, TOPIC_TWIN, 0) != MOSQ_ERR_SUCCESS)
 		return; /* on_lost() follows */
 	l->is_up = true;
-	l->handlers->on_up(l->arg);
+	l->handlers->on_up(l->arg, (flags & SESSION_PRESENT) != 0);
 }
 
 /* mosq is in use by its caller: it is destroyed by link_run(). */
@@ -108,7 +109,7 @@ static int set_up(struct link *l, const char *password)
 		                       o->cert_file, o->key_file, NULL);
 	if (rc != MOSQ_ERR_SUCCESS)
 		return rc;
-	mosquitto_connect_callback_set(l->mosq, on_connack);
+	mosquitto_connect_with_flags_callback_set(l->mosq, on_connack);
 	mosquitto_disconnect_callback_set(l->mosq, on_lost);
 	mosquitto_message_callback_set(l->mosq, on_message);
 	return mosquitto_connect_async(l->mosq, o->address, o->port, o->keepalive_s);
@@ -159,6 +160,11 @@ void link_run(struct link *l, short events)
 		return;
 	if (events & (POLLIN | POLLERR | POLLHUP))
 		rc = mosquitto_loop_read(l->mosq, 1);
+	/* libmosquitto 2.0 would go on waiting for TLS, with a socket that is always ready. */
+	if (rc == MOSQ_ERR_SUCCESS && !l->is_up && (events & POLLHUP)) {
+		rc = MOSQ_ERR_ERRNO;
+		errno = ECONNREFUSED;
+	}
 	if (rc == MOSQ_ERR_SUCCESS && l->mosq != NULL && (events & POLLOUT))
 		rc = mosquitto_loop_write(l->mosq, 1);
 	if (rc == MOSQ_ERR_SUCCESS && l->mosq != NULL)

@@ -19,7 +19,7 @@ struct link_options {
 
 /* body is text of n bytes, and not ended by a zero. */
 struct link_handlers {
-	void (*on_up)(void *arg);
+	void (*on_up)(void *arg, bool is_known); /* the hub has kept the session, so it is who it was */
 	void (*on_down)(void *arg, const char *why);
 	void (*on_method)(void *arg, const char *name, const char *rid, const char *body, size_t n);
 	void (*on_twin)(void *arg, int status, const char *rid, const char *body, size_t n);
