@@ -1,15 +1,18 @@
 // tests/sdk: the unmodified service SDK, azure-iothub, against hubsim. $HUB and $TROUBLE are connection strings of an
 // owner; at the second everything goes wrong in a known order.
 'use strict';
-const { Registry, Client } = require('azure-iothub');
+const { Registry, Client, JobClient } = require('azure-iothub');
 const { NoRetry } = require('azure-iot-common');
-const { assert, it, failure, finish } = require('./suite.js');
+const { assert, it, failure, until, finish } = require('./suite.js');
 
 const registry = Registry.fromConnectionString(process.env.HUB);
 const client = Client.fromConnectionString(process.env.HUB);
 const troubled = Client.fromConnectionString(process.env.TROUBLE);
 client.setRetryPolicy(new NoRetry());
 troubled.setRetryPolicy(new NoRetry());
+
+const jobs = JobClient.fromConnectionString(process.env.TROUBLE); // an S1: one job at a time
+const troubledRegistry = Registry.fromConnectionString(process.env.TROUBLE);
 
 const body = (answer) => answer.responseBody ?? answer.result; // the SDK has both names
 const reboot = (who, device, more) =>
@@ -169,10 +172,56 @@ async function methodTests() {
   });
 }
 
+const statusOf = async (jobId) => (await jobs.getJob(jobId)).jobStatus;
+
+async function jobTests() {
+  await troubledRegistry.create({ deviceId: 'silent' });
+  await it('a job calls a method on the devices of a condition, and counts what came of it', async () => {
+    const scheduled = (await jobs.scheduleDeviceMethod('wave-1', "deviceId IN ['dev-000001', 'dev-000002', 'silent']",
+      { methodName: 'lockDoor', payload: { a: 1 }, responseTimeoutInSeconds: 5 }, new Date(), 60)).jobStatus;
+    assert.equal(scheduled.jobId, 'wave-1');
+    const job = await until(async () => {
+      const status = await statusOf('wave-1');
+      return ['completed', 'failed'].includes(status.status) && status;
+    });
+    assert.equal(job.status, 'completed');
+    assert.equal(job.type, 'scheduleDeviceMethod');
+    const { deviceCount, failedCount, succeededCount, pendingCount, runningCount } = job.deviceJobStatistics;
+    assert.deepEqual([deviceCount, failedCount, succeededCount, pendingCount, runningCount], [3, 3, 0, 0, 0]);
+  });
+  await it('its rows tell it for each device', async () => {
+    const query = troubledRegistry.createQuery("SELECT * FROM devices.jobs WHERE devices.jobs.jobId = 'wave-1'", 100);
+    const rows = body(await query.next(undefined));
+    assert.deepEqual(rows.map((row) => [row.deviceId, row.status, row.error?.code]).sort(), [
+      ['dev-000001', 'failed', 'GatewayTimeout'], ['dev-000002', 'failed', 'GatewayTimeout'], ['silent', 'failed', 'DeviceNotOnline']]);
+  });
+  await it('a job writes twins, and is not there twice: DeviceAlreadyExistsError', async () => {
+    const write = () => jobs.scheduleTwinUpdate('tags-1', "deviceId = 'dev-000001'", { etag: '*', tags: { ring: 1 } }, new Date(), 60);
+    await write();
+    await until(async () => (await statusOf('tags-1')).status === 'completed');
+    assert.equal(body(await troubledRegistry.getTwin('dev-000001')).tags.ring, 1);
+    assert.equal((await failure(write())).name, 'DeviceAlreadyExistsError');
+  });
+  await it('a job that waits takes the place of the next one (ThrottlingError), and can be cancelled', async () => {
+    const later = new Date(Date.now() + 3600000);
+    await jobs.scheduleTwinUpdate('later', 'tags.ring = 1', { etag: '*', tags: { ring: 2 } }, later, 60);
+    assert.equal((await failure(jobs.scheduleTwinUpdate('too-many', '*', { etag: '*', tags: { ring: 3 } }, later, 60))).name, 'ThrottlingError');
+    await jobs.cancelJob('later');
+    await until(async () => (await statusOf('later')).status === 'cancelled');
+    assert.equal((await failure(jobs.cancelJob('wave-1'))).response.statusCode, 405);
+  });
+  await it('jobs are listed by type and status, and what is no job is unknown', async () => {
+    const listed = body(await jobs.createQuery('scheduleUpdateTwin', 'completed').next(undefined));
+    assert.deepEqual(listed.map((job) => job.jobId), ['tags-1']);
+    assert.equal((await statusOf('no-such-job')).status, 'unknown');
+  });
+}
+
 (async () => {
   await registryTests();
   await twinTests();
   await queryTests();
   await methodTests();
+  await jobTests();
   finish();
 })();

@@ -3,6 +3,8 @@
 . "$(dirname "$0")/lib.sh"
 
 start_azure hub 127.0.0.2 --devices 250 <<<'{}'
-start_azure trouble 127.0.0.3 --devices 2 <<<'{"faults": [{"kind": "throttled", "count": 1}, {"kind": "quota", "count": 1},
-	{"kind": "lost504", "count": 1}, {"kind": "errorBefore"}]}'
+start_azure trouble 127.0.0.3 --devices 5 --sku S1 <<'HUB'
+{ "faults": [ { "kind": "throttled", "families": ["methods"], "count": 1 }, { "kind": "quota", "families": ["methods"], "count": 1 },
+	{ "kind": "lost504", "families": ["methods"], "count": 1 }, { "kind": "errorBefore", "families": ["methods"] } ] }
+HUB
 HUB_SERVICE=$("$HUBSIM" --host-name hub.test --print-connection-string) run_js service.js
