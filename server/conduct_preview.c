@@ -42,10 +42,17 @@ struct counting {
 	uint32_t targets, disabled, excluded;
 };
 
-/* An id that was given, and what has been learnt of it. */
+/* An id that is looked up, and what has been learnt of it. */
 struct given {
-	const char *id;
+	char *id;
 	bool is_found, is_excluded;
+};
+
+/* Targets that will not be called, and the ids of some of them. */
+struct never {
+	uint32_t n;
+	char *ids[NEVER_IDS_MAX];
+	size_t ids_n;
 };
 
 struct named_size {
@@ -66,16 +73,29 @@ struct asked_preview {
 	struct counting hubs[HUBS_MAX];
 	uint32_t hubs_n;
 	struct watch *counts, *counts_groups, *rows;
-	struct strings listed; /* of a list */
-	struct given *given;
+	struct id_set *excluded;
+	uint32_t ids_n;      /* that were given, or are in the list */
+	struct given *given; /* of them, those that are looked up: all or none */
 	size_t given_n;
+	uint32_t listed_n; /* of a list: read so far */
 	bool has_begun, is_counting, has_list, is_looked_up;
 	struct named_size *groups;
-	char *disabled_ids[NEVER_IDS_MAX];
-	size_t disabled_ids_n;
+	struct never not_found, disabled, left_out;
 };
 
 /* ---- life ---- */
+
+static void never_add(struct never *never, const char *id)
+{
+	if (never->n++ < NEVER_IDS_MAX)
+		never->ids[never->ids_n++] = xstrdup(id);
+}
+
+static void never_done(struct never *never)
+{
+	for (size_t i = 0; i < never->ids_n; i++)
+		free(never->ids[i]);
+}
 
 static void preview_free(struct asked_preview *a)
 {
@@ -89,14 +109,15 @@ static void preview_free(struct asked_preview *a)
 	}
 	for (uint32_t h = 0; h < a->hubs_n; h++)
 		free(a->hubs[h].continuation);
-	for (size_t i = 0; i < a->listed.n; i++)
-		free(a->listed.all[i]);
-	for (size_t i = 0; i < a->disabled_ids_n; i++)
-		free(a->disabled_ids[i]);
+	for (size_t i = 0; i < a->given_n; i++)
+		free(a->given[i].id);
+	never_done(&a->not_found);
+	never_done(&a->disabled);
+	never_done(&a->left_out);
+	id_set_free(a->excluded);
 	watch_free(a->counts);
 	watch_free(a->counts_groups);
 	watch_free(a->rows);
-	free(a->listed.all);
 	free(a->given);
 	spec_done(&a->spec);
 	free(a);
@@ -164,7 +185,7 @@ static int by_id(const void *a, const void *b)
 /* A device that was looked up by its id. */
 static void look_at(struct asked_preview *a, uint32_t hub, const struct reading *row)
 {
-	struct given wanted = {.id = row->device_id},
+	struct given wanted = {.id = (char *)(uintptr_t)row->device_id},
 	             *given = bsearch(&wanted, a->given, a->given_n, sizeof wanted, by_id);
 	struct counting *counting = &a->hubs[hub];
 
@@ -174,11 +195,8 @@ static void look_at(struct asked_preview *a, uint32_t hub, const struct reading 
 	counting->targets++;
 	if (a->spec.rollout.group_by != NULL)
 		count_group(a, hub, row->group.text != NULL ? row->group.text : "", 1);
-	if (row->is_enabled || given->is_excluded)
-		return;
-	counting->disabled++;
-	if (a->disabled_ids_n < NEVER_IDS_MAX)
-		a->disabled_ids[a->disabled_ids_n++] = xstrdup(row->device_id);
+	if (!row->is_enabled && !given->is_excluded)
+		never_add(&a->disabled, row->device_id);
 }
 
 static void take_row(struct asked_preview *a, uint32_t hub, const struct reading *row)
@@ -218,62 +236,54 @@ static struct preview_group *groups_of(const struct asked_preview *a, size_t *re
 	return groups;
 }
 
-static void add_never(struct preview *p, enum reason reason, uint32_t n, const char *const *ids, size_t ids_n)
+static void put_never(struct preview *p, enum reason reason, const struct never *never)
 {
-	if (n > 0)
-		p->never[p->never_n++] = (struct preview_never){reason, n, ids, ids_n};
+	if (never->n > 0)
+		p->never[p->never_n++] = (struct preview_never){
+		        reason, never->n, (const char *const *)never->ids, never->ids_n};
 }
 
-/* Of ids: those that are excluded, and those that no hub has. */
-struct absent {
-	uint32_t not_found, excluded;
-	const char *not_found_ids[NEVER_IDS_MAX], *excluded_ids[NEVER_IDS_MAX];
-	size_t not_found_ids_n, excluded_ids_n;
-};
-
-static void note(const char *id, uint32_t *n, const char **ids, size_t *ids_n)
+/* Of ids, those that no hub has stay targets all the same, of whichever hub. */
+static void put_given(struct asked_preview *a, struct preview *p)
 {
-	(*n)++;
-	if (*ids_n < NEVER_IDS_MAX)
-		ids[(*ids_n)++] = id;
-}
+	uint32_t found = 0;
 
-static void find_absent(const struct asked_preview *a, struct absent *ret)
-{
-	*ret = (struct absent){0};
 	for (size_t i = 0; i < a->given_n; i++) {
-		const struct given *given = &a->given[i];
-
-		if (given->is_excluded)
-			note(given->id, &ret->excluded, ret->excluded_ids, &ret->excluded_ids_n);
-		else if (a->is_looked_up && !given->is_found)
-			note(given->id, &ret->not_found, ret->not_found_ids, &ret->not_found_ids_n);
+		found += a->given[i].is_found;
+		if (!a->given[i].is_found && !a->given[i].is_excluded)
+			never_add(&a->not_found, a->given[i].id);
 	}
+	p->hubs[0].targets += a->ids_n - found;
 }
 
-static void put_targets(struct asked_preview *a, struct absent *absent, struct preview *p)
+/* Of those excluded that were not asked for, all are taken to be among the targets. */
+static void put_counted(struct asked_preview *a, uint32_t all)
 {
-	uint32_t disabled = 0, excluded = 0, found = 0, all = 0;
+	for (uint32_t h = 0; h < a->hubs_n; h++) {
+		a->disabled.n += a->hubs[h].disabled;
+		a->left_out.n += a->hubs[h].excluded;
+	}
+	if (a->spec.targets.exclude.n > EXCLUDED_ASKED_MAX)
+		a->left_out.n += (uint32_t)a->spec.targets.exclude.n - EXCLUDED_ASKED_MAX;
+	if (a->left_out.n > all - (a->disabled.n < all ? a->disabled.n : all))
+		a->left_out.n = all - (a->disabled.n < all ? a->disabled.n : all);
+}
 
-	find_absent(a, absent);
+static void put_targets(struct asked_preview *a, struct preview *p)
+{
+	uint32_t all = 0;
+
 	for (uint32_t h = 0; h < a->hubs_n; h++) {
 		p->hubs[h].targets = a->hubs[h].targets;
-		disabled += a->hubs[h].disabled;
-		excluded += a->hubs[h].excluded;
 		all += a->hubs[h].targets;
 	}
-	for (size_t i = 0; i < a->given_n; i++)
-		found += a->given[i].is_found;
-	if (p->counted_by != COUNTED_BY_QUERY) /* who was not found stays a target, of whichever hub */
-		p->hubs[0].targets += (uint32_t)a->given_n - found;
-	else if (a->spec.targets.exclude.n > EXCLUDED_ASKED_MAX) /* the rest is taken to be among them */
-		excluded += (uint32_t)a->spec.targets.exclude.n - EXCLUDED_ASKED_MAX;
-	if (p->counted_by == COUNTED_BY_QUERY && excluded > all)
-		excluded = all;
-	add_never(p, REASON_NOT_FOUND, absent->not_found, absent->not_found_ids, absent->not_found_ids_n);
-	add_never(p, REASON_DISABLED, disabled, (const char *const *)a->disabled_ids, a->disabled_ids_n);
-	add_never(p, REASON_EXCLUDED, excluded + absent->excluded, absent->excluded_ids,
-	          absent->excluded_ids_n);
+	if (p->counted_by == COUNTED_BY_QUERY)
+		put_counted(a, all);
+	else
+		put_given(a, p);
+	put_never(p, REASON_NOT_FOUND, &a->not_found);
+	put_never(p, REASON_DISABLED, &a->disabled);
+	put_never(p, REASON_EXCLUDED, &a->left_out);
 }
 
 /* How long finding the targets takes: its pages, or the twins of given ids, at each hub's pace. */
@@ -315,7 +325,6 @@ static void render(struct asked_preview *a, struct buf *out)
 	bool must_look = s->targets.by != TARGETS_WHERE && s->targets.by != TARGETS_ALL &&
 	                 (a->hubs_n > 1 || s->rollout.group_by != NULL);
 	struct preview_group *groups;
-	struct absent absent;
 
 	p->spec = s;
 	p->made_at_ms = conduct_now(a->c);
@@ -330,7 +339,7 @@ static void render(struct asked_preview *a, struct buf *out)
 	f->end_at_ms = s->schedule.end_at_ms != TIME_NONE
 	                       ? s->schedule.end_at_ms
 	                       : p->start_at_ms + (int64_t)s->schedule.end_after_s * 1000;
-	put_targets(a, &absent, p);
+	put_targets(a, p);
 	put_hubs(a, p, must_look);
 	p->groups = groups = groups_of(a, &p->groups_n);
 	preview_spread(p);
@@ -358,13 +367,15 @@ static void tell_if_done(struct asked_preview *a)
 
 /* ---- asking ---- */
 
-/* Appends "deviceId IN ['a','b']" of ids from from on; gives how many fit. */
+/* Appends "deviceId IN ['a','b']" of ids from from on; gives how many fit (0: none). */
 static size_t put_ids(struct buf *out, size_t from, size_t n,
                       const char *(*id_at)(const struct asked_preview *a, size_t i),
                       const struct asked_preview *a)
 {
 	size_t i;
 
+	if (out->len >= QUERY_IDS_BYTES_MAX)
+		return 0;
 	buf_puts(out, "deviceId IN [");
 	for (i = 0; from + i < n && i < IDS_A_QUERY && out->len < QUERY_IDS_BYTES_MAX; i++) {
 		buf_puts(out, i > 0 ? "," : "");
@@ -393,44 +404,55 @@ static size_t excluded_n(const struct asked_preview *a)
 
 static void on_answer(void *arg, const struct hub_answer *answer);
 
+/* Appends what a step asks for; false: there is nothing (more) to ask. What does not fit into a query beside
+ * a long condition is not asked for. */
+static bool put_condition(struct asked_preview *a, struct counting *counting, struct buf *out)
+{
+	const char *where = a->spec.targets.where;
+
+	if (where != NULL && counting->step != LOOK_UP)
+		buf_printf(out, counting->step == COUNT_ALL ? "%s" : "(%s) AND ", where);
+	switch (counting->step) {
+	case COUNT_ALL:
+		return true;
+	case COUNT_DISABLED:
+		buf_puts(out, "status = 'disabled'");
+		return true;
+	case COUNT_EXCLUDED:
+		counting->asked_n = counting->from < excluded_n(a)
+		                            ? put_ids(out, counting->from, excluded_n(a), excluded_at, a)
+		                            : 0;
+		return counting->asked_n > 0;
+	case LOOK_UP:
+		counting->asked_n = counting->from < a->given_n
+		                            ? put_ids(out, counting->from, a->given_n, given_at, a)
+		                            : 0;
+		return counting->asked_n > 0;
+	case COUNTING_DONE:
+		break;
+	}
+	return false;
+}
+
 /* Asks for the next page of what is next, if anything is. */
 static void ask(struct asked_preview *a, uint32_t hub)
 {
 	struct counting *counting = &a->hubs[hub];
-	const struct watch *watch = a->counts;
-	const char *where = a->spec.targets.where;
+	const struct watch *watch = counting->step == LOOK_UP ? a->rows
+	                            : counting->step == COUNT_ALL && a->counts_groups != NULL
+	                                    ? a->counts_groups
+	                                    : a->counts;
 	struct buf condition = BUF_INIT;
 
-	if (counting->step == COUNT_EXCLUDED && counting->from >= excluded_n(a))
+	if (put_condition(a, counting, &condition)) {
+		counting->asked = (struct counting_ref){a, hub};
+		counting->is_asking = true;
+		a->out++;
+		track_select(a->c->ports[a->ports[hub]].track, 0, condition.len > 0 ? condition.data : NULL,
+		             counting->continuation, watch, on_answer, &counting->asked);
+	} else {
 		counting->step = COUNTING_DONE;
-	if (counting->step == LOOK_UP && counting->from >= a->given_n)
-		counting->step = COUNTING_DONE;
-	if (counting->step == COUNTING_DONE)
-		return;
-	if (where != NULL && counting->step != LOOK_UP)
-		buf_printf(&condition, counting->step == COUNT_ALL ? "%s" : "(%s) AND ", where);
-	switch (counting->step) {
-	case COUNT_ALL:
-		watch = a->counts_groups != NULL ? a->counts_groups : a->counts;
-		break;
-	case COUNT_DISABLED:
-		buf_puts(&condition, "status = 'disabled'");
-		break;
-	case COUNT_EXCLUDED:
-		counting->asked_n = put_ids(&condition, counting->from, excluded_n(a), excluded_at, a);
-		break;
-	case LOOK_UP:
-		watch = a->rows;
-		counting->asked_n = put_ids(&condition, counting->from, a->given_n, given_at, a);
-		break;
-	case COUNTING_DONE:
-		break;
 	}
-	counting->asked = (struct counting_ref){a, hub};
-	counting->is_asking = true;
-	a->out++;
-	track_select(a->c->ports[a->ports[hub]].track, 0, condition.len > 0 ? condition.data : NULL,
-	             counting->continuation, watch, on_answer, &counting->asked);
 	buf_done(&condition);
 }
 
@@ -474,35 +496,48 @@ static void on_answer(void *arg, const struct hub_answer *answer)
 
 /* ---- beginning ---- */
 
-/* Sorts the ids, each once, and marks those that are excluded. */
-static void give_ids(struct asked_preview *a, const struct strings *ids)
+/* Takes some of the ids that there are in all; where these are few, to be looked up. */
+static void take_ids(struct asked_preview *a, const char *const *ids, size_t n)
 {
-	struct id_set *excluded = id_set_new(&a->spec.targets.exclude);
+	if (a->is_looked_up)
+		a->given = xrealloc(a->given, (a->given_n + n + 1) * sizeof *a->given);
+	for (size_t i = 0; i < n; i++) {
+		bool is_excluded = id_set_has(a->excluded, ids[i]);
 
-	a->given = xcalloc(ids->n + 1, sizeof *a->given);
-	for (size_t i = 0; i < ids->n; i++)
-		a->given[i] =
-		        (struct given){.id = ids->all[i], .is_excluded = id_set_has(excluded, ids->all[i])};
-	a->given_n = ids->n;
-	qsort(a->given, a->given_n, sizeof *a->given, by_id);
-	a->is_looked_up = a->given_n <= LOOKED_UP_MAX;
-	id_set_free(excluded);
+		if (is_excluded)
+			never_add(&a->left_out, ids[i]);
+		if (a->is_looked_up)
+			a->given[a->given_n++] =
+			        (struct given){.id = xstrdup(ids[i]), .is_excluded = is_excluded};
+	}
 }
 
 static void begin(struct asked_preview *a)
 {
 	bool is_by_query = a->spec.targets.by == TARGETS_WHERE || a->spec.targets.by == TARGETS_ALL;
 
+	if (a->given_n > 0)
+		qsort(a->given, a->given_n, sizeof *a->given, by_id);
 	for (uint32_t h = 0; h < a->hubs_n; h++)
 		a->hubs[h].step = is_by_query ? COUNT_ALL : a->is_looked_up ? LOOK_UP : COUNTING_DONE;
 	a->is_counting = true;
 }
 
 static void on_list(void *arg, enum err err, const char *const *ids, size_t n, uint32_t n_all, int64_t at_ms,
+                    const char *by);
+
+static void read_list(struct asked_preview *a)
+{
+	a->out++;
+	a->c->asked++;
+	store_read_list(a->c->store, a->spec.targets.list, a->listed_n, STORE_PAGE_MAX, on_list, a);
+}
+
+/* A page of the list. The others are of interest only where they may be looked up, or excluded. */
+static void on_list(void *arg, enum err err, const char *const *ids, size_t n, uint32_t n_all, int64_t at_ms,
                     const char *by)
 {
 	struct asked_preview *a = arg;
-	struct strings *listed = &a->listed;
 
 	(void)at_ms;
 	(void)by;
@@ -514,18 +549,14 @@ static void on_list(void *arg, enum err err, const char *const *ids, size_t n, u
 		return;
 	}
 	a->has_list = n_all > 0;
-	listed->all = xrealloc(listed->all, (listed->n + n + 1) * sizeof *listed->all);
-	for (size_t i = 0; i < n; i++)
-		listed->all[listed->n++] = xstrdup(ids[i]);
-	if (n > 0 && listed->n < n_all) {
-		a->out++;
-		a->c->asked++;
-		store_read_list(a->c->store, a->spec.targets.list, (uint32_t)listed->n, STORE_PAGE_MAX,
-		                on_list, a);
-		return;
-	}
-	give_ids(a, listed);
-	begin(a);
+	a->ids_n = n_all;
+	a->is_looked_up = n_all <= LOOKED_UP_MAX;
+	a->listed_n += (uint32_t)n;
+	take_ids(a, ids, n);
+	if (n > 0 && a->listed_n < n_all && a->spec.targets.exclude.n > 0 && a->on_done != NULL)
+		read_list(a);
+	else
+		begin(a);
 }
 
 static void watches_new(struct asked_preview *a)
@@ -560,6 +591,7 @@ void conductor_preview(struct conductor *c, struct campaign_spec *spec, conducto
 	a->arg = arg;
 	a->until_ms = conduct_now(c) + PREVIEW_MAX_MS;
 	a->has_list = true;
+	a->excluded = id_set_new(&a->spec.targets.exclude);
 	LIST_INSERT_HEAD(&c->previews, a, link);
 	c->previews_n++;
 	put_ports(a);
@@ -576,12 +608,11 @@ static void start(struct asked_preview *a)
 	if (c->previews_n > PREVIEWS_MAX) {
 		tell(a, ERR_BUSY, "too many previews are being made", NULL);
 	} else if (a->spec.targets.by == TARGETS_LIST) {
-		a->out++;
-		c->asked++;
-		store_read_list(c->store, a->spec.targets.list, 0, STORE_PAGE_MAX, on_list, a);
+		read_list(a);
 	} else {
-		if (a->spec.targets.by == TARGETS_IDS)
-			give_ids(a, &a->spec.targets.ids);
+		a->ids_n = (uint32_t)a->spec.targets.ids.n;
+		a->is_looked_up = a->ids_n <= LOOKED_UP_MAX;
+		take_ids(a, (const char *const *)a->spec.targets.ids.all, a->spec.targets.ids.n);
 		begin(a);
 	}
 }

@@ -407,8 +407,8 @@ static void warn_of_targets(struct warnings *w, const struct preview *p)
 	if (!p->has_list)
 		warn(w, "noList", "there is no device list of that name yet");
 	else if (!p->is_looked_up)
-		warn(w, "notLookedUp",
-		     "whether the hub knows each of the devices is found out when it is their turn");
+		warn(w, "notLookedUp", "whether the hub knows each of the devices%s is found out later",
+		     p->spec->rollout.group_by != NULL ? ", and in which group it is," : "");
 	if (untagged > 0)
 		warn(w, "withoutTag", "%u devices have no %s: they are one group on each hub", untagged,
 		     p->spec->rollout.group_by);

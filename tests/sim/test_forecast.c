@@ -234,6 +234,46 @@ START_TEST(test_a_hub_that_cannot_be_asked_is_named)
 }
 END_TEST
 
+START_TEST(test_many_ids_are_counted_here_and_not_looked_up)
+{
+	struct sim *s = begin(30);
+	struct buf spec = BUF_INIT, text = BUF_INIT;
+
+	buf_puts(&spec, "{\"name\":\"t\",\"action\":{\"type\":\"reboot\"},\"targets\":{\"deviceIds\":[\"a\"");
+	for (int i = 0; i < 600; i++)
+		buf_printf(&spec, ",\"dev-%06d\"", i);
+	buf_puts(&spec,
+	         "],\"exclude\":[\"dev-000001\",\"x\"]},\"rollout\":{\"group\":{\"by\":\"tags.site\"}}}");
+	ck_assert_int_eq(sim_preview(s, spec.data, &text), ERR_OK);
+	ck_says(&text,
+	        "{\"targets\":{\"total\":601,\"toCall\":600,\"countedBy\":\"deviceIds\",\"isExact\":false,\"neverCalled\":["
+	        "{\"reason\":\"excluded\",\"count\":1,\"deviceIds\":[\"dev-000001\"]}]},\"groups\":null,");
+	ck_says(&text,
+	        "\"notLookedUp\",\"detail\":\"whether the hub knows each of the devices, and in which group it is,");
+	buf_done(&spec);
+	buf_done(&text);
+	sim_free(s);
+}
+END_TEST
+
+START_TEST(test_a_condition_that_leaves_no_room_is_asked_for_alone)
+{
+	struct sim *s = begin(30);
+	struct buf spec = BUF_INIT, text = BUF_INIT;
+
+	buf_printf(
+	        &spec,
+	        "{\"name\":\"t\",\"action\":{\"type\":\"reboot\"},\"targets\":{\"where\":\"tags.site = %6980s\","
+	        "\"exclude\":[\"dev-000001\"]}}",
+	        "'site-000'");
+	ck_assert_int_eq(sim_preview(s, spec.data, &text), ERR_OK);
+	ck_says(&text, "\"total\":20,\"toCall\":20,");
+	buf_done(&spec);
+	buf_done(&text);
+	sim_free(s);
+}
+END_TEST
+
 START_TEST(test_a_list_that_is_not_there_is_said)
 {
 	struct sim *s = begin(3);
@@ -292,6 +332,8 @@ int main(void)
 	TESTS(s, "progress", test_slots_of_progress_grow_when_there_are_too_many_also_after_a_restart);
 	TESTS(s, "previews", test_a_preview_counts_by_the_hub_and_stores_nothing,
 	      test_a_preview_looks_up_the_ids_it_is_given, test_a_list_that_is_not_there_is_said,
+	      test_many_ids_are_counted_here_and_not_looked_up,
+	      test_a_condition_that_leaves_no_room_is_asked_for_alone,
 	      test_a_hub_that_cannot_be_asked_is_named, test_a_campaign_ends_when_its_preview_said);
 	return suite_run(s);
 }
