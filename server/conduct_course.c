@@ -260,8 +260,10 @@ bool conductor_foretell(const struct conductor *c, uint32_t campaign_no, struct 
 		        .wave = p->forecast.wave,
 		        .waves_n = row.waves_n};
 		for (uint32_t w = p->forecast.wave; w < row.waves_n; w++) {
-			live->course.foretold.opens_at_ms[w] = p->forecast.waves[w].opens_at_ms;
-			live->course.foretold.wave_ends_at_ms[w] = p->forecast.waves[w].ends_at_ms;
+			live->course.foretold.opens_at_ms[w] =
+			        forecast_shown(&p->forecast, p->forecast.waves[w].opens_at_ms);
+			live->course.foretold.wave_ends_at_ms[w] =
+			        forecast_shown(&p->forecast, p->forecast.waves[w].ends_at_ms);
 		}
 		live->course.foretold_at_ms = now_ms;
 		live->course.foretold_state = row.state;

@@ -5,7 +5,9 @@
 #include "server/campaign/policy.h"
 #include "server/campaign/wave.h"
 
-#define DAY_MS 86400000
+#define DAY_MS INT64_C(86400000)
+/* What is not foreseen to be over by then. */
+#define FAR_MS (3650 * DAY_MS)
 
 const char *bound_text(enum bound b)
 {
@@ -113,7 +115,8 @@ static int64_t slot_free_us(const struct forecast *f, int64_t opens_at_ms, uint3
 	return at_ms > opens_at_ms ? (at_ms - opens_at_ms) * 1000 : 0;
 }
 
-/* The time of the wave's nth call: by its pace, and after the calls that used its slot before it. */
+/* The time of the wave's nth call: by its pace, after the calls that used its slot before it, and (the last
+ * one) after those of its group. */
 static struct latest call_at(const struct forecast *f, const struct forecast_wave *w, int64_t opens_at_ms,
                              uint32_t n)
 {
@@ -123,6 +126,8 @@ static struct latest call_at(const struct forecast *f, const struct forecast_wav
 
 	later(&first, slot_free_us(f, opens_at_ms, no, max), BOUND_CAPACITY);
 	later(&l, first.us + turns * f->slot_ms * 1000, turns > 0 ? BOUND_CAPACITY : first.bound);
+	if (w->group_rounds > 1 && n == calls_of(f, w))
+		later(&l, (w->group_rounds - 1) * f->slot_ms * 1000, BOUND_GROUP);
 	return l;
 }
 
@@ -150,19 +155,45 @@ static int64_t quota_at_ms(const struct forecast *f, uint32_t wave)
 
 /* ---- waves ---- */
 
-static int64_t callable_after(const struct forecast *f, int64_t from_ms, int64_t us)
+static int64_t to_ms(int64_t us)
 {
-	int64_t ms = (us + 999) / 1000;
+	return (us + 999) / 1000;
+}
 
-	return f->calendar != NULL ? f->calendar(f->calendar_arg, from_ms, ms) : from_ms + ms;
+/* When the first n of the wave's calls have been made, if they may be at times only: in each zone for itself,
+ * and no sooner than all of them can be at any time. */
+static int64_t called_at_ms(const struct forecast *f, const struct forecast_wave *w, uint32_t n,
+                            enum bound *ret_bound)
+{
+	struct latest all = call_at(f, w, w->opens_at_ms, n);
+	int64_t at_ms = w->opens_at_ms + to_ms(all.us);
+	uint32_t calls = calls_of(f, w);
+
+	*ret_bound = all.bound;
+	for (uint32_t z = 0; f->calendar != NULL && z < f->zones_n; z++) {
+		uint32_t of_zone = (uint32_t)(((uint64_t)n * w->by_zone[z] + calls - 1) / calls);
+		int64_t then_ms;
+
+		if (of_zone == 0)
+			continue;
+		then_ms = f->calendar(f->calendar_arg, z, w->opens_at_ms,
+		                      to_ms(call_at(f, w, w->opens_at_ms, of_zone).us));
+		if (then_ms > f->now_ms + FAR_MS)
+			then_ms = f->now_ms + FAR_MS;
+		if (then_ms > at_ms) {
+			at_ms = then_ms;
+			*ret_bound = BOUND_WINDOW;
+		}
+	}
+	return at_ms;
 }
 
 /* The slots that the wave's last calls leave behind. */
 static void leave_slots(struct forecast *f, const struct forecast_wave *w, uint32_t calls)
 {
 	uint32_t max = limit_of(f->spec->rollout.max_unavailable, f->total), n = calls < max ? calls : max;
-	int64_t first_us = call_at(f, w, w->opens_at_ms, calls - n + 1).us,
-	        from_ms = callable_after(f, w->opens_at_ms, first_us) + f->slot_ms;
+	enum bound bound;
+	int64_t from_ms = called_at_ms(f, w, calls - n + 1, &bound) + f->slot_ms;
 
 	if (f->taken.n > 0 && n < max) { /* others, too, were taken before */
 		n = n + f->taken.n < max ? n + f->taken.n : max;
@@ -184,18 +215,16 @@ static void end_at(struct forecast_wave *w, int64_t at_ms, enum bound bound)
 static void call_all(struct forecast *f, uint32_t wave, uint32_t calls)
 {
 	struct forecast_wave *w = &f->waves[wave];
-	struct latest l = call_at(f, w, w->opens_at_ms, calls);
 	int64_t quota_ms = quota_at_ms(f, wave), slowest_ms = f->slowest_ms;
+	enum bound bound;
 
-	if (w->group_rounds > 1)
-		later(&l, (w->group_rounds - 1) * f->slot_ms * 1000, BOUND_GROUP);
-	w->calls_end_at_ms = callable_after(f, w->opens_at_ms, l.us);
+	w->calls_end_at_ms = called_at_ms(f, w, calls, &bound);
 	if (quota_ms > w->calls_end_at_ms) {
 		w->calls_end_at_ms = quota_ms;
-		l.bound = BOUND_HUB_MESSAGES;
+		bound = BOUND_HUB_MESSAGES;
 	}
 	end_at(w, w->calls_end_at_ms + slowest_ms,
-	       w->calls_end_at_ms - w->opens_at_ms > slowest_ms ? l.bound : BOUND_ACTION);
+	       w->calls_end_at_ms - w->opens_at_ms > slowest_ms ? bound : BOUND_ACTION);
 	for (uint32_t h = 0; h < f->hubs_n; h++)
 		end_at(w,
 		       w->opens_at_ms + f->act_ms +
@@ -239,6 +268,13 @@ void forecast_run(struct forecast *f)
 		f->ends_at_ms =
 		        f->end_at_ms > f->now_ms ? f->end_at_ms + f->slowest_ms + f->watch_ms : f->now_ms;
 	f->taken = taken;
+}
+
+int64_t forecast_shown(const struct forecast *f, int64_t at_ms)
+{
+	bool is_over = f->end_at_ms < INT64_MAX - f->slowest_ms && at_ms > f->end_at_ms + f->slowest_ms;
+
+	return is_over || at_ms >= f->now_ms + FAR_MS ? TIME_NONE : at_ms;
 }
 
 /* ---- groups ---- */

@@ -23,6 +23,7 @@
 	X(RATE, "rate")                /* the campaign's own */ \
 	X(CAPACITY, "capacity")        /* maxUnavailable */ \
 	X(GROUP, "group")              /* the slowest group's maxUnavailable */ \
+	X(WINDOW, "window")            /* calls may be made at times only */ \
 	X(HUB_CALLS, "hubCalls")       /* methods that the hub grants, shared with other campaigns */ \
 	X(HUB_READS, "hubReads")       /* twin reads before the calls */ \
 	X(HUB_PROOFS, "hubProofs")     /* queries and reads that bring the proofs */ \
@@ -58,6 +59,7 @@ struct forecast_hub {
 struct forecast_wave {
 	/* what is left of it */
 	uint32_t calls[HUBS_MAX]; /* to be made, by hub */
+	uint32_t *by_zone;        /* the same by time zone, zones_n; only with a calendar; borrows */
 	uint32_t group_rounds; /* how many times its slowest group fills its places; 0: there are no groups */
 	int64_t out_until_ms;  /* those called before are final then; TIME_NONE: there are none */
 	int64_t proven_at_ms;  /* its last proof so far; TIME_NONE: none */
@@ -67,8 +69,9 @@ struct forecast_wave {
 	enum bound bound;
 };
 
-/* When so much time in which calls may be made has passed since from_ms (0: when they may be made first). */
-typedef int64_t forecast_calendar_cb(void *arg, int64_t from_ms, int64_t callable_ms);
+/* When so much time in which calls may be made in that time zone has passed since from_ms (0: when they may
+ * be made first). TIME_NEVER: not foreseen. */
+typedef int64_t forecast_calendar_cb(void *arg, uint32_t zone, int64_t from_ms, int64_t callable_ms);
 
 /* Slots in use, which come free one by one, evenly in that time. */
 struct forecast_slots {
@@ -91,12 +94,15 @@ struct forecast {
 	struct forecast_slots taken;
 	forecast_calendar_cb *calendar; /* NULL: calls may be made at any time */
 	void *calendar_arg;
+	uint32_t zones_n;
 	/* forecast_run() fills in */
 	int64_t ends_at_ms;
 	uint32_t approvals_n; /* that people have to give from now on */
 };
 
 void forecast_run(struct forecast *f);
+/* Gives at_ms, one of its times, if that is to come about; TIME_NONE: the campaign will have ended before. */
+int64_t forecast_shown(const struct forecast *f, int64_t at_ms);
 
 /* Of groups of these sizes, which take turns in the calling order: how many times the slowest of them fills
  * its places between targets from and to of the order. */

@@ -323,9 +323,9 @@ static void put_wave(struct buf *out, const struct preview *p, uint32_t wave, ui
 	buf_printf(out, "{\"index\":%u,\"name\":", wave);
 	put_name(out, spec->name);
 	buf_printf(out, ",\"size\":%u,\"toCall\":%u", size, calls);
-	put_time(out, "opensAt", w->opens_at_ms);
-	put_time(out, "callsEndAt", w->calls_end_at_ms);
-	put_time(out, "finishesAt", w->ends_at_ms);
+	put_time(out, "opensAt", forecast_shown(&p->forecast, w->opens_at_ms));
+	put_time(out, "callsEndAt", forecast_shown(&p->forecast, w->calls_end_at_ms));
+	put_time(out, "finishesAt", forecast_shown(&p->forecast, w->ends_at_ms));
 	buf_printf(out,
 	           ",\"boundedBy\":\"%s\",\"waitsForApproval\":%s,\"gate\":{\"minSuccessPercent\":%u,"
 	           "\"soakSeconds\":%u,\"approval\":\"%s\"}}",

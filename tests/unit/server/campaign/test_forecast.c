@@ -197,13 +197,15 @@ START_TEST(test_rivals_share_a_hub_in_turn)
 }
 END_TEST
 
-static int64_t nights_only(void *arg, int64_t from_ms, int64_t callable_ms)
+static int64_t nights_only(void *arg, uint32_t zone, int64_t from_ms, int64_t callable_ms)
 {
 	int64_t day_ms = from_ms % (24 * HOUR_MS), start_ms = from_ms - day_ms;
 	int64_t at_ms = day_ms < 2 * HOUR_MS ? from_ms : start_ms + 24 * HOUR_MS; /* from 0 to 2 o'clock */
 	int64_t left_ms = 2 * HOUR_MS - at_ms % (24 * HOUR_MS);
 
 	(void)arg;
+	if (zone > 0) /* where it is always day */
+		return TIME_NEVER;
 	for (; callable_ms > left_ms; left_ms = 2 * HOUR_MS) {
 		callable_ms -= left_ms;
 		at_ms += left_ms + 22 * HOUR_MS;
@@ -213,14 +215,42 @@ static int64_t nights_only(void *arg, int64_t from_ms, int64_t callable_ms)
 
 START_TEST(test_calls_wait_for_the_calendar_but_proofs_do_not)
 {
+	uint32_t by_zone[2] = {10800 + 1, 0};
+
 	begin();
 	set_calls(0, 10800 + 1);
+	f.waves[0].by_zone = by_zone;
 	f.calendar = nights_only;
+	f.zones_n = 2;
 	spec.rollout.rate_per_minute = 60;
 	f.slowest_ms = 3 * HOUR_MS;
 	forecast_run(&f);
 	ck_assert_int_eq(f.waves[0].calls_end_at_ms, NOW_MS + 25 * HOUR_MS);
 	ck_assert_int_eq(f.ends_at_ms, NOW_MS + 28 * HOUR_MS);
+	ck_assert_int_eq(f.waves[0].bound, BOUND_WINDOW);
+	f.now_ms += 3 * HOUR_MS; /* in the day: the first opening is to come */
+	f.waves[0].calls[0] = by_zone[0] = 1;
+	forecast_run(&f);
+	ck_assert_int_eq(f.ends_at_ms, NOW_MS + 27 * HOUR_MS);
+}
+END_TEST
+
+START_TEST(test_a_zone_that_never_opens_is_far_away_or_ends_with_the_campaign)
+{
+	uint32_t by_zone[2] = {5, 5};
+
+	begin();
+	set_calls(0, 10);
+	f.waves[0].by_zone = by_zone;
+	f.calendar = nights_only;
+	f.zones_n = 2;
+	ck_ends(INT64_C(3650) * 24 * HOUR_MS + 10000, BOUND_WINDOW);
+	ck_assert_int_eq(forecast_shown(&f, f.waves[0].opens_at_ms), NOW_MS);
+	ck_assert_int_eq(forecast_shown(&f, f.waves[0].ends_at_ms), TIME_NONE);
+	f.end_at_ms = NOW_MS + 24 * HOUR_MS;
+	ck_ends(24 * HOUR_MS + 10000, BOUND_WINDOW);
+	ck_assert_int_eq(forecast_shown(&f, f.ends_at_ms), f.ends_at_ms);
+	ck_assert_int_eq(forecast_shown(&f, f.ends_at_ms + 1), TIME_NONE);
 }
 END_TEST
 
@@ -456,7 +486,8 @@ int main(void)
 	      test_the_slowest_group_decides, test_a_hub_that_is_shut_calls_later,
 	      test_what_the_daily_quota_does_not_suffice_for_waits_for_midnight,
 	      test_several_hubs_call_at_the_same_time, test_rivals_share_a_hub_in_turn,
-	      test_calls_wait_for_the_calendar_but_proofs_do_not);
+	      test_calls_wait_for_the_calendar_but_proofs_do_not,
+	      test_a_zone_that_never_opens_is_far_away_or_ends_with_the_campaign);
 	TESTS(s, "waves", test_the_next_wave_opens_after_the_soak,
 	      test_what_settles_keeps_its_slot_in_the_next_wave,
 	      test_an_open_wave_ends_with_those_who_are_out, test_a_soak_goes_on_from_the_last_proof,

@@ -143,6 +143,7 @@ START_TEST(test_what_was_overlooked_is_said)
 	ck_says("\"code\":\"dailyQuota\",\"detail\":\"about 28 messages are needed of hub main, which has 1 left today\"");
 	ck_says("\"code\":\"hubShut\"");
 	ck_says("\"code\":\"endsTooEarly\"");
+	ck_says("\"callsEndAt\":null,\"finishesAt\":null");
 	p.hubs[0].targets = 0;
 	ck_says("\"code\":\"noTargets\"");
 	ck_says("\"total\":0,\"toCall\":0");
