@@ -47,10 +47,12 @@ struct head {
 	bool is_1_0;
 };
 
+/* RFC 9110 5.6.2: letters, digits and !#$%&'*+-.^_`|~, a bit each. */
+static const uint32_t token_chars[4] = {0, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff};
+
 static bool is_token_char(unsigned char c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+	return c < 128 && (token_chars[c / 32] >> c % 32 & 1) != 0;
 }
 
 static bool is_digit(char c)
@@ -296,9 +298,14 @@ static size_t take_line(struct framing *f, const char *data, size_t n)
 /* Gives where the empty line behind a head ends, 0: it has not come. */
 static size_t find_head_end(const char *data, size_t n, size_t from)
 {
-	const char *at = n - from >= 4 ? memmem(data + from, n - from, "\r\n\r\n", 4) : NULL;
+	const char *at = data + from, *end;
 
-	return at != NULL ? (size_t)(at - data) + 4 : 0;
+	while ((end = memchr(at, '\n', n - (size_t)(at - data))) != NULL) {
+		at = end + 1;
+		if (n - (size_t)(at - data) >= 2 && at[0] == '\r' && at[1] == '\n')
+			return (size_t)(at - data) + 2;
+	}
+	return 0;
 }
 
 static size_t take_head(struct framing *f, const char *data, size_t n)

@@ -30,9 +30,9 @@
 #include "server/hub/dial.h"
 #include "server/hub/wire.h"
 
-/* libcurl looks for an idle connection among all of its multi: many connections want several multis (perf B).
- */
-#define LANE_CONNECTIONS 128
+/* libcurl looks for a connection among all of its multi, also for each piece that goes over one: many
+ * connections want several multis. */
+#define LANE_CONNECTIONS 32
 /* Buffers larger than this are not kept for the next request. */
 #define KEPT_BYTES_MAX (64 * 1024)
 #define HEADERS_MAX 5
@@ -697,10 +697,28 @@ fail:
 	return ERR_INVALID;
 }
 
+/* Whether one of eight bytes is below ' ' or DEL; also true for some that are neither, where another one is.
+ */
+static bool may_be_control(uint64_t eight)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones * 0x80;
+	uint64_t del = eight ^ (ones * 0x7f);
+
+	return (((eight - ones * ' ') & ~eight & highs) | ((del - ones) & ~del & highs)) != 0;
+}
+
 static bool is_clean(const char *text)
 {
-	for (; text != NULL && *text != '\0'; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
+	size_t n = text != NULL ? strlen(text) : 0, at = 0;
+	uint64_t eight;
+
+	for (; n - at >= sizeof eight; at += sizeof eight) {
+		memcpy(&eight, text + at, sizeof eight);
+		if (may_be_control(eight))
+			return false;
+	}
+	for (; at < n; at++)
+		if ((unsigned char)text[at] < ' ' || text[at] == 0x7f)
 			return false;
 	return true;
 }

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -399,9 +398,20 @@ static void put_header(struct buf *out, const char *name, const char *value)
 	buf_put(out, "\r\n", 2);
 }
 
+static const char *digits_of(size_t n, char out[24])
+{
+	char *at = out + 23;
+
+	*at = '\0';
+	do
+		*--at = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	return at;
+}
+
 static void render(const struct wire *w, const struct http_request *r, struct buf *out)
 {
-	char length[48];
+	char length[24];
 
 	buf_reset(out);
 	buf_puts(out, r->method);
@@ -413,10 +423,8 @@ static void render(const struct wire *w, const struct http_request *r, struct bu
 	put_header(out, "x-ms-max-item-count", r->max_item_count);
 	put_header(out, "x-ms-continuation", r->continuation);
 	put_header(out, "Metadata", r->wants_metadata ? "true" : NULL);
-	if (strcmp(r->method, "POST") == 0) {
-		buf_put(out, length,
-		        (size_t)snprintf(length, sizeof length, "Content-Length: %zu\r\n", r->body_bytes));
-	}
+	if (strcmp(r->method, "POST") == 0)
+		put_header(out, "Content-Length", digits_of(r->body_bytes, length));
 	buf_put(out, "\r\n", 2);
 	if (r->body != NULL)
 		buf_put(out, r->body, r->body_bytes);
