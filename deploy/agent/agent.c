@@ -43,6 +43,8 @@
 #define TICK_MS 5000 /* MQTT keep-alive is looked after */
 #define NEVER INT64_MAX
 
+#define LOST_PAYLOAD "its payload was not kept as it came"
+
 enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_UP };
 enum twin_state { TWIN_IDLE, TWIN_READING, TWIN_REPORTING };
 
@@ -381,7 +383,7 @@ static void begin(struct agent *a)
 	enum state_save end;
 
 	if (!request_again(act, &r)) {
-		fail(a, -1, "its payload was not kept as it came");
+		fail(a, -1, LOST_PAYLOAD);
 		return;
 	}
 	life_begin(&a->state, words == NULL, &at);
@@ -409,7 +411,7 @@ static void check(struct agent *a)
 
 	a->is_to_check = false;
 	if (!request_again(state_pending(&a->state), &r)) {
-		fail(a, -1, "its payload was not kept as it came");
+		fail(a, -1, LOST_PAYLOAD);
 		return;
 	}
 	start_command(a, a->o->check_firmware, &r, true);
@@ -425,8 +427,12 @@ static void on_child_end(struct agent *a, int status)
 	struct request r;
 
 	a->child = 0;
-	if (act == NULL || !request_again(act, &r))
+	if (act == NULL)
 		return;
+	if (!request_again(act, &r)) {
+		fail(a, -1, LOST_PAYLOAD);
+		return;
+	}
 	if (a->child_checks) {
 		life_checked(&a->state, code, &at);
 	} else {
@@ -770,7 +776,7 @@ static bool read_state(struct agent *a)
 		request_done(&r);
 		go_on(a, next);
 	} else if (act != NULL) {
-		fail(a, -1, "its payload was not kept as it came");
+		fail(a, -1, LOST_PAYLOAD);
 	}
 	return save(a) == STATE_SAVED;
 }

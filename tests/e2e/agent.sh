@@ -56,6 +56,16 @@ lacks() { ! grep -aF "$2" "$1"; }
 
 says() { grep -q "$2" "$folder/$1.log"; }
 
+# --- its unit ---
+
+units=$e2e/../../deploy/agent
+mkdir "$folder/units"
+for unit in rollcall-agent.service rollcall-agent-reboot.service rollcall-agent-reboot.path; do
+	sed "s|/usr/bin/rollcall-agent|$AGENT|" "$units/$unit" >"$folder/units/$unit"
+done
+it "its units are sound" systemd-analyze verify "$folder"/units/*
+it "its unit leaves as little open as can be" systemd-analyze security --offline=true --threshold=15 "$units/rollcall-agent.service"
+
 # --- coming and going ---
 
 start_door first <<<'{}'

@@ -83,6 +83,8 @@ it "dies: what had begun and may have acted is not begun again, and there is no 
 it "atAcceptedAck and random: who is proven has acted, who is not has not" \
 	nothing sed -E '/proven, acted 1$|noProof, acted 0$/d' <(ends atAcceptedAck random)
 it "no two calls to one device overlapped" nothing truth hub overlaps
+it "an undisturbed device reports its boot, and twice for its act" is \
+	"$(jq -r 'select(.kind == "report") | .deviceId' "$folder/hub.journal" | sort | join <(grep " plain$" "$folder/plans") - | uniq -c | awk '{print $1}' | uniq)" 3
 it "who is proven is so by the attempt's own id" \
 	is "$(jq -rs 'map(select(.state == "succeeded").evidence[] | select(.verdict == "proven") | .strength) | unique | join(" ")' "$folder/hub.targets")" attemptId
 it "kills came at every point" is "$(cut -d' ' -f3 "$folder/kills" | grep -v boot | sort -u | paste -sd' ' -)" "accepted acceptedAck answer call done doneAck"
