@@ -22,7 +22,12 @@ export async function request(method, path, { headers = {}, body, signal } = {})
   let answer;
   try {
     answer = await fetch(path, {
-      method, body, signal, cache: 'no-store', credentials: 'omit', redirect: 'error',
+      method,
+      body,
+      signal,
+      cache: 'no-store',
+      credentials: 'omit',
+      redirect: 'error',
       headers: secret ? { Authorization: `Bearer ${secret}`, ...headers } : headers,
     });
   } catch (error) {

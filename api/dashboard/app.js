@@ -6,34 +6,71 @@ import { startTicking } from './format.js';
 import { trouble } from './parts.js';
 import { forgetToken, keepToken, token } from './session.js';
 
-const main = document.getElementById('main'), nav = document.getElementById('nav'), status = document.getElementById('status');
+const main = document.getElementById('main'),
+  nav = document.getElementById('nav'),
+  status = document.getElementById('status');
 const routes = [
-  [/^$/, 'campaigns'], [/^campaigns$/, 'campaigns'], [/^campaigns\/([^/]+)$/, 'campaign', 'id'],
+  [/^$/, 'campaigns'],
+  [/^campaigns$/, 'campaigns'],
+  [/^campaigns\/([^/]+)$/, 'campaign', 'id'],
   [/^campaigns\/([^/]+)\/(targets|events|spec)$/, 'campaign', 'id', 'tab'],
   [/^campaigns\/([^/]+)\/targets\/([^/]+)$/, 'target', 'id', 'device'],
-  [/^devices\/([^/]+)$/, 'device', 'device'], [/^hubs$/, 'hubs'], [/^new$/, 'new'],
+  [/^devices\/([^/]+)$/, 'device', 'device'],
+  [/^hubs$/, 'hubs'],
+  [/^new$/, 'new'],
 ];
-const places = [['campaigns', 'Campaigns'], ['hubs', 'Hubs']];
+const places = [
+  ['campaigns', 'Campaigns'],
+  ['hubs', 'Hubs'],
+];
 let leave = new AbortController();
 
 function match(address) {
   for (const [pattern, view, ...names] of routes) {
     const found = pattern.exec(address);
-    if (found) return { view, ...Object.fromEntries(names.map((name, i) => [name, decodeURIComponent(found[i + 1])])) };
+    if (found)
+      return { view, ...Object.fromEntries(names.map((name, i) => [name, decodeURIComponent(found[i + 1])])) };
   }
   return null;
 }
 
 function drawNav(view) {
-  update(nav, places.map(([place, text]) => h('a', { href: `#/${place}`, 'aria-current': view?.startsWith(place.slice(0, -1)) ? 'page' : null }, text)));
+  update(
+    nav,
+    places.map(([place, text]) =>
+      h('a', { href: `#/${place}`, 'aria-current': view?.startsWith(place.slice(0, -1)) ? 'page' : null }, text),
+    ),
+  );
 }
 
-const streams = { live: ['Live', 'Changes show as they happen.'], waiting: ['Reconnecting', 'The connection is lost; nothing is missed, it goes on where it was.'],
-  refused: ['Not live', 'The service does not let us follow its events.'], off: ['', ''] };
+const streams = {
+  live: ['Live', 'Changes show as they happen.'],
+  waiting: ['Reconnecting', 'The connection is lost; nothing is missed, it goes on where it was.'],
+  refused: ['Not live', 'The service does not let us follow its events.'],
+  off: ['', ''],
+};
 function drawStatus(stream) {
   const [text, title] = streams[stream] ?? streams.off;
-  update(status, text && h('span', { class: `stream stream-${stream}`, title }, h('span', { class: 'lamp', 'aria-hidden': 'true' }), text),
-    token() && h('button', { type: 'button', class: 'quiet', on: { click: () => { forgetToken(); signIn(); } } }, 'Sign out'));
+  update(
+    status,
+    text &&
+      h('span', { class: `stream stream-${stream}`, title }, h('span', { class: 'lamp', 'aria-hidden': 'true' }), text),
+    token() &&
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'quiet',
+          on: {
+            click: () => {
+              forgetToken();
+              signIn();
+            },
+          },
+        },
+        'Sign out',
+      ),
+  );
 }
 
 function signIn(error) {
@@ -53,17 +90,33 @@ function signIn(error) {
       signIn(problem);
     }
   }
-  main.replaceChildren(h('form', { class: 'panel sign-in', on: { submit } }, h('h1', {}, 'Sign in'),
-    h('p', {}, 'This service asks for a token. It is kept in this tab only, and forgotten when the tab closes.'),
-    error && trouble(error), h('label', { for: 'token' }, 'Token'), input, h('div', { class: 'buttons' }, h('button', { type: 'submit', class: 'primary' }, 'Sign in'))));
+  main.replaceChildren(
+    h(
+      'form',
+      { class: 'panel sign-in', on: { submit } },
+      h('h1', {}, 'Sign in'),
+      h('p', {}, 'This service asks for a token. It is kept in this tab only, and forgotten when the tab closes.'),
+      error && trouble(error),
+      h('label', { for: 'token' }, 'Token'),
+      input,
+      h('div', { class: 'buttons' }, h('button', { type: 'submit', class: 'primary' }, 'Sign in')),
+    ),
+  );
   input.focus();
 }
 
 function showTrouble(error) {
   leave.abort();
   if (!(error instanceof Problem) && !(error instanceof Unreachable)) console.error(error);
-  main.replaceChildren(trouble(error), h('p', { class: 'buttons' }, h('button', { type: 'button', on: { click: open } }, 'Try again'),
-    h('a', { class: 'button', href: '#/' }, 'To the campaigns')));
+  main.replaceChildren(
+    trouble(error),
+    h(
+      'p',
+      { class: 'buttons' },
+      h('button', { type: 'button', on: { click: open } }, 'Try again'),
+      h('a', { class: 'button', href: '#/' }, 'To the campaigns'),
+    ),
+  );
 }
 
 async function open() {
@@ -80,7 +133,8 @@ async function open() {
   }
   const root = h('div', { class: `view view-${where.view}` });
   const waiting = setTimeout(() => main.replaceChildren(h('p', { class: 'loading' }, 'Loading …')), 300);
-  const seen = new MutationObserver(() => { // a view is shown as soon as it has something to show
+  const seen = new MutationObserver(() => {
+    // a view is shown as soon as it has something to show
     seen.disconnect();
     clearTimeout(waiting);
     if (!signal.aborted) main.replaceChildren(root);
@@ -99,11 +153,17 @@ async function open() {
   }
 }
 
-document.addEventListener('rollcall:unauthenticated', () => signIn(token() ? new Error('The token is not known any more.') : null));
-document.addEventListener('rollcall:trouble', (event) => { if (event.detail.status !== 401) showTrouble(event.detail); });
+document.addEventListener('rollcall:unauthenticated', () =>
+  signIn(token() ? new Error('The token is not known any more.') : null),
+);
+document.addEventListener('rollcall:trouble', (event) => {
+  if (event.detail.status !== 401) showTrouble(event.detail);
+});
 document.addEventListener('rollcall:stream', (event) => drawStatus(event.detail));
 addEventListener('hashchange', () => {
-  open().then(() => { if (document.activeElement === document.body) main.focus({ preventScroll: true }); });
+  open().then(() => {
+    if (document.activeElement === document.body) main.focus({ preventScroll: true });
+  });
   scrollTo(0, 0);
 });
 startTicking();

@@ -21,9 +21,14 @@ function set(element, name, value) {
   }
 }
 
-// One listener for all, so that update() can hand the newest handlers on to an element that stays.
-function handle(event) {
-  event.currentTarget.handlers[event.type]?.(event);
+// One listener for all, so that update() can hand the newest handlers on to an element that stays; and what a handler
+// could not do is shown.
+async function handle(event) {
+  try {
+    await event.currentTarget.handlers[event.type]?.(event);
+  } catch (error) {
+    if (error.name !== 'AbortError') document.dispatchEvent(new CustomEvent('rollcall:trouble', { detail: error }));
+  }
 }
 
 function make(element, props, children) {
@@ -39,7 +44,8 @@ export const h = (tag, props, ...children) => make(document.createElement(tag), 
 export const s = (tag, props, ...children) => make(document.createElementNS(SVG, tag), props, children);
 
 const isAlike = (a, b) =>
-  a.nodeType === b.nodeType && a.nodeName === b.nodeName &&
+  a.nodeType === b.nodeType &&
+  a.nodeName === b.nodeName &&
   (a.nodeType !== Node.ELEMENT_NODE || a.getAttribute('data-key') === b.getAttribute('data-key'));
 
 function updateAttributes(old, fresh) {
@@ -48,7 +54,8 @@ function updateAttributes(old, fresh) {
   }
   for (const { name, value } of fresh.attributes) {
     if (old.getAttribute(name) === value) continue;
-    if (name === 'style') old.style.cssText = value; // the policy takes no style as an attribute that is set
+    if (name === 'style')
+      old.style.cssText = value; // the policy takes no style as an attribute that is set
     else old.setAttribute(name, value);
   }
   for (const type of Object.keys(fresh.handlers ?? {})) {
@@ -87,8 +94,8 @@ function updateNode(old, fresh) {
   if (!fresh.hasAttribute('data-own')) updateChildren(old, fresh);
 }
 
-/** Makes parent's children what `children` says, keeping the elements that stay (by data-key, else by place), and so focus,
- * scrolling and what is open. What is below data-own is left to its owner. */
+/** Makes parent's children what `children` says, keeping the elements that stay (by data-key, else by place), and so
+ * focus, scrolling and what is open. What is below data-own is left to its owner. */
 export function update(parent, ...children) {
   const fresh = document.createElement(parent.localName);
   add(fresh, children);

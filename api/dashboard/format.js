@@ -3,8 +3,8 @@ import { h } from './dom.js';
 
 let offsetMs = 0;
 
-/** Takes the service's own clock from an answer's Date header, so that ages and countdowns are right on a machine whose clock
- * is not. */
+/** Takes the service's own clock from an answer's Date header, so that ages and countdowns are right on a machine
+ * whose clock is not. */
 export function learnClock(date) {
   const at = Date.parse(date ?? '');
   if (Number.isFinite(at) && Math.abs(at - Date.now() - offsetMs) > 1500) offsetMs = at - Date.now();
@@ -43,7 +43,8 @@ const yearOf = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short'
 
 /** The clock alone today, with the day on other days. */
 export function moment(at, withSeconds = false) {
-  const date = new Date(at), today = new Date(now());
+  const date = new Date(at),
+    today = new Date(now());
   const clock = (withSeconds ? clockSecondsOf : clockOf).format(date);
   if (date.toDateString() === today.toDateString()) return clock;
   return `${(date.getFullYear() === today.getFullYear() ? dayOf : yearOf).format(date)}, ${clock}`;
@@ -56,13 +57,20 @@ const ticking = {
 };
 
 function timeElement(at, text, tick) {
-  return h('time', { datetime: new Date(at).toISOString(), title: new Date(at).toISOString(), 'data-tick': tick }, text);
+  return h(
+    'time',
+    { datetime: new Date(at).toISOString(), title: new Date(at).toISOString(), 'data-tick': tick },
+    text,
+  );
 }
 /** An instant, with UTC where the pointer rests. */
-export const time = (at, withSeconds = false) => (at ? timeElement(Date.parse(at), moment(Date.parse(at), withSeconds)) : '–');
+export const time = (at, withSeconds = false) =>
+  at ? timeElement(Date.parse(at), moment(Date.parse(at), withSeconds)) : '–';
 /** Spans that go on: "3 min ago", "3 min", "in 3 min". */
 const ticker = (tick) => (at) => (at ? timeElement(Date.parse(at), ticking[tick](Date.parse(at)), tick) : '–');
-export const ago = ticker('ago'), since = ticker('since'), until = ticker('until');
+export const ago = ticker('ago'),
+  since = ticker('since'),
+  until = ticker('until');
 /** "14:32 (in 4 min)" */
 export const timeUntil = (at) => [time(at), ' (', until(at), ')'];
 

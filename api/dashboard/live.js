@@ -1,6 +1,6 @@
-// Keeps a view up to date: follows the events and has the view read again what they may have changed, never more often than
-// it can, whatever the rate of events. A hidden page lets go of its stream (a browser has six connections to us, for all its
-// tabs) and takes it up where it was when it is seen again.
+// Keeps a view up to date: follows the events and has the view read again what they may have changed, never more
+// often than it can, whatever the rate of events. A hidden page lets go of its stream (a browser has six connections
+// to us, for all its tabs) and takes it up where it was when it is seen again.
 import { Unreachable, get, path } from './api.js';
 import { follow } from './stream.js';
 
@@ -16,11 +16,14 @@ export async function lastEventId(signal) {
   return (await get(path(['events'], { after: Number.MAX_SAFE_INTEGER, limit: 1 }), signal)).lastId;
 }
 
-/** Calls refresh() when events came, the next time only after it has ended, and again after the milliseconds that it gives;
- * onEvent(event) for each. */
+/** Calls refresh() when events came, the next time only after it has ended, and again after the milliseconds that it
+ * gives; onEvent(event) for each. */
 export function keepLive({ campaign, after, refresh, onEvent, signal }) {
   const where = campaign ? path(['campaigns', campaign, 'events']) : path(['events']);
-  let last = after, isDue = false, isRunning = false, hidden = null;
+  let last = after,
+    isDue = false,
+    isRunning = false,
+    hidden = null;
   const due = () => {
     isDue = true;
     run();

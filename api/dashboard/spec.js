@@ -1,16 +1,24 @@
-// A campaign spec as the form sees it: members by JSON pointer (RFC 6901). Members that the form does not know stay as they are.
+// A campaign spec as the form sees it: members by JSON pointer (RFC 6901). Members that the form does not know stay
+// as they are.
 
 /** What a new campaign starts from: canaries first, and an end to it where too many fail. */
 export const fresh = () => ({
-  name: '', action: { type: 'reboot' }, targets: { where: '' },
+  name: '',
+  action: { type: 'reboot' },
+  targets: { where: '' },
   rollout: {
     waves: [{ name: 'canary', upToPercent: 1 }, { upToPercent: 10 }, { upToPercent: 100 }],
-    gate: { minSuccessPercent: 95, soakSeconds: 600, approval: 'none' }, maxUnavailable: '10%',
+    gate: { minSuccessPercent: 95, soakSeconds: 600, approval: 'none' },
+    maxUnavailable: '10%',
   },
   abort: [{ cause: 'any', percent: 5, minFinished: 20, do: 'pause' }],
 });
 
-const tokens = (pointer) => pointer.split('/').slice(1).map((t) => t.replaceAll('~1', '/').replaceAll('~0', '~'));
+const tokens = (pointer) =>
+  pointer
+    .split('/')
+    .slice(1)
+    .map((t) => t.replaceAll('~1', '/').replaceAll('~0', '~'));
 
 export function valueAt(spec, pointer) {
   return tokens(pointer).reduce((at, name) => (at !== null && typeof at === 'object' ? at[name] : undefined), spec);
@@ -18,7 +26,9 @@ export function valueAt(spec, pointer) {
 
 /** Sets a member, making what it is in; undefined takes it away, and with it what is empty then. */
 export function setAt(spec, pointer, value) {
-  const names = tokens(pointer), last = names.pop(), way = [];
+  const names = tokens(pointer),
+    last = names.pop(),
+    way = [];
   let at = spec;
   for (const [i, name] of names.entries()) {
     way.push([at, name]);
@@ -46,10 +56,25 @@ export const kinds = {
   text: { show: (v) => v ?? '', read: (t) => t.trim() || undefined },
   number: { show: (v) => v ?? '', read: (t) => (t.trim() === '' ? undefined : numberOr(t)) },
   limit: { show: (v) => v ?? '', read: (t) => (t.trim() === '' ? undefined : numberOr(t.replaceAll(' ', ''))) },
-  minutes: { show: (v) => (v === undefined ? '' : v / 60), read: (t) => (t.trim() === '' ? undefined : Math.round(Number(t.replace(',', '.')) * 60)) },
-  hours: { show: (v) => (v === undefined ? '' : v / 3600), read: (t) => (t.trim() === '' ? undefined : Math.round(Number(t.replace(',', '.')) * 3600)) },
-  lines: { show: (v) => (v ?? []).join('\n'), read: (t) => { const all = t.split(/[\s,;]+/).filter(Boolean); return all.length > 0 ? all : undefined; } },
-  json: { show: (v) => (v === undefined ? '' : JSON.stringify(v, null, 1)), read: (t) => (t.trim() === '' ? undefined : JSON.parse(t)) },
+  minutes: {
+    show: (v) => (v === undefined ? '' : v / 60),
+    read: (t) => (t.trim() === '' ? undefined : Math.round(Number(t.replace(',', '.')) * 60)),
+  },
+  hours: {
+    show: (v) => (v === undefined ? '' : v / 3600),
+    read: (t) => (t.trim() === '' ? undefined : Math.round(Number(t.replace(',', '.')) * 3600)),
+  },
+  lines: {
+    show: (v) => (v ?? []).join('\n'),
+    read: (t) => {
+      const all = t.split(/[\s,;]+/).filter(Boolean);
+      return all.length > 0 ? all : undefined;
+    },
+  },
+  json: {
+    show: (v) => (v === undefined ? '' : JSON.stringify(v, null, 1)),
+    read: (t) => (t.trim() === '' ? undefined : JSON.parse(t)),
+  },
   instant: { show: showInstant, read: (t) => (t === '' ? undefined : new Date(t).toISOString()) },
 };
 

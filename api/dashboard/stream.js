@@ -1,13 +1,14 @@
-// Server-Sent Events over fetch, since EventSource cannot send a bearer token. A stream that breaks is taken up again after
-// the last id that was read, so no event is missed and none comes twice.
+// Server-Sent Events over fetch, since EventSource cannot send a bearer token. A stream that breaks is taken up again
+// after the last id that was read, so no event is missed and none comes twice.
 import { Problem, request } from './api.js';
 
 const SILENCE_MS = 60000; // the service sends a heartbeat far more often
 const WAIT_MS = [250, 1000, 2000, 5000, 10000];
 
 /** Splits a stream of text into events {id, type, data} (HTML Standard 9.2.6); comments are heartbeats. */
-export function eventReader(onEvent) {
-  let rest = '', event = { id: null, type: 'message', data: [] };
+function eventReader(onEvent) {
+  let rest = '',
+    event = { id: null, type: 'message', data: [] };
   const line = (text) => {
     if (text === '') {
       if (event.data.length > 0) onEvent({ ...event, data: event.data.join('\n') });
@@ -33,7 +34,14 @@ export function eventReader(onEvent) {
 function pause(ms, signal) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => { clearTimeout(timer); resolve(); }, { once: true });
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
   });
 }
 
@@ -69,8 +77,8 @@ async function readOnce(path, state, on, signal) {
   }
 }
 
-/** Follows the events after `after` until signal aborts. on: {event(json), reset(), state('live' | 'waiting' | 'refused')};
- * reset: some events are no longer kept, so what is shown must be read anew. */
+/** Follows the events after `after` until signal aborts. on: {event(json), reset(), state('live' | 'waiting' |
+ * 'refused')}; reset: some events are no longer kept, so what is shown must be read anew. */
 export async function follow(path, after, on, signal) {
   const state = { last: after, failures: 0 };
   while (!signal.aborted) {

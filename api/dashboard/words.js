@@ -1,6 +1,15 @@
 // What the API's words are called here, and what they mean.
 
-export const TARGET_STATES = ['succeeded', 'failed', 'doubtful', 'awaitingProof', 'invoking', 'waiting', 'skipped', 'cancelled'];
+export const TARGET_STATES = [
+  'succeeded',
+  'failed',
+  'doubtful',
+  'awaitingProof',
+  'invoking',
+  'waiting',
+  'skipped',
+  'cancelled',
+];
 
 export const targetState = {
   succeeded: ['Proven', 'Proven done by what its twin says.'],
@@ -28,7 +37,11 @@ export const LIVE_STATES = ['scheduled', 'selecting', 'awaitingApproval', 'runni
 export const isFinal = (campaign) => !LIVE_STATES.includes(campaign.state);
 
 export const waveState = {
-  pending: 'Not open yet', open: 'Open', soaking: 'Soaking', passed: 'Passed', failed: 'Gate failed',
+  pending: 'Not open yet',
+  open: 'Open',
+  soaking: 'Soaking',
+  passed: 'Passed',
+  failed: 'Gate failed',
 };
 
 export const reason = {
@@ -73,8 +86,10 @@ export const whyOne = (kind) => waitingFor[kind]?.[1] ?? `of ${spoken(kind)}`;
 export const whySeveral = (kind) => waitingFor[kind]?.at(-1) ?? `of ${spoken(kind)}`;
 
 export const action = {
-  reboot: ['Reboot', 'reboots'], factoryReset: ['Factory reset', 'resets to factory state'],
-  firmwareUpdate: ['Firmware update', 'updates the firmware of'], method: ['Method', 'calls a method on'],
+  reboot: ['Reboot', 'reboots'],
+  factoryReset: ['Factory reset', 'resets to factory state'],
+  firmwareUpdate: ['Firmware update', 'updates the firmware of'],
+  method: ['Method', 'calls a method on'],
 };
 export const actionName = (a) => (a.type === 'method' ? `Method “${a.methodName}”` : nameOf(action, a.type));
 
@@ -89,10 +104,21 @@ export const hubState = {
 };
 
 export const strength = {
-  attemptId: 'our attempt id', bootId: 'a new boot id', value: 'a new value', predicate: 'the condition holds',
-  accepted: 'its answer alone', reconnect: 'it reconnected', none: 'no proof',
+  attemptId: 'our attempt id',
+  bootId: 'a new boot id',
+  value: 'a new value',
+  predicate: 'the condition holds',
+  accepted: 'its answer alone',
+  reconnect: 'it reconnected',
+  none: 'no proof',
 };
-export const source = { reply: 'the device’s answer', read: 'a read of its twin', query: 'a query', event: 'an event', none: 'nothing' };
+export const source = {
+  reply: 'the device’s answer',
+  read: 'a read of its twin',
+  query: 'a query',
+  event: 'an event',
+  none: 'nothing',
+};
 
 /** "awaitingProof" → "awaiting proof": for a word that this version does not know. */
 export const spoken = (word) => String(word).replace(/[A-Z]/g, (c) => ` ${c.toLowerCase()}`);

@@ -1,4 +1,5 @@
 // tests/dashboard: what people do: watch, pause, resume, approve, override, retry, skip, find out why a device waits.
+import { readFileSync } from 'node:fs';
 import { go, order, stateOf, waitState } from './pages.js';
 import { ask, until } from './rig.js';
 import { holds, is, it } from './suite.js';
@@ -7,8 +8,15 @@ const get = (service, campaign) => ask(service, 'GET', `/v1/campaigns/${campaign
 const address = (campaign, rest = '') => `#/campaigns/${campaign.id}${rest}`;
 
 /** What the page shows of counts, by state. */
-export const shownCounts = (page) => page.evaluate(() => Object.fromEntries([...document.querySelectorAll('.view > .legend .count')]
-  .map((b) => [b.dataset.state, Number(b.textContent.replaceAll(',', ''))])));
+const shownCounts = (page) =>
+  page.evaluate(() =>
+    Object.fromEntries(
+      [...document.querySelectorAll('.view > .legend .count')].map((b) => [
+        b.dataset.state,
+        Number(b.textContent.replaceAll(',', '')),
+      ]),
+    ),
+  );
 
 /** The first of these devices whose group has others that wait. */
 async function heldUp(service, c, out) {
@@ -18,160 +26,248 @@ async function heldUp(service, c, out) {
 }
 
 export async function flows(page, service, make) {
-  await it('a campaign is made: faults at their fields, a preview, and a start only of what was previewed', async () => {
-    await go(page, service, '#/');
-    await page.getByRole('link', { name: 'New campaign' }).click();
-    const start = page.getByRole('button', { name: 'Start …' }), preview = page.getByRole('button', { name: /^Preview/ });
-    const name = page.getByLabel('Name', { exact: true }), json = page.getByLabel('The spec as JSON');
-    await preview.click();
-    await page.getByRole('alert').getByText('2 things are wrong').waitFor();
-    is(await name.getAttribute('aria-invalid'), 'true');
-    holds(/must have 1 to 200 characters/.test(await page.locator(`[id="${await name.getAttribute('id')}-fault"]`).innerText()), 'the fault is at the field');
-    await page.getByRole('alert').getByRole('link').first().click();
-    is(await name.evaluate((input) => input === document.activeElement), true, 'the fault leads to the field');
-    await name.fill('Made by hand');
-    await page.getByLabel('every device of the hubs').check();
-    await page.getByLabel('Gate: soak, in minutes').fill('0');
-    const spec = JSON.parse(await json.inputValue());
-    is([spec.name, spec.targets, spec.rollout.gate.soakSeconds], ['Made by hand', { all: true }, 0]);
-    await json.fill(JSON.stringify({ ...spec, hubs: ['quick'], verify: { settleSeconds: 0 }, abort: undefined }));
-    is(await page.getByLabel('Stop when so many % fail').inputValue(), '', 'the form follows the JSON');
-    is(await start.isDisabled(), true);
-    await preview.click();
-    await page.locator('.headline', { hasText: '120 devices will be called' }).waitFor();
-    await page.getByText('nothing stops the campaign, however many devices fail').waitFor();
-    is(await page.getByRole('region', { name: 'Waves' }).locator('tbody tr td:nth-child(2)').allInnerTexts(), ['1', '11', '108']);
-    await page.getByLabel('Down at once, at most').fill('50%');
-    is(await start.isDisabled(), true, 'what has changed cannot start');
-    await preview.click();
-    await page.getByRole('button', { name: 'Preview again' }).waitFor();
-    const said = await order(page, 'Start …', 'Start');
-    holds(/Made by hand reboots 120 devices/.test(said), said);
-    await page.getByRole('heading', { name: 'Made by hand' }).waitFor();
-    await waitState(page, 'Completed');
-    await page.getByText('Planned to be done').waitFor();
-    const made = await ask(service, 'GET', `/v1/campaigns/${page.url().split('/').at(-1)}`);
-    is([made.counts.succeeded, made.rollout.maxUnavailable, made.hubs], [120, '50%', ['quick']]);
-  }, page);
+  await it(
+    'a campaign is made: faults at their fields, a preview, and a start only of what was previewed',
+    async () => {
+      await go(page, service, '#/');
+      await page.getByRole('link', { name: 'New campaign' }).click();
+      const start = page.getByRole('button', { name: 'Start …' }),
+        preview = page.getByRole('button', { name: /^Preview/ });
+      const name = page.getByLabel('Name', { exact: true }),
+        json = page.getByLabel('The spec as JSON');
+      await preview.click();
+      await page.getByRole('alert').getByText('2 things are wrong').waitFor();
+      is(await name.getAttribute('aria-invalid'), 'true');
+      holds(
+        /must have 1 to 200 characters/.test(
+          await page.locator(`[id="${await name.getAttribute('id')}-fault"]`).innerText(),
+        ),
+        'the fault is at the field',
+      );
+      await page.getByRole('alert').getByRole('link').first().click();
+      is(await name.evaluate((input) => input === document.activeElement), true, 'the fault leads to the field');
+      await name.fill('Made by hand');
+      await page.getByLabel('every device of the hubs').check();
+      await page.getByLabel('Gate: soak, in minutes').fill('0');
+      const spec = JSON.parse(await json.inputValue());
+      is([spec.name, spec.targets, spec.rollout.gate.soakSeconds], ['Made by hand', { all: true }, 0]);
+      await json.fill(JSON.stringify({ ...spec, hubs: ['quick'], verify: { settleSeconds: 0 }, abort: undefined }));
+      is(await page.getByLabel('Stop when so many % fail').inputValue(), '', 'the form follows the JSON');
+      is(await start.isDisabled(), true);
+      await preview.click();
+      await page.locator('.headline', { hasText: '120 devices will be called' }).waitFor();
+      await page.getByText('nothing stops the campaign, however many devices fail').waitFor();
+      is(await page.getByRole('region', { name: 'Waves' }).locator('tbody tr td:nth-child(2)').allInnerTexts(), [
+        '1',
+        '11',
+        '108',
+      ]);
+      await page.getByLabel('Down at once, at most').fill('50%');
+      is(await start.isDisabled(), true, 'what has changed cannot start');
+      await preview.click();
+      await page.getByRole('button', { name: 'Preview again' }).waitFor();
+      const said = await order(page, 'Start …', 'Start');
+      holds(/Made by hand reboots 120 devices/.test(said), said);
+      await page.getByRole('heading', { name: 'Made by hand' }).waitFor();
+      await waitState(page, 'Completed');
+      await page.getByText('Planned to be done').waitFor();
+      const made = await ask(service, 'GET', `/v1/campaigns/${page.url().split('/').at(-1)}`);
+      is([made.counts.succeeded, made.rollout.maxUnavailable, made.hubs], [120, '50%', ['quick']]);
+    },
+    page,
+  );
 
-  await it('a campaign is watched to its end without a reload', async () => {
-    const c = await make({ hubs: ['quick'], rollout: { maxUnavailable: 12, waves: [{ name: 'canary', upToCount: 5 }, { upToPercent: 100 }] } });
-    await go(page, service, address(c));
-    const seen = new Set();
-    await until('its end', async () => {
-      seen.add(await page.locator('.figure dd').first().innerText());
-      return (await stateOf(page)) === 'Completed';
-    });
-    holds(seen.size > 3, `it moved on the way: ${[...seen].join(', ')}`);
-    const { counts } = await get(service, c);
-    is(await shownCounts(page), { succeeded: counts.total });
-    is(await page.locator('.stream').innerText(), 'Live');
-    await page.getByText('all of it ended').waitFor();
-  }, page);
+  await it(
+    'a campaign is watched to its end without a reload',
+    async () => {
+      const c = await make({
+        hubs: ['quick'],
+        rollout: { maxUnavailable: 12, waves: [{ name: 'canary', upToCount: 5 }, { upToPercent: 100 }] },
+      });
+      await go(page, service, address(c));
+      const seen = new Set();
+      await until('its end', async () => {
+        seen.add(await page.locator('.figure dd').first().innerText());
+        return (await stateOf(page)) === 'Completed';
+      });
+      holds(seen.size > 3, `it moved on the way: ${[...seen].join(', ')}`);
+      const { counts } = await get(service, c);
+      is(await shownCounts(page), { succeeded: counts.total });
+      is(await page.locator('.stream').innerText(), 'Live');
+      await page.getByText('all of it ended').waitFor();
+    },
+    page,
+  );
 
-  await it('pause and resume say what they will do, do it, and can be left alone', async () => {
-    const c = await make({ hubs: ['quick'], rollout: { maxUnavailable: 2 } });
-    await go(page, service, address(c));
-    await waitState(page, 'Running');
-    await page.getByRole('button', { name: 'Pause …' }).click();
-    await page.keyboard.press('Escape');
-    await page.getByRole('dialog').waitFor({ state: 'detached' });
-    is((await get(service, c)).state, 'running');
-    const said = await order(page, 'Pause …', 'Pause');
-    holds(/no new call leaves/.test(said), said);
-    await waitState(page, 'Paused');
-    is((await get(service, c)).state, 'paused');
-    await page.locator('[data-wait=paused]', { hasText: 'They go on when somebody resumes it' }).waitFor();
-    await order(page, 'Resume …', 'Resume');
-    await waitState(page, 'Running');
-    is((await get(service, c)).state, 'running');
-    const last = await order(page, 'Cancel …', 'Cancel the campaign');
-    holds(/will never be called by this campaign/.test(last), last);
-    await waitState(page, 'Cancelled');
-  }, page);
+  await it(
+    'pause and resume say what they will do, do it, and can be left alone',
+    async () => {
+      const c = await make({ hubs: ['quick'], rollout: { maxUnavailable: 2 } });
+      await go(page, service, address(c));
+      await waitState(page, 'Running');
+      await page.getByRole('button', { name: 'Pause …' }).click();
+      await page.keyboard.press('Escape');
+      await page.getByRole('dialog').waitFor({ state: 'detached' });
+      is((await get(service, c)).state, 'running');
+      const said = await order(page, 'Pause …', 'Pause');
+      holds(/no new call leaves/.test(said), said);
+      await waitState(page, 'Paused');
+      is((await get(service, c)).state, 'paused');
+      await page.locator('[data-wait=paused]', { hasText: 'They go on when somebody resumes it' }).waitFor();
+      await order(page, 'Resume …', 'Resume');
+      await waitState(page, 'Running');
+      is((await get(service, c)).state, 'running');
+      const last = await order(page, 'Cancel …', 'Cancel the campaign');
+      holds(/will never be called by this campaign/.test(last), last);
+      await waitState(page, 'Cancelled');
+    },
+    page,
+  );
 
-  await it('a wave that waits for a person is approved, and the list shows it first', async () => {
-    const c = await make({ hubs: ['quick'], name: 'Needs somebody', rollout: { waves: [{ name: 'canary', upToCount: 3 }, { name: 'rest', upToPercent: 100 }], gate: { approval: 'each' }, maxUnavailable: 40 } });
-    await go(page, service, '#/');
-    await page.getByRole('region', { name: 'Campaigns that need a person' }).getByRole('link', { name: 'Needs somebody' }).click();
-    await waitState(page, 'Needs approval');
-    await page.locator('[data-wait=approval]', { hasText: 'for a person to approve wave 2' }).waitFor();
-    const said = await order(page, 'Approve …', 'Approve');
-    holds(/Wave 2 “rest” opens/.test(said), said);
-    await waitState(page, 'Completed');
-    is((await get(service, c)).waves.map((w) => w.gate.isApproved), [true, false]);
-  }, page);
+  await it(
+    'a wave that waits for a person is approved, and the list shows it first',
+    async () => {
+      const c = await make({
+        hubs: ['quick'],
+        name: 'Needs somebody',
+        rollout: {
+          waves: [
+            { name: 'canary', upToCount: 3 },
+            { name: 'rest', upToPercent: 100 },
+          ],
+          gate: { approval: 'each' },
+          maxUnavailable: 40,
+        },
+      });
+      await go(page, service, '#/');
+      await page
+        .getByRole('region', { name: 'Campaigns that need a person' })
+        .getByRole('link', { name: 'Needs somebody' })
+        .click();
+      await waitState(page, 'Needs approval');
+      await page.locator('[data-wait=approval]', { hasText: 'for a person to approve wave 2' }).waitFor();
+      const said = await order(page, 'Approve …', 'Approve');
+      holds(/Wave 2 “rest” opens/.test(said), said);
+      await waitState(page, 'Completed');
+      is(
+        (await get(service, c)).waves.map((w) => w.gate.isApproved),
+        [true, false],
+      );
+    },
+    page,
+  );
 
-  await it('why a device waits is told with the device that holds it back', async () => {
-    const c = await make({ hubs: ['sites'], rollout: { group: { by: 'tags.site', maxUnavailable: 1 } }, verify: { timeoutSeconds: 600, settleSeconds: 0 } });
-    // on this hub, seed and temper some devices never come back: their sites stand still
-    const stuck = await until('a device that does not come back', async () => {
-      const now = await get(service, c);
-      const out = (await ask(service, 'GET', `/v1/campaigns/${c.id}/targets?state=awaitingProof`)).value;
-      return now.counts.invoking === 0 && now.waitingBy.group > 0 && Object.keys(now.waitingBy).length === 1 && heldUp(service, c, out);
-    });
-    await go(page, service, address(c));
-    const sentence = page.locator('.sentences li', { hasText: stuck.deviceId });
-    await sentence.getByText(stuck.deviceId).waitFor();
-    holds(new RegExp(`^\\d+ devices? at ${stuck.group} waits? because ${stuck.deviceId} has not come back \\(.*\\)\\.$`).test((await sentence.innerText()).trim()), await sentence.innerText());
-    await page.locator(`.map a[aria-label^="${stuck.group}: busy"]`).waitFor();
-    await sentence.getByRole('link').first().click();
-    const row = page.getByRole('row').nth(1);
-    await row.getByText('too many of its group are down').waitFor();
-    await row.getByRole('link').click();
-    await page.locator('.state-line', { hasText: 'waits because too many of its group are down' }).waitFor();
-    const said = await order(page, 'Skip …', 'Skip');
-    holds(/will not be called by this campaign/.test(said), said);
-    await page.locator('.state-line', { hasText: 'Somebody left it out' }).waitFor();
-    await go(page, service, address(c, `/targets/${stuck.deviceId}`));
-    await page.getByText('The device answered 200').waitFor();
-    await page.getByText('Baseline').waitFor();
-    await ask(service, 'POST', `/v1/campaigns/${c.id}/cancel`);
-  }, page);
+  await it(
+    'why a device waits is told with the device that holds it back',
+    async () => {
+      const c = await make({
+        hubs: ['sites'],
+        rollout: { group: { by: 'tags.site', maxUnavailable: 1 } },
+        verify: { timeoutSeconds: 600, settleSeconds: 0 },
+      });
+      // on this hub, seed and temper some devices never come back: their sites stand still
+      const stuck = await until('a device that does not come back', async () => {
+        const now = await get(service, c);
+        const out = (await ask(service, 'GET', `/v1/campaigns/${c.id}/targets?state=awaitingProof`)).value;
+        return (
+          now.counts.invoking === 0 &&
+          now.waitingBy.group > 0 &&
+          Object.keys(now.waitingBy).length === 1 &&
+          heldUp(service, c, out)
+        );
+      });
+      await go(page, service, address(c));
+      const sentence = page.locator('.sentences li', { hasText: stuck.deviceId });
+      await sentence.getByText(stuck.deviceId).waitFor();
+      holds(
+        new RegExp(
+          `^\\d+ devices? at ${stuck.group} waits? because ${stuck.deviceId} has not come back \\(.*\\)\\.$`,
+        ).test((await sentence.innerText()).trim()),
+        await sentence.innerText(),
+      );
+      await page.locator(`.map a[aria-label^="${stuck.group}: busy"]`).waitFor();
+      await sentence.getByRole('link').first().click();
+      const row = page.getByRole('row').nth(1);
+      await row.getByText('too many of its group are down').waitFor();
+      await row.getByRole('link').click();
+      await page.locator('.state-line', { hasText: 'waits because too many of its group are down' }).waitFor();
+      const said = await order(page, 'Skip …', 'Skip');
+      holds(/will not be called by this campaign/.test(said), said);
+      await page.locator('.state-line', { hasText: 'Somebody left it out' }).waitFor();
+      await go(page, service, address(c, `/targets/${stuck.deviceId}`));
+      await page.getByText('The device answered 200').waitFor();
+      await page.getByText('Baseline').waitFor();
+      await ask(service, 'POST', `/v1/campaigns/${c.id}/cancel`);
+    },
+    page,
+  );
 
-  await it('a gate that failed is overridden only by somebody who has looked, and what failed is retried', async () => {
-    const c = await make({ hubs: ['half'], rollout: { maxUnavailable: 100, waves: [{ name: 'canary', upToCount: 20 }, { upToPercent: 100 }], gate: { minSuccessPercent: 90 } } });
-    await go(page, service, address(c));
-    await waitState(page, 'Paused');
-    await page.locator('.lane-failed', { hasText: 'Gate failed' }).waitFor();
-    await page.getByRole('button', { name: 'Override …' }).click();
-    const yes = page.getByRole('dialog').getByRole('button', { name: 'Override' });
-    is(await yes.isDisabled(), true);
-    await page.getByLabel('I have looked at what failed.').check();
-    await yes.click();
-    await waitState(page, 'Completed');
-    const { failedBy } = await get(service, c);
-    is(await page.locator('[data-reason=refused]').innerText(), String(failedBy.refused));
-    await page.getByRole('button', { name: 'Retry failed …' }).click();
-    await page.getByRole('dialog').getByRole('button', { name: 'Make the campaign' }).click();
-    await page.getByText('retry of').waitFor();
-    const made = await ask(service, 'GET', `/v1/campaigns/${decodeURIComponent(page.url().split('/').at(-1))}`);
-    is([made.retryOf, made.counts.total], [c.id, failedBy.refused]);
-  }, page);
+  await it(
+    'a gate that failed is overridden only by somebody who has looked, and what failed is retried',
+    async () => {
+      const c = await make({
+        hubs: ['half'],
+        rollout: {
+          maxUnavailable: 100,
+          waves: [{ name: 'canary', upToCount: 20 }, { upToPercent: 100 }],
+          gate: { minSuccessPercent: 90 },
+        },
+      });
+      await go(page, service, address(c));
+      await waitState(page, 'Paused');
+      await page.locator('.lane-failed', { hasText: 'Gate failed' }).waitFor();
+      await page.getByRole('button', { name: 'Override …' }).click();
+      const yes = page.getByRole('dialog').getByRole('button', { name: 'Override' });
+      is(await yes.isDisabled(), true);
+      await page.getByLabel('I have looked at what failed.').check();
+      await yes.click();
+      await waitState(page, 'Completed');
+      const { failedBy } = await get(service, c);
+      is(await page.locator('[data-reason=refused]').innerText(), String(failedBy.refused));
+      await page.getByRole('button', { name: 'Retry failed …' }).click();
+      await page.getByRole('dialog').getByRole('button', { name: 'Make the campaign' }).click();
+      await page.getByText('retry of').waitFor();
+      const made = await ask(service, 'GET', `/v1/campaigns/${decodeURIComponent(page.url().split('/').at(-1))}`);
+      is([made.retryOf, made.counts.total], [c.id, failedBy.refused]);
+    },
+    page,
+  );
 
-  await it('devices come a page at a time, found by state, reason and id', async () => {
-    const c = await make({ hubs: ['half'], rollout: { maxUnavailable: 100 } });
-    await until('its end', async () => (await get(service, c)).state === 'completed');
-    const { counts } = await get(service, c);
-    await go(page, service, address(c, '/targets'));
-    await page.getByText(`${counts.total} devices, in the order`).waitFor();
-    is(await page.locator('tbody tr').count(), 50);
-    const first = await page.locator('tbody tr').first().innerText();
-    await page.getByRole('button', { name: 'Next' }).click();
-    await page.getByText('page 2').waitFor();
-    holds((await page.locator('tbody tr').first().innerText()) !== first, 'another page');
-    await page.getByRole('button', { name: 'Previous' }).click();
-    await page.locator('tbody tr', { hasText: first.split('\t')[0] }).waitFor();
-    await page.getByLabel('State').selectOption('failed');
-    await page.getByText(`${counts.failed} devices, in the order`).waitFor();
-    const id = (await page.locator('tbody th').first().innerText()).trim();
-    await go(page, service, address(c, '/targets'));
-    await page.getByLabel('Device', { exact: true }).fill(id);
-    await page.getByRole('button', { name: 'Find' }).click();
-    await page.getByText('1 on this page').or(page.locator('tbody tr').filter({ hasText: id })).first().waitFor();
-    await page.locator('tbody').getByRole('link', { name: id }).click();
-    await page.getByRole('link', { name: 'Its history' }).click();
-    await page.getByRole('heading', { name: id }).waitFor();
-    await page.getByRole('row').nth(1).waitFor();
-  }, page);
+  await it(
+    'devices come a page at a time, found by state, reason and id',
+    async () => {
+      const c = await make({ hubs: ['half'], rollout: { maxUnavailable: 100 } });
+      await until('its end', async () => (await get(service, c)).state === 'completed');
+      const { counts } = await get(service, c);
+      await go(page, service, address(c, '/targets'));
+      await page.getByText(`${counts.total} devices, in the order`).waitFor();
+      is(await page.locator('tbody tr').count(), 50);
+      const first = await page.locator('tbody tr').first().innerText();
+      await page.getByRole('button', { name: 'Next' }).click();
+      await page.getByText('page 2').waitFor();
+      holds((await page.locator('tbody tr').first().innerText()) !== first, 'another page');
+      await page.getByRole('button', { name: 'Previous' }).click();
+      await page.locator('tbody tr', { hasText: first.split('\t')[0] }).waitFor();
+      await page.getByLabel('State').selectOption('failed');
+      await page.getByText(`${counts.failed} devices, in the order`).waitFor();
+      const id = (await page.locator('tbody th').first().innerText()).trim();
+      const saving = page.waitForEvent('download');
+      await page.getByRole('button', { name: 'Save all as CSV' }).click();
+      const text = readFileSync(await (await saving).path(), 'utf8');
+      is(text.trim().split('\n').length, counts.failed + 1, 'lines of the CSV, with its head');
+      await go(page, service, address(c, '/targets'));
+      await page.getByLabel('Device', { exact: true }).fill(id);
+      await page.getByRole('button', { name: 'Find' }).click();
+      await page
+        .getByText('1 on this page')
+        .or(page.locator('tbody tr').filter({ hasText: id }))
+        .first()
+        .waitFor();
+      await page.locator('tbody').getByRole('link', { name: id }).click();
+      await page.getByRole('link', { name: 'Its history' }).click();
+      await page.getByRole('heading', { name: id }).waitFor();
+      await page.getByRole('row').nth(1).waitFor();
+    },
+    page,
+  );
 }

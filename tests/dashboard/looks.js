@@ -4,10 +4,28 @@ import { ask, until } from './rig.js';
 import { holds, is, it } from './suite.js';
 
 export async function looks(browser, service, make) {
-  const c = await make({ hubs: ['sites'], name: 'A campaign with everything', rollout: { waves: [{ name: 'canary', upToCount: 10 }, { upToPercent: 100 }], gate: { soakSeconds: 1 }, group: { by: 'tags.site', maxUnavailable: 2 } }, verify: { timeoutSeconds: 600 } });
+  const c = await make({
+    hubs: ['sites'],
+    name: 'A campaign with everything',
+    rollout: {
+      waves: [{ name: 'canary', upToCount: 10 }, { upToPercent: 100 }],
+      gate: { soakSeconds: 1 },
+      group: { by: 'tags.site', maxUnavailable: 2 },
+    },
+    verify: { timeoutSeconds: 600 },
+  });
   await until('some of it', async () => (await ask(service, 'GET', `/v1/campaigns/${c.id}`)).counts.succeeded > 15);
-  const views = { campaigns: '#/', campaign: `#/campaigns/${c.id}`, devices: `#/campaigns/${c.id}/targets`, events: `#/campaigns/${c.id}/events`, spec: `#/campaigns/${c.id}/spec`,
-    target: `#/campaigns/${c.id}/targets/dev-000001`, device: '#/devices/dev-000001', hubs: '#/hubs', new: '#/new' };
+  const views = {
+    campaigns: '#/',
+    campaign: `#/campaigns/${c.id}`,
+    devices: `#/campaigns/${c.id}/targets`,
+    events: `#/campaigns/${c.id}/events`,
+    spec: `#/campaigns/${c.id}/spec`,
+    target: `#/campaigns/${c.id}/targets/dev-000001`,
+    device: '#/devices/dev-000001',
+    hubs: '#/hubs',
+    new: '#/new',
+  };
 
   const dark = ['campaigns', 'campaign', 'devices', 'target', 'new']; // between them every kind of piece
   async function look(size, names) {
@@ -32,10 +50,13 @@ export async function looks(browser, service, make) {
     is(await page.evaluate(() => document.activeElement.textContent), 'Skip to the content');
     const reached = new Set();
     for (let i = 0; i < 60; i++) {
-      reached.add(await page.evaluate(() => document.activeElement.textContent.trim() || document.activeElement.ariaLabel));
+      reached.add(
+        await page.evaluate(() => document.activeElement.textContent.trim() || document.activeElement.ariaLabel),
+      );
       await page.keyboard.press('Tab');
     }
-    for (const name of ['Pause …', 'Cancel …', 'Devices', 'Campaigns']) holds(reached.has(name), `${name} is reached: ${[...reached].join(', ')}`);
+    for (const name of ['Pause …', 'Cancel …', 'Devices', 'Campaigns'])
+      holds(reached.has(name), `${name} is reached: ${[...reached].join(', ')}`);
     await page.locator('.map a').first().focus();
     await page.keyboard.press('ArrowRight');
     is(await page.evaluate(() => [...document.querySelectorAll('.map a')].indexOf(document.activeElement)), 1);
@@ -48,7 +69,12 @@ export async function looks(browser, service, make) {
     is(await page.evaluate(() => document.activeElement.textContent), 'Pause');
     for (let i = 0; i < 5; i++) {
       await page.keyboard.press('Tab');
-      holds(await page.evaluate(() => document.activeElement === document.body || Boolean(document.activeElement.closest('dialog'))), 'the question keeps the focus');
+      holds(
+        await page.evaluate(
+          () => document.activeElement === document.body || Boolean(document.activeElement.closest('dialog')),
+        ),
+        'the question keeps the focus',
+      );
     }
     await page.keyboard.press('Escape');
     is(await page.evaluate(() => document.activeElement.textContent), 'Pause …', 'and gives it back:');

@@ -15,12 +15,24 @@ import { finish, is, it } from './suite.js';
 const times = { history: true, answerMs: [10, 60], reportMs: [20, 200], leaveMs: [20, 100], queryLagMs: 50 };
 
 async function main() {
-  const hubs = Object.fromEntries(await Promise.all(Object.entries({
-    quick: startHub(120, times), sites: startHub(60, { ...times, siteSize: 10, tempers: { lying: 0.05 } }), half: startHub(160, { ...times, tempers: { refusing: 0.5 } }),
-  }).map(async ([name, hub]) => [name, await hub])));
+  const hubs = Object.fromEntries(
+    await Promise.all(
+      Object.entries({
+        quick: startHub(120, times),
+        sites: startHub(60, { ...times, siteSize: 10, tempers: { lying: 0.05 } }),
+        half: startHub(160, { ...times, tempers: { refusing: 0.5 } }),
+      }).map(async ([name, hub]) => [name, await hub]),
+    ),
+  );
   const [service, browser] = await Promise.all([startService(hubs), startBrowser()]);
-  const make = (spec) => ask(service, 'POST', '/v1/campaigns', { name: 'A campaign', action: { type: 'reboot' }, targets: { all: true, seed: 7 }, ...spec,
-    verify: { settleSeconds: 0, timeoutSeconds: 20, ...spec.verify } });
+  const make = (spec) =>
+    ask(service, 'POST', '/v1/campaigns', {
+      name: 'A campaign',
+      action: { type: 'reboot' },
+      targets: { all: true, seed: 7 },
+      ...spec,
+      verify: { settleSeconds: 0, timeoutSeconds: 20, ...spec.verify },
+    });
   try {
     const page = await openPage(browser);
     await flows(page, service, make);
@@ -29,11 +41,22 @@ async function main() {
     await looks(browser, service, make);
     const tokens = { viewer: 'a-viewer-of-tests', operator: 'an-operator-of-tests' };
     const tokensFile = join(folder, 'tokens.json');
-    writeFileSync(tokensFile, JSON.stringify(Object.entries(tokens).map(([role, text]) => ({ name: role, role, sha256: createHash('sha256').update(text).digest('hex') }))), { mode: 0o600 });
+    writeFileSync(
+      tokensFile,
+      JSON.stringify(
+        Object.entries(tokens).map(([role, text]) => ({
+          name: role,
+          role,
+          sha256: createHash('sha256').update(text).digest('hex'),
+        })),
+      ),
+      { mode: 0o600 },
+    );
     await signIn(await openPage(browser), await startService({ quick: hubs.quick }, { tokensFile }), tokens);
     await resume(await openPage(browser), hubs.quick);
     await it('no page complained', async () => is(complaints, []));
-    await it('no request left its origin', async () => is([...new Set(requests.map((r) => new URL(r.url).hostname))], ['127.0.0.1']));
+    await it('no request left its origin', async () =>
+      is([...new Set(requests.map((r) => new URL(r.url).hostname))], ['127.0.0.1']));
   } finally {
     await browser.close();
     await stopAll();

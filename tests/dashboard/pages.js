@@ -3,15 +3,22 @@ import axe from 'axe-core';
 import { holds } from './suite.js';
 
 /** All that pages complained of, and every request they made. */
-export const complaints = [], requests = [];
+export const complaints = [],
+  requests = [];
 
 export async function openPage(browser, { width = 1440, height = 900, dark = false } = {}) {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', reducedMotion: 'reduce', timezoneId: 'Europe/Stockholm' });
+  const context = await browser.newContext({
+    viewport: { width, height },
+    colorScheme: dark ? 'dark' : 'light',
+    reducedMotion: 'reduce',
+    timezoneId: 'Europe/Stockholm',
+  });
   const page = await context.newPage();
   page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error.stack}`));
   page.on('console', (message) => {
     // the browser itself tells of each answer that is no success; the tests look at those they mean to see
-    if (message.type() === 'error' && !/Failed to load resource/.test(message.text())) complaints.push(`${page.url()}: ${message.text()}`);
+    if (message.type() === 'error' && !/Failed to load resource/.test(message.text()))
+      complaints.push(`${page.url()}: ${message.text()}`);
   });
   page.on('request', (request) => requests.push({ url: request.url(), page: page.url() }));
   return page;
@@ -28,12 +35,26 @@ export async function go(page, service, address) {
 export async function isAccessible(page, name) {
   const { violations } = await page.evaluate(`${axe.source}; axe.run(document, { resultTypes: ['violations'] })`);
   const serious = violations.filter((v) => ['serious', 'critical'].includes(v.impact));
-  holds(serious.length === 0, `${name}: ${serious.map((v) => `${v.id}: ${v.help}: ${v.nodes.slice(0, 3).map((n) => `${n.html.slice(0, 160)} ${n.any.map((a) => a.message).join('; ')}`).join(' || ')}`).join('\n')}`);
+  holds(
+    serious.length === 0,
+    `${name}: ${serious
+      .map(
+        (v) =>
+          `${v.id}: ${v.help}: ${v.nodes
+            .slice(0, 3)
+            .map((n) => `${n.html.slice(0, 160)} ${n.any.map((a) => a.message).join('; ')}`)
+            .join(' || ')}`,
+      )
+      .join('\n')}`,
+  );
 }
 
 /** Nothing is wider than the screen. */
 export async function fits(page, name) {
-  const { wide, width } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, width: innerWidth }));
+  const { wide, width } = await page.evaluate(() => ({
+    wide: document.documentElement.scrollWidth,
+    width: innerWidth,
+  }));
   holds(wide <= width, `${name}: ${wide} px wide on a screen of ${width}`);
 }
 
@@ -49,4 +70,5 @@ export async function order(page, name, yes) {
 
 /** The state that the page shows of the campaign. */
 export const stateOf = (page) => page.locator('.state-line .badge').innerText();
-export const waitState = (page, state) => page.locator('.state-line .badge', { hasText: state }).waitFor({ timeout: 30000 });
+export const waitState = (page, state) =>
+  page.locator('.state-line .badge', { hasText: state }).waitFor({ timeout: 30000 });

@@ -1,4 +1,5 @@
-// tests/dashboard: takes the pictures that the README shows: node pictures.js FOLDER. $ROLLCALLD and $HUBSIM name the programs.
+// tests/dashboard: takes the pictures that the README shows: node pictures.js FOLDER. $ROLLCALLD and $HUBSIM name the
+// programs.
 import { join } from 'node:path';
 import { go, openPage } from './pages.js';
 import { ask, startBrowser, startHub, startService, stopAll, until } from './rig.js';
@@ -7,26 +8,74 @@ const folder = process.argv[2];
 const times = { history: true, answerMs: [100, 600], reportMs: [200, 1500], leaveMs: [100, 300], queryLagMs: 50 };
 
 async function fleet() {
-  const kiosks = await startHub(400, { ...times, idPrefix: 'kiosk-', siteSize: 20, tempers: { refusing: 0.01, lying: 0.015, slow: 0.1 }, slowReportMs: [3000, 9000] });
+  const kiosks = await startHub(400, {
+    ...times,
+    idPrefix: 'kiosk-',
+    siteSize: 20,
+    tempers: { refusing: 0.01, lying: 0.015, slow: 0.1 },
+    slowReportMs: [3000, 9000],
+  });
   const tills = await startHub(200, { ...times, idPrefix: 'till-', siteSize: 4, tempers: { refusing: 0.12 } });
   return startService({ gbg: kiosks, malmo: tills });
 }
 
 async function campaigns(service) {
-  const make = (spec) => ask(service, 'POST', '/v1/campaigns', { action: { type: 'reboot' }, targets: { all: true, seed: 5 }, ...spec, verify: { settleSeconds: 1, timeoutSeconds: 600, ...spec.verify } });
-  const stateIs = (c, state) => until(state, async () => (await ask(service, 'GET', `/v1/campaigns/${c.id}`)).state === state);
-  const done = await make({ name: 'Kiosks of site 12, after the power cut', hubs: ['gbg'], targets: { where: "tags.site = 'site-012'" }, rollout: { maxUnavailable: 20 } });
-  await make({ name: 'Chargers, weekly reboot', hubs: ['gbg'], schedule: { startAt: new Date(Date.now() + 3 * 3600000).toISOString() } });
-  const approval = await make({ name: 'Tills in Malmö, canaries first', hubs: ['malmo'], targets: { where: "tags.site IN ['site-000', 'site-001', 'site-002', 'site-003', 'site-004']" },
-    rollout: { waves: [{ name: 'canary', upToCount: 4 }, { upToPercent: 100 }], gate: { approval: 'each' } } });
-  const paused = await make({ name: 'Tills, all sites', hubs: ['malmo'], targets: { all: true }, rollout: { maxUnavailable: 12 }, abort: [{ percent: 8, minFinished: 20 }] });
+  const make = (spec) =>
+    ask(service, 'POST', '/v1/campaigns', {
+      action: { type: 'reboot' },
+      targets: { all: true, seed: 5 },
+      ...spec,
+      verify: { settleSeconds: 1, timeoutSeconds: 600, ...spec.verify },
+    });
+  const stateIs = (c, state) =>
+    until(state, async () => (await ask(service, 'GET', `/v1/campaigns/${c.id}`)).state === state);
+  const done = await make({
+    name: 'Kiosks of site 12, after the power cut',
+    hubs: ['gbg'],
+    targets: { where: "tags.site = 'site-012'" },
+    rollout: { maxUnavailable: 20 },
+  });
+  await make({
+    name: 'Chargers, weekly reboot',
+    hubs: ['gbg'],
+    schedule: { startAt: new Date(Date.now() + 3 * 3600000).toISOString() },
+  });
+  const approval = await make({
+    name: 'Tills in Malmö, canaries first',
+    hubs: ['malmo'],
+    targets: { where: "tags.site IN ['site-000', 'site-001', 'site-002', 'site-003', 'site-004']" },
+    rollout: { waves: [{ name: 'canary', upToCount: 4 }, { upToPercent: 100 }], gate: { approval: 'each' } },
+  });
+  const paused = await make({
+    name: 'Tills, all sites',
+    hubs: ['malmo'],
+    targets: { all: true },
+    rollout: { maxUnavailable: 12 },
+    abort: [{ percent: 8, minFinished: 20 }],
+  });
   await Promise.all([stateIs(done, 'completed'), stateIs(approval, 'awaitingApproval'), stateIs(paused, 'paused')]);
-  return make({ name: 'Kiosks, canary first', hubs: ['gbg'], rollout: { waves: [{ name: 'canary', upToCount: 12 }, { name: 'early', upToPercent: 30 }, { name: 'rest', upToPercent: 100 }],
-    gate: { minSuccessPercent: 80, soakSeconds: 3 }, maxUnavailable: '10%', group: { by: 'tags.site', maxUnavailable: 1 } }, abort: [{ percent: 20, minFinished: 20 }] });
+  return make({
+    name: 'Kiosks, canary first',
+    hubs: ['gbg'],
+    rollout: {
+      waves: [
+        { name: 'canary', upToCount: 12 },
+        { name: 'early', upToPercent: 30 },
+        { name: 'rest', upToPercent: 100 },
+      ],
+      gate: { minSuccessPercent: 80, soakSeconds: 3 },
+      maxUnavailable: '10%',
+      group: { by: 'tags.site', maxUnavailable: 1 },
+    },
+    abort: [{ percent: 20, minFinished: 20 }],
+  });
 }
 
 async function take(browser, service, name, address, before = async () => {}) {
-  for (const [width, height] of [[1440, 900], [390, 844]]) {
+  for (const [width, height] of [
+    [1440, 900],
+    [390, 844],
+  ]) {
     for (const dark of [false, true]) {
       const page = await openPage(browser, { width, height, dark });
       await go(page, service, address);
@@ -39,7 +88,8 @@ async function take(browser, service, name, address, before = async () => {}) {
   }
 }
 
-const service = await fleet(), browser = await startBrowser();
+const service = await fleet(),
+  browser = await startBrowser();
 try {
   const c = await campaigns(service);
   const now = () => ask(service, 'GET', `/v1/campaigns/${c.id}`);
@@ -50,10 +100,14 @@ try {
     await page.getByRole('button', { name: 'Preview' }).click();
     await page.getByText('will be called').first().waitFor();
   });
-  await until('the second wave, held up', async () => {
-    const { counts, waitingBy } = await now();
-    return counts.succeeded + counts.failed > 60 && waitingBy.group > 0;
-  }, 120000);
+  await until(
+    'the second wave, held up',
+    async () => {
+      const { counts, waitingBy } = await now();
+      return counts.succeeded + counts.failed > 60 && waitingBy.group > 0;
+    },
+    120000,
+  );
   await take(browser, service, 'campaign', `#/campaigns/${c.id}`, (page) => page.locator('.plot').waitFor());
   await take(browser, service, 'campaigns', '#/');
   const [failed] = (await ask(service, 'GET', `/v1/campaigns/${c.id}/targets?state=succeeded&limit=1`)).value;

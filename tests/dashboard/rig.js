@@ -27,8 +27,13 @@ function run(name, program, args, env = {}) {
   const clean = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('ROLLCALL_')));
   const child = spawn(program, args, { env: { ...clean, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   child.log = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => { child.log += data; });
-  child.on('exit', (code, signal) => { child.ended = `${name} ended: ${code ?? signal}\n${child.log.slice(-2000)}`; });
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (data) => {
+      child.log += data;
+    });
+  child.on('exit', (code, signal) => {
+    child.ended = `${name} ended: ${code ?? signal}\n${child.log.slice(-2000)}`;
+  });
   started.push(child);
   return child;
 }
@@ -40,11 +45,33 @@ const isUp = (child, what) => () => {
 
 /** A simulated hub; gives {url, connectionString}. */
 export async function startHub(devices, temperament = {}, args = []) {
-  const id = randomUUID(), ready = join(folder, `${id}.ready`), file = join(folder, `${id}.temperament`);
+  const id = randomUUID(),
+    ready = join(folder, `${id}.ready`),
+    file = join(folder, `${id}.temperament`);
   writeFileSync(file, JSON.stringify(temperament));
-  const hub = run('hubsim', process.env.HUBSIM, ['--listen', '127.0.0.1:0', '--devices', devices, '--seed', 3,
-    '--boot-seconds', '0.3-0.6', '--temperament', file, '--ready-file', ready, ...args].map(String));
-  await until('hubsim', isUp(hub, () => existsSync(ready) && readFileSync(ready, 'utf8').endsWith('\n')));
+  const hub = run(
+    'hubsim',
+    process.env.HUBSIM,
+    [
+      '--listen',
+      '127.0.0.1:0',
+      '--devices',
+      devices,
+      '--seed',
+      3,
+      '--boot-seconds',
+      '0.3-0.6',
+      '--temperament',
+      file,
+      '--ready-file',
+      ready,
+      ...args,
+    ].map(String),
+  );
+  await until(
+    'hubsim',
+    isUp(hub, () => existsSync(ready) && readFileSync(ready, 'utf8').endsWith('\n')),
+  );
   const { http, connectionString } = JSON.parse(readFileSync(ready, 'utf8'));
   return { url: http, connectionString, child: hub };
 }
@@ -52,12 +79,30 @@ export async function startHub(devices, temperament = {}, args = []) {
 /** rollcalld over hubs {name: hub}; gives {url, child}. settings are laid over what it has. */
 export async function startService(hubs, settings = {}) {
   const config = join(folder, `${randomUUID()}.json`);
-  const list = Object.entries(hubs).map(([name, hub]) => ({ name, endpoint: hub.url, connectionString: hub.connectionString,
-    sku: 'none', trackIntervalMs: 200, ...hub.settings }));
-  writeFileSync(config, JSON.stringify({ listen: '127.0.0.1:0', database: join(folder, `${randomUUID()}.db`), logFormat: 'json', hubs: list, ...settings }),
-    { mode: 0o600 });
+  const list = Object.entries(hubs).map(([name, hub]) => ({
+    name,
+    endpoint: hub.url,
+    connectionString: hub.connectionString,
+    sku: 'none',
+    trackIntervalMs: 200,
+    ...hub.settings,
+  }));
+  writeFileSync(
+    config,
+    JSON.stringify({
+      listen: '127.0.0.1:0',
+      database: join(folder, `${randomUUID()}.db`),
+      logFormat: 'json',
+      hubs: list,
+      ...settings,
+    }),
+    { mode: 0o600 },
+  );
   const child = run('rollcalld', process.env.ROLLCALLD, ['--config', config]);
-  const line = await until('rollcalld', isUp(child, () => child.log.split('\n').find((l) => l.includes('"message":"started"'))));
+  const line = await until(
+    'rollcalld',
+    isUp(child, () => child.log.split('\n').find((l) => l.includes('"message":"started"'))),
+  );
   return { url: `http://${JSON.parse(line).listen}`, child };
 }
 
@@ -68,15 +113,30 @@ export async function kill(child) {
 
 /** Asks the API; gives the JSON, and throws on a problem. */
 export async function ask(service, method, path, body, headers = {}) {
-  const answer = await fetch(service.url + path, { method, body: body && JSON.stringify(body),
-    headers: { ...(body ? { 'Content-Type': 'application/json' } : {}), ...headers } });
+  const answer = await fetch(service.url + path, {
+    method,
+    body: body && JSON.stringify(body),
+    headers: { ...(body ? { 'Content-Type': 'application/json' } : {}), ...headers },
+  });
   const text = await answer.text();
   if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
   return text ? JSON.parse(text) : null;
 }
 
-export const startBrowser = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--headless', '--no-sandbox', '--disable-gpu',
-  '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
+export const startBrowser = () =>
+  chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
 
 export async function stopAll() {
   for (const child of started) if (!child.ended) child.kill('SIGKILL');

@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-let passed = 0, failed = 0;
+let passed = 0,
+  failed = 0;
 
 /** One test: a sentence that holds if check() does not throw. page: shown as a picture where it does. */
 export async function it(sentence, check, page) {
@@ -13,10 +14,21 @@ export async function it(sentence, check, page) {
     console.log(`ok      ${sentence} (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
   } catch (error) {
     failed++;
-    console.log(`FAILED  ${sentence}\n        ${String(error.stack ?? error).split('\n').slice(0, 12).join('\n        ')}`);
-    const text = await page?.locator('main').innerText({ timeout: 1000 }).catch(() => '');
+    console.log(
+      `FAILED  ${sentence}\n        ${String(error.stack ?? error)
+        .split('\n')
+        .slice(0, 12)
+        .join('\n        ')}`,
+    );
+    const text = await page
+      ?.locator('main')
+      .innerText({ timeout: 1000 })
+      .catch(() => '');
     if (text) console.log(`        the page said: ${text.replaceAll('\n', ' | ').slice(0, 1500)}`);
-    if (page && process.env.E2E_KEEP) await page.screenshot({ path: join(process.env.E2E_KEEP, `failed-${failed}.png`), fullPage: true }).catch(() => {});
+    if (page && process.env.E2E_KEEP)
+      await page
+        .screenshot({ path: join(process.env.E2E_KEEP, `failed-${failed}.png`), fullPage: true })
+        .catch(() => {});
   }
 }
 
@@ -32,6 +44,7 @@ export function holds(condition, what) {
 export function finish() {
   if (passed + failed === 0) failed = 1;
   console.log(`${passed} passed, ${failed} failed`);
-  if (process.env.ROLLCALL_TEST_RESULTS) writeFileSync(join(process.env.ROLLCALL_TEST_RESULTS, 'dashboard.sh'), `${passed} ${failed}\n`);
+  if (process.env.ROLLCALL_TEST_RESULTS)
+    writeFileSync(join(process.env.ROLLCALL_TEST_RESULTS, 'dashboard.sh'), `${passed} ${failed}\n`);
   process.exitCode = failed > 0 ? 1 : 0;
 }
