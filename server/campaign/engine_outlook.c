@@ -65,7 +65,10 @@ static void add_target(struct outlook *o, struct forecast_wave *w, uint32_t no)
 		return;
 	if (t->state != TARGET_WAITING) {
 		o->out_n++;
-		take_slot(o, row->called_at_ms + o->f->slot_ms);
+		if (o->f->now_ms - row->called_at_ms > o->f->slowest_ms)
+			o->f->stuck++;
+		else
+			take_slot(o, row->called_at_ms + o->f->slot_ms);
 		w->out_until_ms = later_of(w->out_until_ms, final_at_ms(o, row));
 	} else if (is_closing(o->c)) {
 		return; /* it will not be called any more */
@@ -105,7 +108,17 @@ static void take_settling(struct outlook *o)
 		return;
 	take_slot(o, o->f->now_ms);
 	take_slot(o, o->f->now_ms + (int64_t)o->c->spec->verify.settle_s * 1000);
-	o->f->taken.n = o->out_n + n;
+	o->f->taken.n = o->out_n - o->f->stuck + n;
+}
+
+/* No gate is waited for any more: it is over when the last of those out is final. */
+static void close(const struct campaign *c, struct forecast *f)
+{
+	struct forecast_wave *last = &f->waves[c->waves_n - 1];
+
+	for (uint32_t w = 0; w < c->waves_n; w++)
+		last->out_until_ms = later_of(last->out_until_ms, f->waves[w].out_until_ms);
+	f->wave = c->waves_n - 1;
 }
 
 bool engine_outlook(const struct engine *e, uint32_t campaign, struct forecast *ret)
@@ -124,6 +137,7 @@ bool engine_outlook(const struct engine *e, uint32_t campaign, struct forecast *
 	if (c->phase == CAMPAIGN_CANCELLING)
 		ret->watch_ms = 0;
 	memset(&ret->taken, 0, sizeof ret->taken);
+	ret->stuck = 0;
 	for (uint32_t w = 0; w < c->waves_n; w++) {
 		ret->waves[w] = (struct forecast_wave){.out_until_ms = TIME_NONE,
 		                                       .proven_at_ms = c->waves[w].proven_at_ms,
@@ -133,6 +147,8 @@ bool engine_outlook(const struct engine *e, uint32_t campaign, struct forecast *
 		ret->waves[w].group_rounds = take_rounds(&o);
 	}
 	take_settling(&o);
+	if (is_closing(c))
+		close(c, ret);
 	free(o.of_group);
 	return true;
 }

@@ -101,6 +101,14 @@ static struct latest pace(const struct forecast *f, const struct forecast_wave *
 	return l;
 }
 
+/* Those there are for calls to come: one at least, as some will come free some time. */
+static uint32_t slots_of(const struct forecast *f)
+{
+	uint32_t max = limit_of(f->spec->rollout.max_unavailable, f->total);
+
+	return max > f->stuck ? max - f->stuck : 1;
+}
+
 /* When the wave's slot number no (0 is the first to be taken) may be used first. */
 static int64_t slot_free_us(const struct forecast *f, int64_t opens_at_ms, uint32_t no, uint32_t max)
 {
@@ -120,8 +128,7 @@ static int64_t slot_free_us(const struct forecast *f, int64_t opens_at_ms, uint3
 static struct latest call_at(const struct forecast *f, const struct forecast_wave *w, int64_t opens_at_ms,
                              uint32_t n)
 {
-	uint32_t max = limit_of(f->spec->rollout.max_unavailable, f->total), no = (n - 1) % max,
-	         turns = (n - 1) / max;
+	uint32_t max = slots_of(f), no = (n - 1) % max, turns = (n - 1) / max;
 	struct latest l = pace(f, w, opens_at_ms, n), first = pace(f, w, opens_at_ms, no + 1);
 
 	later(&first, slot_free_us(f, opens_at_ms, no, max), BOUND_CAPACITY);
@@ -191,7 +198,7 @@ static int64_t called_at_ms(const struct forecast *f, const struct forecast_wave
 /* The slots that the wave's last calls leave behind. */
 static void leave_slots(struct forecast *f, const struct forecast_wave *w, uint32_t calls)
 {
-	uint32_t max = limit_of(f->spec->rollout.max_unavailable, f->total), n = calls < max ? calls : max;
+	uint32_t max = slots_of(f), n = calls < max ? calls : max;
 	enum bound bound;
 	int64_t from_ms = called_at_ms(f, w, calls - n + 1, &bound) + f->slot_ms;
 

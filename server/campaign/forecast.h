@@ -92,6 +92,7 @@ struct forecast {
 	int64_t slot_ms;            /* from call to end of settling, of most */
 	int64_t watch_ms;           /* from a proof to the end of the watch for relapses; 0: there is none */
 	struct forecast_slots taken;
+	uint32_t stuck; /* more slots, of devices that are slower than the slowest: not to be counted on */
 	forecast_calendar_cb *calendar; /* NULL: calls may be made at any time */
 	void *calendar_arg;
 	uint32_t zones_n;

@@ -92,6 +92,33 @@ START_TEST(test_campaigns_end_when_foretold)
 }
 END_TEST
 
+START_TEST(test_a_cancelled_campaign_is_over_when_who_is_out_is)
+{
+	struct sim_options o;
+	struct campaign_row row;
+	int64_t foretold_ms;
+	struct sim *s;
+	uint32_t c;
+
+	sim_options_init(&o);
+	o.world.devices_n = 100;
+	s = sim_new(&o);
+	c = sim_create(
+	        s, REBOOT
+	        "\"rollout\":{\"ratePerMinute\":60,\"waves\":[{\"upToPercent\":50},{\"upToPercent\":100}],"
+	        "\"gate\":{\"soakSeconds\":600}},\"verify\":{\"relapseWatchSeconds\":600}}");
+	sim_run(s, 20000);
+	ck_assert_int_gt(sim_predicted(s, c), sim_now(s) + 700000);
+	ck_assert_int_eq(sim_order(s, c, ORDER_CANCEL), ERR_OK);
+	foretold_ms = sim_predicted(s, c);
+	ck_assert(sim_run(s, HOUR_MS));
+	sim_campaign(s, c, &row);
+	ck_assert_int_eq(row.state, CAMPAIGN_CANCELLED);
+	ck_assert_int_lt(llabs(foretold_ms - row.finished_at_ms), LAST_DEVICE_MS);
+	sim_free(s);
+}
+END_TEST
+
 /* ---- progress ---- */
 
 /* What is kept is checked at every commit by sim.c. */
@@ -329,6 +356,7 @@ int main(void)
 	tcase_set_timeout(tc, 300);
 	tcase_add_loop_test(tc, test_campaigns_end_when_foretold, 0, sizeof scenarios / sizeof *scenarios);
 	suite_add_tcase(s, tc);
+	TESTS(s, "cancelled", test_a_cancelled_campaign_is_over_when_who_is_out_is);
 	TESTS(s, "progress", test_slots_of_progress_grow_when_there_are_too_many_also_after_a_restart);
 	TESTS(s, "previews", test_a_preview_counts_by_the_hub_and_stores_nothing,
 	      test_a_preview_looks_up_the_ids_it_is_given, test_a_list_that_is_not_there_is_said,

@@ -124,6 +124,18 @@ START_TEST(test_slots_in_use_come_free_one_by_one)
 }
 END_TEST
 
+START_TEST(test_slots_of_devices_that_are_stuck_are_not_counted_on)
+{
+	begin();
+	set_calls(0, 100);
+	spec.rollout.max_unavailable = (struct limit){10, false};
+	f.stuck = 5;
+	ck_ends(19 * 10000 + 10000, BOUND_CAPACITY);
+	f.stuck = 12;
+	ck_ends(99 * 10000 + 10000, BOUND_CAPACITY);
+}
+END_TEST
+
 START_TEST(test_the_slowest_group_decides)
 {
 	begin();
@@ -483,7 +495,8 @@ int main(void)
 	      test_an_s1_hub_calls_forty_a_second_after_the_first_forty,
 	      test_reads_before_calls_and_proofs_after_them_take_their_time,
 	      test_slots_are_used_again_after_settling, test_slots_in_use_come_free_one_by_one,
-	      test_the_slowest_group_decides, test_a_hub_that_is_shut_calls_later,
+	      test_slots_of_devices_that_are_stuck_are_not_counted_on, test_the_slowest_group_decides,
+	      test_a_hub_that_is_shut_calls_later,
 	      test_what_the_daily_quota_does_not_suffice_for_waits_for_midnight,
 	      test_several_hubs_call_at_the_same_time, test_rivals_share_a_hub_in_turn,
 	      test_calls_wait_for_the_calendar_but_proofs_do_not,
