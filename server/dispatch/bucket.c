@@ -5,15 +5,30 @@
 
 #define MINUTE_US 60000000
 
+static int64_t interval_us(uint64_t per_minute)
+{
+	if (per_minute > MINUTE_US)
+		per_minute = MINUTE_US;
+	return per_minute == 0 ? 0 : (int64_t)((MINUTE_US + per_minute - 1) / per_minute);
+}
+
 void bucket_init(struct bucket *b, uint64_t per_minute, uint32_t burst)
 {
 	assert(burst > 0);
-	if (per_minute > MINUTE_US)
-		per_minute = MINUTE_US;
-	b->interval_us = per_minute == 0 ? 0 : (int64_t)((MINUTE_US + per_minute - 1) / per_minute);
+	b->interval_us = interval_us(per_minute);
 	b->burst = burst;
 	b->full_at_us = INT64_MIN;
 	b->seen_at_us = INT64_MIN;
+}
+
+void bucket_pace(struct bucket *b, uint64_t per_minute, int64_t now_ms)
+{
+	int64_t now_us = now_ms * 1000, us = interval_us(per_minute);
+
+	if (b->full_at_us > now_us)
+		b->full_at_us = b->interval_us == 0 ? now_us
+		                                    : now_us + (b->full_at_us - now_us) / b->interval_us * us;
+	b->interval_us = us;
 }
 
 void bucket_run(struct bucket *b, int64_t now_ms)

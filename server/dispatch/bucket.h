@@ -13,6 +13,8 @@ struct bucket {
 
 /* per_minute 0: no limit. burst at least 1. */
 void bucket_init(struct bucket *b, uint64_t per_minute, uint32_t burst);
+/* From now on so many a minute; what is there stays. */
+void bucket_pace(struct bucket *b, uint64_t per_minute, int64_t now_ms);
 /* Tells the time, once a turn: where the clock has stepped back the tokens stay as they were, and go on
  * growing. */
 void bucket_run(struct bucket *b, int64_t now_ms);

@@ -9,6 +9,7 @@
 #include "server/base/buf.h"
 #include "server/base/clock.h"
 #include "server/dispatch/bucket.h"
+#include "server/dispatch/pace.h"
 
 #define METER_BYTES 4096     /* of payload a token, contract 7.1 */
 #define KEPT_TEXT_BYTES 4096 /* a pooled record gives larger texts back */
@@ -33,6 +34,7 @@ struct dispatch {
 	struct hub *hub;
 	uint32_t inflight_max;
 	struct bucket bucket;
+	struct pace pace;
 	dispatch_outcome_cb *on_outcome;
 	void *arg;
 	struct calls queue, out, refused, pool;
@@ -50,6 +52,7 @@ struct dispatch *dispatch_new(const struct dispatch_options *options, struct hub
 	d->hub = hub;
 	d->inflight_max = options->inflight_max;
 	bucket_init(&d->bucket, options->calls_per_minute, a_second > 0 ? a_second : 1);
+	pace_init(&d->pace, options->calls_per_minute, 0);
 	d->on_outcome = on_outcome;
 	d->arg = arg;
 	TAILQ_INIT(&d->queue);
@@ -138,6 +141,10 @@ static void on_answer(void *arg, const struct hub_answer *answer)
 	}
 	TAILQ_REMOVE(&d->out, c, entry);
 	d->stats.inflight--;
+	if (answer->outcome == HUB_ANSWERED)
+		pace_answered(&d->pace, answer->took_ms);
+	else if (answer->outcome == HUB_THROTTLED)
+		pace_throttled(&d->pace);
 	tell(d, c, answer);
 }
 
@@ -187,6 +194,8 @@ int64_t dispatch_run(struct dispatch *d, int64_t now_ms)
 {
 	struct call *c;
 
+	if (pace_run(&d->pace, now_ms))
+		bucket_pace(&d->bucket, d->pace.per_minute, now_ms);
 	bucket_run(&d->bucket, now_ms);
 	tell_refused(d);
 	while ((c = TAILQ_FIRST(&d->queue)) != NULL && d->stats.inflight < d->inflight_max &&
@@ -240,6 +249,7 @@ void dispatch_withdraw(struct dispatch *d, uint32_t campaign, dispatch_withdrawn
 void dispatch_stats(const struct dispatch *d, struct dispatch_stats *ret)
 {
 	*ret = d->stats;
+	ret->calls_per_minute = d->pace.per_minute;
 }
 
 static void calls_free(struct calls *calls)

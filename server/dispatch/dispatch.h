@@ -21,6 +21,7 @@ struct hub_rates {
 	uint32_t queries_per_minute;
 	uint32_t reads_per_minute; /* twin reads */
 	uint64_t messages_per_day; /* contract 7.2 */
+	uint32_t message_bytes;    /* what counts as one at most, without a limit, too */
 };
 /* sku is F1, S1, S2, S3 or none (no limits); ERR_INVALID for another, and for units that it cannot have
  * (contract 7.1: F1 1, S1 and S2 1 … 200, S3 1 … 10). reserve_percent 0 … 90 is left to other users. */
@@ -28,8 +29,9 @@ MUST_CHECK enum err hub_rates_of(const char *sku, uint32_t units, uint32_t reser
                                  struct hub_rates *ret);
 
 struct dispatch_options {
-	uint32_t inflight_max;     /* calls at once, at least 1 */
-	uint32_t calls_per_minute; /* 0: no limit; a second's worth may gather */
+	uint32_t inflight_max; /* calls at once, at least 1 */
+	uint32_t
+	        calls_per_minute; /* 0: no limit; a second's worth may gather; pace.h says how much is used */
 };
 
 struct invocation {
@@ -64,6 +66,7 @@ void dispatch_withdraw(struct dispatch *d, uint32_t campaign, dispatch_withdrawn
 
 struct dispatch_stats {
 	uint32_t inflight, queued;
+	uint32_t calls_per_minute; /* the pace just now (pace.h), 0: no limit */
 	uint64_t sent, by_outcome[HUB_OUTCOMES_N];
 };
 void dispatch_stats(const struct dispatch *d, struct dispatch_stats *ret);

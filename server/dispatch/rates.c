@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+/* Contract 7.2. */
+#define MESSAGE_BYTES 4096
+#define MESSAGE_BYTES_F1 512
+
 /* Contract 7.1 (throttles) and 7.2 (daily messages). A rate is max(whole hub, units x each), as the table has
  * it; all in the unit that the contract uses: calls and reads a second, queries a minute. */
 struct sku {
@@ -43,7 +47,7 @@ enum err hub_rates_of(const char *sku, uint32_t units, uint32_t reserve_percent,
 	if (reserve_percent > 90)
 		return ERR_INVALID;
 	if (strcmp(sku, "none") == 0) {
-		*ret = (struct hub_rates){0, 0, 0, 0};
+		*ret = (struct hub_rates){.message_bytes = MESSAGE_BYTES};
 		return ERR_OK;
 	}
 	if (s == NULL || units == 0 || units > s->units_max)
@@ -52,6 +56,7 @@ enum err hub_rates_of(const char *sku, uint32_t units, uint32_t reserve_percent,
 	ret->calls_per_minute = (uint32_t)less_reserve((uint64_t)s->calls_each * units * 60, reserve_percent);
 	ret->queries_per_minute = (uint32_t)less_reserve((uint64_t)s->queries_each * units, reserve_percent);
 	ret->reads_per_minute = (uint32_t)less_reserve((uint64_t)reads * 60, reserve_percent);
+	ret->message_bytes = strcmp(sku, "F1") == 0 ? MESSAGE_BYTES_F1 : MESSAGE_BYTES;
 	ret->messages_per_day = less_reserve(s->messages_each * units, reserve_percent);
 	return ERR_OK;
 }

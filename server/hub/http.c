@@ -471,8 +471,11 @@ static bool prepare(struct call *c, const struct http_request *r)
 static void read_answer(const struct call *c, struct http_answer *ret)
 {
 	long status = 0;
+	curl_off_t took_us = 0;
 
 	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(c->easy, CURLINFO_TOTAL_TIME_T, &took_us);
+	ret->took_ms = took_us / 1000;
 	ret->status = (int)status;
 	captured_read(&c->captured, ret);
 	if (c->answer.len > 0) {

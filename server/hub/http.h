@@ -54,6 +54,7 @@ struct http_answer {
 	const char *request_id;   /* x-ms-request-id */
 	const char *body;         /* body_bytes bytes and a NUL */
 	size_t body_bytes;
+	int64_t took_ms; /* from asking to here, waiting for a connection included */
 };
 
 /* answer and all in it are borrowed until the callback returns. */

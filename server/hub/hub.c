@@ -214,7 +214,9 @@ void rest_read(struct exchange *x, const struct http_answer *http, rest_outcome_
 {
 	*ret = (struct hub_answer){.http_status = http->status,
 	                           .hub_at_ms = http->date_ms,
-	                           .retry_after_ms = http->retry_after_ms};
+	                           .retry_after_ms = http->retry_after_ms,
+	                           .took_ms = http->took_ms,
+	                           .answer_bytes = http->body_bytes};
 	hub_error_read(http, &ret->error);
 	ret->outcome = outcome_of(http, &ret->error);
 	ret->detail = http->err != ERR_OK ? http->err_detail : ret->error.message;

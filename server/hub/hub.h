@@ -55,6 +55,8 @@ struct hub_answer {
 	int64_t hub_at_ms;      /* Date header, TIME_NONE: none */
 	int64_t retry_after_ms; /* TIME_NONE: not said */
 	const char *detail;     /* plain English for a log, "" */
+	int64_t took_ms;        /* where a status came: from asking to here */
+	size_t answer_bytes;    /* of its body: what messages are counted by (contract 7.2) */
 	/* A call that was answered: */
 	int32_t method_status;
 	const char *payload; /* the device's answer, compact JSON; NULL: none */

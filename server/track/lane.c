@@ -13,12 +13,15 @@ void lane_init(struct lane *l, uint32_t per_minute, uint32_t gather_s, uint32_t 
 	assert(out_max > 0);
 	*l = (struct lane){.out_max = out_max, .retry_after_ms = TIME_NONE, .held_until_ms = TIME_NONE};
 	bucket_init(&l->bucket, per_minute, burst > 0 ? (uint32_t)burst : 1);
+	pace_init(&l->pace, per_minute, 0);
 }
 
 void lane_run(struct lane *l, int64_t now_ms)
 {
 	int64_t wait_ms;
 
+	if (pace_run(&l->pace, now_ms))
+		bucket_pace(&l->bucket, l->pace.per_minute, now_ms);
 	bucket_run(&l->bucket, now_ms);
 	if (!l->is_throttled)
 		return;
@@ -42,10 +45,12 @@ void lane_answered(struct lane *l, int64_t asked_at_ms, const struct hub_answer 
 		return;
 	if (answer->outcome == HUB_THROTTLED) {
 		l->is_throttled = true;
+		pace_throttled(&l->pace);
 		if (answer->retry_after_ms > l->retry_after_ms)
 			l->retry_after_ms = answer->retry_after_ms;
 	} else if (answer->outcome == HUB_ANSWERED || answer->outcome == HUB_GONE) {
 		l->throttled_in_row = 0;
+		pace_answered(&l->pace, answer->took_ms);
 	}
 }
 

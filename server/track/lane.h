@@ -1,12 +1,15 @@
-/* track/lane: the pace of one kind of request: a rate, places, and a hold after 429. Pure. */
+/* track/lane: the pace of one kind of request: a rate (and what pace.h makes of it), places, and a hold after
+ * 429. Pure. */
 #ifndef ROLLCALL_SERVER_TRACK_LANE_H
 #define ROLLCALL_SERVER_TRACK_LANE_H
 
 #include "server/dispatch/bucket.h"
+#include "server/dispatch/pace.h"
 #include "server/hub/hub.h"
 
 struct lane {
 	struct bucket bucket;
+	struct pace pace;
 	uint32_t out, out_max;
 	uint32_t throttled_in_row;
 	bool is_throttled;      /* 429 since the last run, to something asked after the last hold */

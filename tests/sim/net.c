@@ -13,7 +13,7 @@ struct exchange {
 	struct http *http;
 	http_answer_cb *on_answer;
 	void *arg;
-	int64_t deadline_ms;
+	int64_t asked_at_ms, deadline_ms;
 	bool is_refused;
 };
 
@@ -62,6 +62,8 @@ static void finish(struct net *n, struct exchange *x, const struct http_answer *
 
 static void on_answer(void *arg, void *ticket, const struct world_answer *a)
 {
+	struct net *n = arg;
+	struct exchange *x = ticket;
 	struct http_answer answer = {.err = a->is_cut ? ERR_AMBIGUOUS : ERR_OK,
 	                             .err_detail = a->is_cut ? "the connection was cut" : NULL,
 	                             .date_ms = TIME_NONE,
@@ -76,8 +78,9 @@ static void on_answer(void *arg, void *ticket, const struct world_answer *a)
 		answer.request_id = a->tracking_id;
 		answer.body = a->body;
 		answer.body_bytes = a->body_bytes;
+		answer.took_ms = n->now_ms - x->asked_at_ms;
 	}
-	finish(arg, ticket, &answer);
+	finish(n, x, &answer);
 }
 
 int64_t net_next_at(const struct net *n)
@@ -144,6 +147,7 @@ enum err http_send(struct http *h, const struct http_request *request, http_answ
 	x->on_answer = on_done;
 	x->arg = arg;
 	x->is_refused = !n->options.on_request(n->options.arg, request);
+	x->asked_at_ms = n->now_ms;
 	x->deadline_ms = n->now_ms + (x->is_refused ? 1 : request->timeout_ms);
 	TAILQ_INSERT_TAIL(&n->out, x, link);
 	if (!x->is_refused)

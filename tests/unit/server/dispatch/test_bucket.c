@@ -7,6 +7,7 @@
 #include "server/base/rng.h"
 #include "server/dispatch/backoff.h"
 #include "server/dispatch/bucket.h"
+#include "server/dispatch/meter.h"
 
 #define NOW 1700000000000
 
@@ -120,6 +121,33 @@ START_TEST(test_no_span_of_time_sees_more_than_burst_and_rate)
 }
 END_TEST
 
+START_TEST(test_another_pace_keeps_the_tokens_there_are)
+{
+	struct bucket b;
+
+	bucket_init(&b, 600, 10); /* one each 100 ms */
+	bucket_take(&b, 8, NOW);
+	bucket_pace(&b, 60, NOW);
+	ck_assert_uint_eq(bucket_tokens(&b, NOW), 2);
+	ck_assert_uint_eq(bucket_tokens(&b, NOW + 999), 2);
+	ck_assert_uint_eq(bucket_tokens(&b, NOW + 1000), 3);
+	bucket_pace(&b, 0, NOW + 1000);
+	ck_assert_uint_eq(bucket_tokens(&b, NOW + 1000), UINT32_MAX);
+	bucket_take(&b, 1000, NOW + 1000);
+	bucket_pace(&b, 60, NOW + 2000);
+	ck_assert_uint_eq(bucket_tokens(&b, NOW + 2000), 10);
+}
+END_TEST
+
+START_TEST(test_messages_are_counted_in_chunks_begun)
+{
+	ck_assert_uint_eq(meter_messages(0, 4096), 1);
+	ck_assert_uint_eq(meter_messages(4096, 4096), 1);
+	ck_assert_uint_eq(meter_messages(4097, 4096), 2);
+	ck_assert_uint_eq(meter_messages(4097, 512), 9);
+}
+END_TEST
+
 START_TEST(test_backoff_doubles_up_to_its_end_and_heeds_longer_wishes)
 {
 	ck_assert_int_eq(backoff_ms(10000, 60000, 0), 10000);
@@ -143,6 +171,7 @@ int main(void)
 	      test_what_is_taken_beyond_the_tokens_is_owed,
 	      test_clock_that_steps_back_neither_gives_nor_keeps_tokens,
 	      test_no_span_of_time_sees_more_than_burst_and_rate,
+	      test_another_pace_keeps_the_tokens_there_are, test_messages_are_counted_in_chunks_begun,
 	      test_backoff_doubles_up_to_its_end_and_heeds_longer_wishes);
 	return suite_run(s);
 }

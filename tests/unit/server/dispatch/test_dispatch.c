@@ -321,6 +321,21 @@ START_TEST(test_rates_are_the_published_ones)
 }
 END_TEST
 
+START_TEST(test_a_429_halves_the_pace)
+{
+	struct dispatch_stats stats;
+
+	start(8, 2400);
+	submit(1, 0);
+	dispatch_run(dispatch, NOW);
+	answer(0, HUB_THROTTLED, 429);
+	dispatch_run(dispatch, NOW + 1000);
+	dispatch_stats(dispatch, &stats);
+	ck_assert_uint_eq(stats.calls_per_minute, 1200);
+	stop();
+}
+END_TEST
+
 START_TEST(test_rates_of_what_is_not_sold_are_refused)
 {
 	struct hub_rates r;
@@ -343,7 +358,7 @@ int main(void)
 	      test_no_more_are_out_than_agreed_and_the_rest_follows_in_order,
 	      test_rate_lets_a_second_gather_and_then_one_each_interval,
 	      test_credit_is_what_would_be_sent_at_once, test_payload_takes_a_token_for_each_4_kb,
-	      test_withdraw_takes_back_what_is_unsent_of_one_campaign_or_of_all,
+	      test_a_429_halves_the_pace, test_withdraw_takes_back_what_is_unsent_of_one_campaign_or_of_all,
 	      test_refused_call_is_told_undelivered_by_the_next_run_before_more_are_sent,
 	      test_after_free_late_answers_are_told_to_nobody, test_each_of_many_is_sent_once_and_told_once);
 	TESTS(s, "rates", test_rates_are_the_published_ones, test_rates_of_what_is_not_sold_are_refused);
