@@ -136,6 +136,23 @@ static void put_waiting_by(struct buf *out, const struct counts *c, const struct
 }
 
 /* In tenths, rounded down, so that 100 means all. */
+/* messagesPerDevice has two digits after the point, null where there is no device (yet). */
+static void put_cost(struct buf *out, const struct campaign_row *row)
+{
+	const struct campaign_cost *c = &row->cost;
+	uint64_t hundredths = row->counts.total > 0 ? c->messages * 100 / row->counts.total : 0;
+
+	buf_printf(out, ",\"cost\":{\"calls\":%llu,\"queryPages\":%llu,\"pointReads\":%llu,\"messages\":%llu",
+	           (unsigned long long)c->calls, (unsigned long long)c->query_pages,
+	           (unsigned long long)c->point_reads, (unsigned long long)c->messages);
+	buf_puts(out, ",\"messagesPerDevice\":");
+	if (row->counts.total > 0)
+		buf_printf(out, "%llu.%02u}", (unsigned long long)(hundredths / 100),
+		           (unsigned)(hundredths % 100));
+	else
+		buf_puts(out, "null}");
+}
+
 static void put_progress(struct buf *out, const struct campaign_row *row)
 {
 	const struct counts *c = &row->counts;
@@ -250,6 +267,7 @@ void json_campaign(struct buf *out, const struct campaign_row *row, const struct
 		relapsed += row->waves[w].relapsed;
 	buf_printf(out, ",\"relapsed\":%u,\"waves\":", relapsed);
 	put_waves(out, row, spec);
+	put_cost(out, row);
 	buf_puts(out, ",\"progressPercent\":");
 	put_progress(out, row);
 	buf_puts(out, ",\"predictedFinishAt\":");
@@ -512,8 +530,10 @@ void json_hub(struct buf *out, const struct hub_view *hub)
 	buf_puts(out, ",\"messagesPerDay\":");
 	put_number(out, (int64_t)hub->messages_per_day);
 	buf_printf(out, ",\"messagesToday\":%llu}", (unsigned long long)hub->messages_today);
-	buf_printf(out, ",\"inUse\":{\"inFlight\":%u,\"queued\":%u,\"watched\":%u}", hub->inflight,
-	           hub->queued, hub->watched);
+	buf_printf(out, ",\"inUse\":{\"inFlight\":%u,\"queued\":%u,\"watched\":%u,\"callsPerMinute\":",
+	           hub->inflight, hub->queued, hub->watched);
+	put_number(out, hub->pace_per_minute);
+	buf_putc(out, '}');
 	buf_printf(out, ",\"sinceStart\":{\"calls\":%llu,\"throttled\":%llu,\"pages\":%llu,\"reads\":%llu}",
 	           (unsigned long long)hub->calls, (unsigned long long)hub->throttled,
 	           (unsigned long long)hub->pages, (unsigned long long)hub->reads);

@@ -11,6 +11,7 @@
 #include "server/campaign/preview.h"
 #include "server/campaign/selection.h"
 #include "server/conductor.h"
+#include "server/dispatch/day.h"
 #include "server/dispatch/dispatch.h"
 #include "server/dispatch/gate.h"
 #include "server/track/evidence.h"
@@ -36,8 +37,12 @@ struct port {
 	 * end to front end makes intents look older, never younger. */
 	int64_t offsets_ms[OFFSETS_MAX];
 	uint32_t offsets_n;
-	uint64_t throttled, messages_today;
-	int64_t throttled_at_ms, last_error_at_ms, day;
+	uint64_t throttled;
+	int64_t throttled_at_ms, last_error_at_ms;
+	struct day day;
+	uint64_t messages_recorded; /* of the day's */
+	int64_t spent_at_ms;        /* when the day was, where it is */
+	bool is_short_told;         /* that most of it is */
 	char last_error[256];
 };
 
@@ -81,6 +86,9 @@ struct live {
 	char *name, *created_by;
 	int64_t created_at_ms;
 	uint32_t spec_revision;
+	struct campaign_cost cost;
+	uint64_t messages_recorded;       /* of the cost's */
+	size_t payload_bytes;             /* of its last call */
 	bool must_write_spec;             /* it changed: with the next commit */
 	const struct campaign_spec *spec; /* the engine's */
 	struct evidence_rule rule;
@@ -169,6 +177,10 @@ void port_done(struct port *p);
 void port_before(struct port *p, int64_t now_ms);
 /* Sends; after the engine's turn. Gives when it wants to run next. */
 int64_t port_after(struct port *p, int64_t now_ms);
+/* Takes up what was spent of its day, as on record. */
+void port_usage(struct port *p, const struct usage_row *row);
+/* Puts that on record where it has changed. */
+void port_write(struct port *p);
 /* Name, tier, state and grant. */
 void port_preview(const struct port *p, struct preview_hub *ret);
 /* When calls may be made again at the earliest; TIME_NONE: now, or nobody knows. */

@@ -8,11 +8,13 @@
 
 #include "server/base/log.h"
 #include "server/campaign/policy.h"
+#include "server/dispatch/meter.h"
 
-#define DAY_MS 86400000
 /* Point reads that may stand in the tracker's queue: enough to keep it busy. */
 #define READS_QUEUED_MAX 64
 #define PAYLOAD_KEPT_MAX 4096
+/* Messages of a campaign that a crash may forget. */
+#define COST_UNRECORDED_MAX 100
 
 /* ---- the hub's clock and gate ---- */
 
@@ -38,33 +40,62 @@ static void hear_clock(struct port *p, int64_t hub_at_ms, int64_t now_ms)
 		p->offsets_ms[p->offsets_n++ % OFFSETS_MAX] = hub_at_ms - now_ms;
 }
 
+/* Why calls may not be made: the gate's reason, or that what is left of the day is needed to follow those
+ * that were made. Then reads still are. */
+static enum gate_reason reason_of(const struct port *p)
+{
+	return gate_is_open(&p->gate) && p->day.is_spent ? GATE_QUOTA : p->gate.reason;
+}
+
+/* When that may end at the earliest; TIME_NONE: it is open, or nobody knows. */
+static int64_t opens_at(const struct port *p, int64_t now_ms)
+{
+	if (gate_is_open(&p->gate))
+		return p->day.is_spent ? now_ms + day_left_ms(hub_now(p, now_ms)) : TIME_NONE;
+	return gate_next_at(&p->gate) == TIME_NEVER ? TIME_NONE : gate_next_at(&p->gate);
+}
+
 /* Tells a change of the gate, once. */
 static void tell_gate(struct port *p, int64_t now_ms)
 {
+	enum gate_reason reason = reason_of(p);
 	char detail[256];
 	struct event event = {.at_ms = now_ms, .type = EVENT_HUB, .detail = detail};
 
-	if (p->told == p->gate.reason)
+	if (p->told == reason)
 		return;
-	snprintf(detail, sizeof detail, "\"hub\":\"%s\",\"state\":\"%s\"", p->name,
-	         gate_reason_text(p->gate.reason));
+	snprintf(detail, sizeof detail, "\"hub\":\"%s\",\"state\":\"%s\"", p->name, gate_reason_text(reason));
 	conduct_tell(p->c, &event);
-	if (p->gate.reason == GATE_OPEN)
+	if (reason == GATE_OPEN)
 		log_info("hub is open", LS("hub", p->name), LS("was", gate_reason_text(p->told)));
 	else
-		log_warn("hub is shut", LS("hub", p->name), LS("reason", gate_reason_text(p->gate.reason)),
+		log_warn("hub is shut", LS("hub", p->name), LS("reason", gate_reason_text(reason)),
 		         LS("error", p->last_error));
-	p->told = p->gate.reason;
+	p->told = reason;
+}
+
+static void run_day(struct port *p, int64_t now_ms)
+{
+	struct dispatch_stats calls;
+	struct track_stats reads;
+
+	day_run(&p->day, hub_now(p, now_ms));
+	dispatch_stats(p->dispatch, &calls);
+	track_stats(p->track, &reads);
+	if (!p->day.is_spent &&
+	    day_is_spent(&p->day, (uint64_t)reads.watched + calls.inflight + calls.queued))
+		p->spent_at_ms = now_ms;
+	track_spare(p->track, day_is_short(&p->day));
+	if (day_is_short(&p->day) && !p->is_short_told)
+		log_warn("most of the day's messages are spent", LS("hub", p->name),
+		         LI("messages", (int64_t)p->day.messages), LI("granted", (int64_t)p->day.granted));
+	p->is_short_told = day_is_short(&p->day);
 }
 
 /* What every answer tells about the hub itself. */
 static void hear(struct port *p, const struct hub_answer *a, int64_t now_ms)
 {
 	hear_clock(p, a->hub_at_ms, now_ms);
-	if (hub_now(p, now_ms) / DAY_MS != p->day) {
-		p->day = hub_now(p, now_ms) / DAY_MS;
-		p->messages_today = 0;
-	}
 	if (a->outcome == HUB_THROTTLED) {
 		p->throttled++;
 		p->throttled_at_ms = now_ms;
@@ -138,6 +169,46 @@ static void record_attempt(struct conductor *c, const struct target_state_view *
 	free(payload);
 }
 
+/* On a campaign's account (NULL: nobody's) and the hub's day. */
+static void charge(struct port *p, struct live *live, const struct campaign_cost *cost)
+{
+	day_spend(&p->day, cost->messages);
+	if (live == NULL)
+		return;
+	live->cost.calls += cost->calls;
+	live->cost.query_pages += cost->query_pages;
+	live->cost.point_reads += cost->point_reads;
+	live->cost.messages += cost->messages;
+	/* It goes on record with whatever else changes; a campaign that is only followed is not written for
+	 * each look. */
+	if (live->cost.messages >= live->messages_recorded + COST_UNRECORDED_MAX)
+		engine_touch(p->c->engine, live->no);
+}
+
+/* A call's request and answer; one that found the device offline is charged for its request, and one more
+ * (contract 2.7). What may have been answered is taken to have been. */
+static uint32_t call_messages(const struct port *p, const struct live *live, const struct hub_answer *a)
+{
+	uint32_t each = p->rates.message_bytes;
+
+	switch (a->outcome) {
+	case HUB_ANSWERED:
+	case HUB_AMBIGUOUS:
+	case HUB_OFFLINE:
+	case HUB_GONE:
+		return meter_messages(live != NULL ? live->payload_bytes : 0, each) +
+		       meter_messages(a->outcome == HUB_ANSWERED ? a->answer_bytes : 0, each);
+	case HUB_NOT_DELIVERED:
+	case HUB_THROTTLED:
+	case HUB_QUOTA:
+	case HUB_TROUBLE:
+	case HUB_OUR_FAULT:
+	case HUB_OUTCOMES_N:
+		break;
+	}
+	return 0;
+}
+
 static void on_outcome(void *arg, uint32_t campaign, uint32_t no, uint16_t call, const struct hub_answer *a)
 {
 	struct port *p = arg;
@@ -148,7 +219,7 @@ static void on_outcome(void *arg, uint32_t campaign, uint32_t no, uint16_t call,
 	struct fact f = {.kind = FACT_CALL, .at_ms = now_ms, .campaign = campaign, .no = no, .call = call};
 
 	hear(p, a, now_ms);
-	p->messages_today += a->outcome == HUB_ANSWERED ? 2 : 1;
+	charge(p, live, &(struct campaign_cost){.calls = 1, .messages = call_messages(p, live, a)});
 	gate_on_call(&p->gate, a, now_ms, hub_now(p, now_ms));
 	tell_gate(p, now_ms);
 	conduct_wake(c);
@@ -308,8 +379,9 @@ static void on_cost(void *arg, uint32_t campaign, const struct track_cost *cost)
 {
 	struct port *p = arg;
 
-	(void)campaign;
-	p->messages_today += cost->messages;
+	charge(p, conduct_live(p->c, campaign),
+	       &(struct campaign_cost){
+	               .query_pages = cost->pages, .point_reads = cost->reads, .messages = cost->messages});
 }
 
 /* ---- what steps ask for ---- */
@@ -327,13 +399,14 @@ static void invoke(struct conductor *c, struct live *live, struct port *p, const
 	                         .response_timeout_s = live->spec->action.response_timeout_s,
 	                         .connect_timeout_s = policy_connect_s(live->spec, s->row.offline_tries)};
 
-	if (c->is_draining || !engine_may_call(c->engine, s->campaign) || !gate_is_open(&p->gate)) {
+	if (c->is_draining || !engine_may_call(c->engine, s->campaign) || reason_of(p) != GATE_OPEN) {
 		on_withdrawn(c, s->campaign, s->row.no, s->row.calls);
 		return;
 	}
 	id_attempt(live->id, s->row.no, s->row.attempt_seq, attempt_id);
 	spec_payload(live->spec, attempt_id, &payload);
 	inv.payload = payload.data;
+	live->payload_bytes = payload.len;
 	dispatch_submit(p->dispatch, &inv);
 	buf_done(&payload);
 }
@@ -379,6 +452,8 @@ enum err port_init(struct port *p, struct conductor *c, uint8_t index, const str
 	err = hub_rates_of(options->sku, options->units, options->reserve_percent, &p->rates);
 	if (err != ERR_OK)
 		return err;
+	day_init(&p->day, p->rates.messages_per_day, conduct_now(c));
+	track.message_bytes = p->rates.message_bytes;
 	p->name = xstrdup(options->name);
 	p->sku = xstrdup(options->sku);
 	dispatch.calls_per_minute = p->rates.calls_per_minute;
@@ -407,6 +482,7 @@ static bool is_wanted(const struct port *p)
 void port_before(struct port *p, int64_t now_ms)
 {
 	gate_run(&p->gate, now_ms);
+	run_day(p, now_ms);
 	tell_gate(p, now_ms);
 	if (is_wanted(p) && gate_wants_probe(&p->gate, now_ms)) {
 		gate_probing(&p->gate);
@@ -422,26 +498,43 @@ int64_t port_after(struct port *p, int64_t now_ms)
 
 	if (track_ms < wake_ms)
 		wake_ms = track_ms;
+	if (p->day.is_spent && gate_is_open(&p->gate) && p->c->lives != NULL)
+		gate_ms = opens_at(p, now_ms);
 	return gate_ms < wake_ms ? gate_ms : wake_ms;
+}
+
+void port_usage(struct port *p, const struct usage_row *row)
+{
+	day_resume(&p->day, row->day, row->messages);
+	p->messages_recorded = p->day.messages;
+}
+
+void port_write(struct port *p)
+{
+	struct usage_row row = {p->name, p->day.no, p->day.messages};
+
+	if (p->day.messages == p->messages_recorded)
+		return;
+	batch_usage_put(p->c->batch, &row);
+	p->messages_recorded = p->day.messages;
 }
 
 void port_preview(const struct port *p, struct preview_hub *ret)
 {
 	ret->name = p->name;
 	ret->sku = p->sku;
-	ret->state = gate_reason_text(p->gate.reason);
+	ret->state = gate_reason_text(reason_of(p));
 	ret->grant = (struct hub_grant){.calls_per_minute = p->rates.calls_per_minute,
 	                                .queries_per_minute = p->rates.queries_per_minute,
 	                                .reads_per_minute = p->rates.reads_per_minute,
 	                                .messages_per_day = p->rates.messages_per_day,
-	                                .messages_today = p->messages_today,
+	                                .messages_today = p->day.messages,
 	                                .track_interval_ms = p->options.track_interval_ms};
 }
 
 int64_t port_opens_at(const struct port *p)
 {
-	return gate_is_open(&p->gate) || gate_next_at(&p->gate) == TIME_NEVER ? TIME_NONE
-	                                                                      : gate_next_at(&p->gate);
+	return opens_at(p, conduct_now(p->c));
 }
 
 void port_state(const struct port *p, int64_t now_ms, struct hub_state *ret)
@@ -449,8 +542,8 @@ void port_state(const struct port *p, int64_t now_ms, struct hub_state *ret)
 	struct track_stats stats;
 
 	track_stats(p->track, &stats);
-	ret->is_open = gate_is_open(&p->gate) && !p->c->is_draining;
-	ret->opens_at_ms = gate_next_at(&p->gate) == TIME_NEVER ? TIME_NONE : gate_next_at(&p->gate);
+	ret->is_open = reason_of(p) == GATE_OPEN && !p->c->is_draining;
+	ret->opens_at_ms = opens_at(p, now_ms);
 	ret->call_credit = dispatch_credit(p->dispatch, now_ms);
 	ret->credit_at_ms = dispatch_credit_at(p->dispatch, now_ms);
 	/* Reads that others have asked for do not stand in the way: campaigns take turns with them. */
@@ -473,13 +566,12 @@ void conductor_hub(const struct conductor *c, uint32_t hub, struct hub_view *ret
 	                         .sku = p->sku,
 	                         .units = p->options.units,
 	                         .reserve_percent = p->options.reserve_percent,
-	                         .state = gate_reason_text(p->gate.reason),
-	                         .state_since_ms = p->gate.since_ms,
-	                         .state_until_ms =
-	                                 gate_is_open(&p->gate) || gate_next_at(&p->gate) == TIME_NEVER
-	                                         ? TIME_NONE
-	                                         : gate_next_at(&p->gate),
+	                         .state = gate_reason_text(reason_of(p)),
+	                         .state_since_ms =
+	                                 reason_of(p) == p->gate.reason ? p->gate.since_ms : p->spent_at_ms,
+	                         .state_until_ms = opens_at(p, conduct_now(p->c)),
 	                         .calls_per_minute = p->rates.calls_per_minute,
+	                         .pace_per_minute = d.calls_per_minute,
 	                         .inflight = d.inflight,
 	                         .queued = d.queued,
 	                         .watched = t.watched,
@@ -488,7 +580,7 @@ void conductor_hub(const struct conductor *c, uint32_t hub, struct hub_view *ret
 	                         .pages = t.pages,
 	                         .reads = t.reads,
 	                         .messages_per_day = p->rates.messages_per_day,
-	                         .messages_today = p->messages_today,
+	                         .messages_today = p->day.messages,
 	                         .throttled_at_ms = p->throttled_at_ms,
 	                         .last_error = p->last_error,
 	                         .last_error_at_ms = p->last_error_at_ms,

@@ -122,6 +122,8 @@ struct live *conduct_live_new(struct conductor *c, const struct campaign_row *ro
 	live->created_by = xstrdup(row->created_by);
 	live->created_at_ms = row->created_at_ms;
 	live->spec_revision = row->spec_revision;
+	live->cost = row->cost;
+	live->messages_recorded = row->cost.messages;
 	live->spec = spec;
 	live->rule = (struct evidence_rule){.profile = profile_of(spec->action.type),
 	                                    .uses_profile_values = spec->verify.path_is_profiles,
@@ -241,6 +243,15 @@ static void on_relapse(void *arg, const struct relapse_row *row)
 		engine_relapse_add(loading->c->engine, row);
 }
 
+static void on_usage(void *arg, const struct usage_row *row)
+{
+	struct loading *loading = arg;
+	int hub = conduct_find_hub(loading->c, row->hub);
+
+	if (hub >= 0)
+		port_usage(&loading->c->ports[hub], row);
+}
+
 static void on_page(void *arg, uint32_t campaign, const struct selection_page *page)
 {
 	struct loading *loading = arg;
@@ -277,6 +288,7 @@ static enum err load(struct conductor *c)
 	                              .on_hold = on_hold,
 	                              .on_relapse = on_relapse,
 	                              .on_page = on_page,
+	                              .on_usage = on_usage,
 	                              .on_progress = on_progress,
 	                              .on_plan = on_plan,
 	                              .arg = &loading};
@@ -537,6 +549,8 @@ static void write_campaigns(struct conductor *c, int64_t now_ms)
 			spec_render(live->spec, &text);
 		row.spec = live->must_write_spec ? text.data : NULL;
 		live->must_write_spec = false;
+		row.cost = live->cost;
+		live->messages_recorded = live->cost.messages;
 		row.selected = live->found != NULL ? selection_n(live->found) : row.counts.total;
 		batch_campaign_put(c->batch, &row);
 		course_write(c, live, &row, now_ms);
@@ -614,6 +628,8 @@ static int64_t turn(struct conductor *c, int64_t now_ms)
 		if (select_ms < wake_ms)
 			wake_ms = select_ms;
 		write_steps(c, now_ms);
+		for (uint32_t i = 0; i < c->ports_n && batch_n(c->batch) > 0; i++)
+			port_write(&c->ports[i]);
 		if (batch_n(c->batch) > 0) {
 			batch = c->batch;
 			c->batch = batch_new();

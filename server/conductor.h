@@ -170,6 +170,7 @@ struct hub_view {
 	const char *state; /* text of enum gate_reason */
 	int64_t state_since_ms, state_until_ms;
 	uint32_t calls_per_minute; /* granted, 0: no limit */
+	uint32_t pace_per_minute;  /* what of that is used just now (dispatch/pace.h), 0: no limit */
 	uint32_t inflight, queued, watched;
 	uint64_t calls, throttled, pages, reads; /* since start */
 	struct {

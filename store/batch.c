@@ -263,6 +263,13 @@ void batch_plan_put(struct batch *b, const struct plan_row *row)
 	close_op(b);
 }
 
+void batch_usage_put(struct batch *b, const struct usage_row *row)
+{
+	open_op(b, OP_USAGE_PUT, row, sizeof *row);
+	put_string(b, row->hub);
+	close_op(b);
+}
+
 static void open_list(struct batch *b, enum op_kind kind, const struct list_part *part)
 {
 	open_op(b, kind, part, sizeof *part);
@@ -433,6 +440,14 @@ static void read_plan(const char *part_at, struct op *ret)
 	take_string(&ret->plan.text, &at);
 }
 
+static void read_usage(const char *part_at, struct op *ret)
+{
+	const char *at = part_at + sizeof ret->usage;
+
+	memcpy(&ret->usage, part_at, sizeof ret->usage);
+	take_string(&ret->usage.hub, &at);
+}
+
 static void read_list(const char *part_at, const char *end, struct op *ret)
 {
 	struct list_part part;
@@ -511,6 +526,9 @@ bool batch_read(const struct batch *b, size_t *at, struct op *ret)
 		break;
 	case OP_PLAN_PUT:
 		read_plan(part, ret);
+		break;
+	case OP_USAGE_PUT:
+		read_usage(part, ret);
 		break;
 	case OP_LIST_BEGIN:
 	case OP_LIST_IDS:

@@ -35,6 +35,8 @@ void batch_progress_put(struct batch *b, const struct progress_row *row);
 void batch_progress_widen(struct batch *b, uint32_t campaign, uint32_t slot_s);
 /* Puts a campaign's plan; text NULL: only when its waves ended, the plan is there. */
 void batch_plan_put(struct batch *b, const struct plan_row *row);
+/* Puts what was spent of a hub's day in place of what was there for that hub. */
+void batch_usage_put(struct batch *b, const struct usage_row *row);
 void batch_page_add(struct batch *b, uint32_t campaign, const struct selection_page *page);
 /* Forgets all pages of a campaign. */
 void batch_pages_drop(struct batch *b, uint32_t campaign);

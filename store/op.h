@@ -30,6 +30,7 @@ enum op_kind {
 	OP_PROGRESS_PUT,
 	OP_PROGRESS_WIDEN,
 	OP_PLAN_PUT,
+	OP_USAGE_PUT,
 	OP_EVENTS_DROP
 };
 
@@ -75,6 +76,7 @@ struct op {
 		struct idempotency_row idempotency;
 		struct progress_row progress; /* OP_PROGRESS_WIDEN: campaign and slot_s only */
 		struct plan_row plan;
+		struct usage_row usage;
 		struct {
 			const char *name, *by; /* by: OP_LIST_END */
 			int64_t at_ms;         /* OP_LIST_END */

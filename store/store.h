@@ -66,6 +66,8 @@ struct store_loader {
 	void (*on_progress)(void *arg, uint32_t campaign, uint32_t slot_s);
 	/* Their plans, by campaign; may be NULL. */
 	void (*on_plan)(void *arg, const struct plan_row *plan);
+	/* What was spent of each hub's last day, by name, also of hubs that are gone; may be NULL. */
+	void (*on_usage)(void *arg, const struct usage_row *row);
 	/* What selection has found so far, of campaigns that are scheduled or select: pages in order. */
 	void (*on_page)(void *arg, uint32_t campaign, const struct selection_page *page);
 	void *arg;

@@ -251,6 +251,19 @@ struct abort_base {
 	uint32_t finished, failed;
 };
 
+/* What a campaign has been charged for: requests that the hub answered or may have, and the messages of the
+ * daily quota that they make, an estimate (contract 2.7, 7.2). */
+struct campaign_cost {
+	uint64_t calls, query_pages, point_reads, messages;
+};
+
+/* What was spent of a hub's day, which is counted since 1970 by the hub's clock. */
+struct usage_row {
+	const char *hub; /* its name */
+	int64_t day;
+	uint64_t messages;
+};
+
 /* One campaign as it is stored. Strings belong to whoever says so where it is used. */
 struct campaign_row {
 	uint32_t no;      /* our own number, 1 … */
@@ -265,7 +278,8 @@ struct campaign_row {
 	int64_t created_at_ms, started_at_ms, finished_at_ms; /* TIME_NONE: not yet */
 	int64_t start_at_ms, end_at_ms;
 	struct counts counts;
-	uint32_t selected;      /* targets found so far, while selecting */
+	uint32_t selected; /* targets found so far, while selecting */
+	struct campaign_cost cost;
 	char retry_of[ID_SIZE]; /* the campaign whose failed targets it calls again, \"\": none; never changes
 	                         */
 	uint32_t waves_n, aborts_n; /* those in use of: */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/dispatch/meter.h"
 #include "server/track/internal.h"
 
 #define PAGES_MAX 100 /* of a query by id; more: the hub goes in circles */
@@ -26,6 +27,14 @@ static void charge(struct track *t, uint32_t campaign, uint32_t pages, uint32_t 
 	struct track_cost cost = {pages, reads, messages};
 
 	t->options.on_cost(t->arg, campaign, &cost);
+}
+
+/* Of each row of a page. */
+static uint32_t row_messages(const struct track *t, const struct hub_answer *answer)
+{
+	return answer->rows_n == 0
+	               ? 0
+	               : meter_messages(answer->answer_bytes / answer->rows_n, t->options.message_bytes);
 }
 
 static void candidate_answered(struct track *t, const struct request *r, const struct hub_answer *answer)
@@ -91,15 +100,15 @@ static bool goes_on(struct track *t, struct request *r, const struct hub_answer 
 /* True where another page of it has been queued. */
 static bool page_answered(struct track *t, struct request *r, const struct hub_answer *answer)
 {
-	uint32_t others = 0;
+	uint32_t others = 0, each = row_messages(t, answer);
 
 	for (size_t i = 0; i < answer->rows_n; i++) {
 		uint32_t whose = row_answered(t, r, &answer->rows[i], answer);
 
 		if (whose != 0 && whose != r->campaign)
-			charge(t, whose, 0, 0, 1);
+			charge(t, whose, 0, 0, each);
 		else
-			others++;
+			others += each;
 	}
 	charge(t, r->campaign, 1, 0, (answer->outcome == HUB_ANSWERED) + others);
 	if (!goes_on(t, r, answer))
@@ -115,15 +124,16 @@ static void answered(struct track *t, struct request *r, const struct hub_answer
 {
 	bool was_asked =
 	        answer->http_status != 0 && answer->outcome != HUB_THROTTLED && answer->outcome != HUB_QUOTA;
+	uint32_t messages = was_asked ? meter_messages(answer->answer_bytes, t->options.message_bytes) : 0;
 
 	t->options.on_outcome(t->arg, answer);
 	switch (r->kind) {
 	case REQUEST_READ:
-		charge(t, r->campaign, 0, 1, was_asked);
+		charge(t, r->campaign, 0, 1, messages);
 		tell(t, r->key, answer->reading, answer, r->asked_at_ms);
 		break;
 	case REQUEST_CANDIDATE:
-		charge(t, r->campaign, 0, 1, was_asked);
+		charge(t, r->campaign, 0, 1, messages);
 		candidate_answered(t, r, answer);
 		break;
 	case REQUEST_IDS:
@@ -132,11 +142,11 @@ static void answered(struct track *t, struct request *r, const struct hub_answer
 			return;
 		break;
 	case REQUEST_LOOK:
-		charge(t, r->campaign, 0, 1, was_asked);
+		charge(t, r->campaign, 0, 1, messages);
 		r->on_answer(r->arg, answer);
 		break;
 	case REQUEST_SELECT:
-		charge(t, r->campaign, 1, 0, was_asked + (uint32_t)answer->rows_n);
+		charge(t, r->campaign, 1, 0, was_asked + (uint32_t)answer->rows_n * row_messages(t, answer));
 		r->on_answer(r->arg, answer);
 		break;
 	case REQUEST_PROBE:

@@ -43,7 +43,7 @@ typedef void track_news_cb(void *arg, const struct track_news *news);
 typedef void track_outcome_cb(void *arg, const struct hub_answer *answer);
 /* What was spent for a campaign (0: for none, a probe). A page that serves several is on the account of one
  * of them, in turn; each of its rows on that of whose it is. messages: an estimate, as contract 7.2 can be
- * read: a page, each row and each twin read count one. */
+ * read: a page counts one, each row and each twin read what their bytes make. */
 struct track_cost {
 	uint32_t pages, reads, messages;
 };
@@ -54,6 +54,7 @@ struct track_options {
 	uint32_t queries_per_minute; /* 0: no limit; half a minute's worth may gather */
 	uint32_t reads_per_minute;   /* 0: no limit; a second's worth may gather */
 	uint32_t reads_inflight_max; /* at least 1 */
+	uint32_t message_bytes;      /* of the daily quota: dispatch/meter.h */
 	track_news_cb *on_news;
 	track_outcome_cb *on_outcome;
 	track_cost_cb *on_cost;

@@ -42,7 +42,7 @@ struct packed {
 	unsigned char counts[PACKED_COUNTS_MAX], waves[PACKED_WAVES_MAX];
 };
 
-/* Binds what both writers of a campaign write, as parameters 1 to 13; keeps packed until st is reset. */
+/* Binds what both writers of a campaign write, as parameters 1 to 17; keeps packed until st is reset. */
 static void bind_changing(sqlite3_stmt *st, const struct campaign_row *row, struct packed *packed)
 {
 	sqlite3_bind_int64(st, 1, row->no);
@@ -58,6 +58,10 @@ static void bind_changing(sqlite3_stmt *st, const struct campaign_row *row, stru
 	sqlite3_bind_int64(st, 11, row->selected);
 	sq_bind_blob(st, 12, packed->counts, pack_counts(&row->counts, packed->counts));
 	sq_bind_blob(st, 13, packed->waves, pack_waves(row, packed->waves));
+	sqlite3_bind_int64(st, 14, (int64_t)row->cost.calls);
+	sqlite3_bind_int64(st, 15, (int64_t)row->cost.query_pages);
+	sqlite3_bind_int64(st, 16, (int64_t)row->cost.point_reads);
+	sqlite3_bind_int64(st, 17, (int64_t)row->cost.messages);
 }
 
 enum err sq_campaign_add(struct backend *b, const struct op *op)
@@ -71,17 +75,18 @@ enum err sq_campaign_add(struct backend *b, const struct op *op)
 	err = sq_use(
 	        b, SQ_CAMPAIGN_ADD,
 	        "INSERT INTO campaigns (no, state, phase, is_final, state_reason, started_at_ms, finished_at_ms,"
-	        " start_at_ms, end_at_ms, spec_revision, selected, counts, waves, id, name, created_by,"
-	        " created_at_ms, retry_of) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	        " start_at_ms, end_at_ms, spec_revision, selected, counts, waves, calls, query_pages,"
+	        " point_reads, messages, id, name, created_by, created_at_ms, retry_of)"
+	        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	        &st);
 	if (err != ERR_OK)
 		return err;
 	bind_changing(st, row, &packed);
-	sq_bind_text(st, 14, row->id);
-	sq_bind_text(st, 15, row->name);
-	sq_bind_text(st, 16, row->created_by);
-	sq_bind_time(st, 17, row->created_at_ms);
-	sq_bind_text(st, 18, row->retry_of);
+	sq_bind_text(st, 18, row->id);
+	sq_bind_text(st, 19, row->name);
+	sq_bind_text(st, 20, row->created_by);
+	sq_bind_time(st, 21, row->created_at_ms);
+	sq_bind_text(st, 22, row->retry_of);
 	err = sq_run(b, st);
 	if (err == ERR_OK)
 		err = put_spec(b, row->no, row->spec);
@@ -100,7 +105,8 @@ enum err sq_campaign_put(struct backend *b, const struct op *op)
 	enum err err = sq_use(b, SQ_CAMPAIGN_PUT,
 	                      "UPDATE campaigns SET state = ?2, phase = ?3, is_final = ?4, state_reason = ?5,"
 	                      " started_at_ms = ?6, finished_at_ms = ?7, start_at_ms = ?8, end_at_ms = ?9,"
-	                      " spec_revision = ?10, selected = ?11, counts = ?12, waves = ?13"
+	                      " spec_revision = ?10, selected = ?11, counts = ?12, waves = ?13,"
+	                      " calls = ?14, query_pages = ?15, point_reads = ?16, messages = ?17"
 	                      " WHERE no = ?1 AND dropped = 0",
 	                      &st);
 
@@ -225,7 +231,7 @@ enum err sq_idempotency_add(struct backend *b, const struct op *op)
 #define CAMPAIGN_COLUMNS \
 	"SELECT c.no, c.id, c.name, s.spec, c.spec_revision, c.state, c.phase, c.state_reason, c.created_by," \
 	" c.created_at_ms, c.started_at_ms, c.finished_at_ms, c.start_at_ms, c.end_at_ms, c.selected, c.counts," \
-	" c.waves, c.retry_of FROM campaigns c CROSS JOIN specs s ON s.campaign = c.no WHERE c.dropped = 0 AND "
+	" c.waves, c.retry_of, c.calls, c.query_pages, c.point_reads, c.messages FROM campaigns c CROSS JOIN specs s ON s.campaign = c.no WHERE c.dropped = 0 AND "
 
 static enum err read_row(struct backend *b, sqlite3_stmt *st, struct arena *arena, struct campaign_row *ret)
 {
@@ -247,6 +253,10 @@ static enum err read_row(struct backend *b, sqlite3_stmt *st, struct arena *aren
 	        .start_at_ms = sq_time(st, 12),
 	        .end_at_ms = sq_time(st, 13),
 	        .selected = (uint32_t)sqlite3_column_int64(st, 14),
+	        .cost = {.calls = (uint64_t)sqlite3_column_int64(st, 18),
+	                 .query_pages = (uint64_t)sqlite3_column_int64(st, 19),
+	                 .point_reads = (uint64_t)sqlite3_column_int64(st, 20),
+	                 .messages = (uint64_t)sqlite3_column_int64(st, 21)},
 	};
 	snprintf(ret->id, sizeof ret->id, "%s", id != NULL ? id : "");
 	snprintf(ret->retry_of, sizeof ret->retry_of, "%s", retry_of != NULL ? retry_of : "");

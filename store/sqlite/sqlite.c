@@ -434,6 +434,8 @@ static enum err apply_op(struct backend *b, const struct op *op)
 		return sq_relapse_put(b, op);
 	case OP_PLAN_PUT:
 		return sq_plan_put(b, op);
+	case OP_USAGE_PUT:
+		return sq_usage_put(b, op);
 	case OP_EVENTS_DROP:
 		return sq_events_drop(b, op);
 	}
@@ -553,5 +555,7 @@ enum err backend_load(struct backend *b, int64_t now_ms, const struct store_load
 		err = sq_load_pages(b, loader);
 	if (err == ERR_OK)
 		err = sq_load_progress(b, loader);
+	if (err == ERR_OK)
+		err = sq_load_usage(b, loader);
 	return sq_snapshot_end(b, err);
 }

@@ -70,6 +70,8 @@ enum sq_slot {
 	SQ_PLAN_PUT,
 	SQ_PLAN_ENDS,
 	SQ_PLAN_FIND,
+	SQ_USAGE_PUT,
+	SQ_LOAD_USAGE,
 	SQ_SWEEP_LIST,
 	SQ_SWEEP_LIST_PAGES,
 	SQ_SWEEP_LIST_END,
@@ -208,6 +210,10 @@ MUST_CHECK enum err sq_progress_widen(struct backend *b, const struct op *op);
 MUST_CHECK enum err sq_plan_put(struct backend *b, const struct op *op);
 /* Slots and plans. */
 MUST_CHECK enum err sq_load_progress(struct backend *b, const struct store_loader *loader);
+
+/* usage.c */
+MUST_CHECK enum err sq_usage_put(struct backend *b, const struct op *op);
+MUST_CHECK enum err sq_load_usage(struct backend *b, const struct store_loader *loader);
 
 /* ---- lists.c ---- */
 MUST_CHECK enum err sq_list_begin(struct backend *b, const struct op *op);

@@ -529,6 +529,7 @@ static void begin(struct sim *s)
 		ports[h] = (struct conductor_hub){.hub = s->sides[h].hub,
 		                                  .name = hub_names[h],
 		                                  .sku = s->options.sku,
+		                                  .reserve_percent = s->options.reserve_percent,
 		                                  .units = 1,
 		                                  .inflight_max = 1000,
 		                                  .track_interval_ms = s->options.track_interval_ms,

@@ -22,6 +22,7 @@ struct sim_options {
 	struct world_options world; /* of each hub, each with luck of its own */
 	uint32_t track_interval_ms;
 	const char *sku;
+	uint32_t reserve_percent;
 	uint32_t retention_days;
 	int64_t commit_max_ms;    /* a commit takes 1 … so long */
 	double refuse_share;      /* of requests that are refused before they leave */

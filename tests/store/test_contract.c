@@ -44,6 +44,7 @@ static void assert_same_campaign(const struct campaign_row *a, const struct camp
 	ck_assert_int_eq(a->end_at_ms, b->end_at_ms);
 	ck_assert_mem_eq(&a->counts, &b->counts, sizeof a->counts);
 	ck_assert_uint_eq(a->selected, b->selected);
+	ck_assert_mem_eq(&a->cost, &b->cost, sizeof a->cost);
 	ck_assert_uint_eq(a->waves_n, b->waves_n);
 	ck_assert_uint_eq(a->aborts_n, b->aborts_n);
 	for (uint32_t i = 0; i < a->waves_n; i++) {
@@ -138,7 +139,7 @@ START_TEST(test_new_store_is_empty_and_says_so)
 	ck_assert_uint_eq(rig.head.revision, 0);
 	ck_assert_uint_eq(rig.head.last_event_id, 0);
 	ck_assert_uint_eq(rig.head.last_campaign, 0);
-	ck_assert_int_eq(rig.head.schema_version, 4);
+	ck_assert_int_eq(rig.head.schema_version, 5);
 	rig_campaigns(&rig, &f, &seen);
 	ck_assert_int_eq(seen.err, ERR_OK);
 	ck_assert_uint_eq(seen.n, 0);
@@ -160,6 +161,7 @@ START_TEST(test_campaign_comes_back_as_it_was_added_and_put)
 	row.counts.reason[REASON_BY_OPERATOR] = 2;
 	row.counts.wait[WAIT_RATE] = UINT32_MAX;
 	row.selected = 4;
+	row.cost = (struct campaign_cost){1, 2, 3, 4};
 	snprintf(row.retry_of, sizeof row.retry_of, "c6");
 	batch_campaign_add(b, &row, hubs, 1);
 	rig_commit(&rig, b);
@@ -176,6 +178,7 @@ START_TEST(test_campaign_comes_back_as_it_was_added_and_put)
 	row.end_at_ms = TIME_NEVER;
 	row.spec_revision = 2;
 	row.selected = 5;
+	row.cost = (struct campaign_cost){UINT32_MAX + 1ULL, 20, 30, UINT32_MAX + 40ULL};
 	row.counts.state[TARGET_CANCELLED] = 9;
 	b = batch_new();
 	{
@@ -1272,6 +1275,13 @@ static void tell_plan(void *arg, const struct plan_row *plan)
 	           (long long)(plan->ended_at_ms[0] == TIME_NONE ? -1 : plan->ended_at_ms[0] - NOW_MS));
 }
 
+static void tell_usage(void *arg, const struct usage_row *row)
+{
+	(void)arg;
+	buf_printf(&told, "usage:%s:%lld:%llu ", row->hub, (long long)row->day,
+	           (unsigned long long)row->messages);
+}
+
 static const char *load(int64_t now_ms)
 {
 	const struct store_loader loader = {.on_campaign = tell_campaign,
@@ -1280,7 +1290,8 @@ static const char *load(int64_t now_ms)
 	                                    .on_hold = tell_hold,
 	                                    .on_page = tell_page,
 	                                    .on_progress = tell_slot,
-	                                    .on_plan = tell_plan};
+	                                    .on_plan = tell_plan,
+	                                    .on_usage = tell_usage};
 
 	buf_done(&told);
 	buf_puts(&told, "");
@@ -1315,6 +1326,19 @@ START_TEST(test_start_loads_live_campaigns_with_their_targets_in_order)
 	ck_assert_str_eq(
 	        load(NOW_MS),
 	        "campaign:c1:{} campaign:c3:{} target:1/0:d-0:0 target:1/1:d-1:12 target:3/0:d-0:0 ");
+}
+END_TEST
+
+START_TEST(test_start_loads_what_was_spent_of_each_hubs_last_day)
+{
+	struct batch *b = batch_new();
+
+	batch_usage_put(b, &(struct usage_row){"north", 20000, 7});
+	batch_usage_put(b, &(struct usage_row){"main", 20001, UINT32_MAX + 1ULL});
+	batch_usage_put(b, &(struct usage_row){"north", 20001, 3});
+	rig_commit(&rig, b);
+	rig_reopen(&rig);
+	ck_assert_str_eq(load(NOW_MS), "usage:main:20001:4294967296 usage:north:20001:3 ");
 }
 END_TEST
 
@@ -1751,6 +1775,7 @@ int main(void)
 	tcase_add_test(tc, test_start_loads_groups_of_live_campaigns_before_targets);
 	tcase_add_test(tc, test_start_loads_slots_and_plans_of_live_campaigns);
 	tcase_add_test(tc, test_start_loads_watches_over_proven_targets_of_live_campaigns);
+	tcase_add_test(tc, test_start_loads_what_was_spent_of_each_hubs_last_day);
 	tcase_add_test(tc, test_start_loads_holds_of_what_is_final_until_they_end);
 	tcase_add_test(tc, test_start_loads_pages_of_campaigns_that_still_select);
 	tcase_add_test(tc, test_dropped_campaign_is_gone_for_every_read_at_once_but_its_events_stay);

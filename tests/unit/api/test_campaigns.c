@@ -363,6 +363,7 @@ START_TEST(test_a_campaign_is_its_spec_and_how_it_goes)
 	row->started_at_ms = 2000;
 	row->spec_revision = 3;
 	snprintf(row->retry_of, sizeof row->retry_of, "c0");
+	row->cost = (struct campaign_cost){.calls = 9, .query_pages = 2, .point_reads = 7, .messages = 45};
 	row->waves_n = 2;
 	row->waves[0] = (struct wave_row){
 	        WAVE_SOAKING, false, true, 2000, 9000, {[TARGET_SUCCEEDED] = 5, [TARGET_SKIPPED] = 1}, 2};
@@ -402,7 +403,8 @@ START_TEST(test_a_campaign_is_its_spec_and_how_it_goes)
 	        "\"counts\":{\"total\":12,\"waiting\":12,\"invoking\":0,\"doubtful\":0,\"awaitingProof\":0,"
 	        "\"succeeded\":0,\"failed\":0,\"skipped\":0,\"cancelled\":0},\"relapsed\":0,\"openedAt\":null,"
 	        "\"gate\":{\"minSuccessPercent\":95,\"soakSeconds\":600,\"approval\":\"none\",\"isApproved\":false,"
-	        "\"isOverridden\":false,\"soaksUntil\":null}}],\"progressPercent\":61.1,"
+	        "\"isOverridden\":false,\"soaksUntil\":null}}],\"cost\":{\"calls\":9,"
+	        "\"queryPages\":2,\"pointReads\":7,\"messages\":45,\"messagesPerDevice\":2.50},\"progressPercent\":61.1,"
 	        "\"predictedFinishAt\":\"1970-01-01T00:01:00.000Z\",\"revision\":42}");
 	conductor.waiting = (struct campaign_waiting){
 	        .wait = WAIT_HUB, .next_at_ms = 5000, .overrides_own = true, .closed_from = UINT32_MAX};

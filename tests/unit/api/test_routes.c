@@ -455,6 +455,7 @@ START_TEST(test_hubs_are_shown_with_quota_use_and_trouble)
 {
 	start();
 	conductor.hub.calls_per_minute = 120;
+	conductor.hub.pace_per_minute = 96;
 	conductor.hub.state = "throttled";
 	conductor.hub.throttled_at_ms = 1500;
 	conductor.hub.last_error = "429";
@@ -464,7 +465,7 @@ START_TEST(test_hubs_are_shown_with_quota_use_and_trouble)
 	        "{\"value\":[{\"name\":\"main\",\"sku\":\"S1\",\"units\":2,\"reservePercent\":10,\"state\":\"throttled\","
 	        "\"stateSince\":\"1970-01-01T00:00:01.000Z\",\"stateUntil\":null,"
 	        "\"quota\":{\"callsPerMinute\":120,\"messagesPerDay\":null,\"messagesToday\":0},"
-	        "\"inUse\":{\"inFlight\":0,\"queued\":0,\"watched\":0},"
+	        "\"inUse\":{\"inFlight\":0,\"queued\":0,\"watched\":0,\"callsPerMinute\":96},"
 	        "\"sinceStart\":{\"calls\":0,\"throttled\":0,\"pages\":0,\"reads\":0},"
 	        "\"throttledSince\":\"1970-01-01T00:00:01.000Z\",\"throttledAt\":\"1970-01-01T00:00:01.500Z\","
 	        "\"lastError\":\"429\",\"lastErrorAt\":null,\"clockOffsetMs\":0,\"queryLagMs\":0}]}");

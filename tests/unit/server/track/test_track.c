@@ -59,7 +59,8 @@ static void ck_cost(uint32_t campaign, uint32_t pages, uint32_t reads, uint32_t 
 
 static void on_selected(void *arg, const struct hub_answer *answer)
 {
-	buf_printf(&told, "%s %d rows%zu;", (const char *)arg, answer->http_status, answer->rows_n);
+	buf_printf(&told, "%s %d rows%zu;", arg != NULL ? (const char *)arg : "nobody", answer->http_status,
+	           answer->rows_n);
 }
 
 static struct watch *watch_of(const char *select, const char *candidates)
@@ -73,8 +74,14 @@ static struct watch *watch_of(const char *select, const char *candidates)
 
 static void start(uint32_t queries_per_minute, uint32_t reads_per_minute, uint32_t reads_inflight_max)
 {
-	struct track_options options = {5000,    queries_per_minute, reads_per_minute, reads_inflight_max,
-	                                on_news, on_outcome,         on_cost};
+	struct track_options options = {.interval_ms = 5000,
+	                                .queries_per_minute = queries_per_minute,
+	                                .reads_per_minute = reads_per_minute,
+	                                .reads_inflight_max = reads_inflight_max,
+	                                .message_bytes = 4096,
+	                                .on_news = on_news,
+	                                .on_outcome = on_outcome,
+	                                .on_cost = on_cost};
 
 	memset(costs, 0, sizeof costs);
 	buf_init(&told);
@@ -667,6 +674,32 @@ START_TEST(test_with_candidates_each_row_leads_to_one_point_read)
 }
 END_TEST
 
+START_TEST(test_large_twins_and_rows_cost_more_messages_and_what_was_refused_none)
+{
+	struct hub_answer a = fake_answer(HUB_ANSWERED, 200);
+	struct reading rows[2] = {{.device_id = "x"}, {.device_id = "y"}};
+
+	start(0, 0, 8);
+	track_read(track, 1, 0, "a", false, watch);
+	track_read(track, 1, 1, "b", false, watch);
+	track_read(track, 1, 2, "c", false, watch);
+	track_select(track, 2, NULL, NULL, watch, on_selected, NULL);
+	run(0);
+	a.rows = rows;
+	a.rows_n = 2;
+	a.answer_bytes = 2 * 4097;
+	answer_with(0, a);
+	ck_cost(2, 1, 0, 5);
+	a = fake_answer(HUB_ANSWERED, 200);
+	a.answer_bytes = 4097;
+	answer_with(1, a);
+	answer(2, HUB_THROTTLED, 429);
+	answer(3, HUB_AMBIGUOUS, 0);
+	ck_cost(1, 0, 3, 2);
+	stop();
+}
+END_TEST
+
 START_TEST(test_each_read_asked_for_brings_one_piece_of_news)
 {
 	struct hub_answer gone = fake_answer(HUB_GONE, 404);
@@ -983,7 +1016,8 @@ int main(void)
 	      test_two_campaigns_that_watch_one_device_are_both_told,
 	      test_with_candidates_each_row_leads_to_one_point_read,
 	      test_a_hundred_thousand_watched_are_all_told_in_one_round);
-	TESTS(s, "reads and pace", test_each_read_asked_for_brings_one_piece_of_news,
+	TESTS(s, "reads and pace", test_large_twins_and_rows_cost_more_messages_and_what_was_refused_none,
+	      test_each_read_asked_for_brings_one_piece_of_news,
 	      test_a_look_is_answered_to_who_asked_and_is_news_about_nobody, test_reads_are_paced_by_rate,
 	      test_after_429_its_kind_is_held_10_20_40_60_seconds,
 	      test_many_429_at_once_count_once_and_hold_no_queries,
