@@ -411,6 +411,16 @@ static void invoke(struct conductor *c, struct live *live, struct port *p, const
 	buf_done(&payload);
 }
 
+/* For its proof; or, when it has that, for what happens after the reading that a relapse is told by. */
+static void watch(struct port *p, const struct step *s, const struct target_state_view *t,
+                  const struct live *live)
+{
+	bool has_proof = t->row.state == TARGET_SUCCEEDED;
+	int64_t since_ms = has_proof ? s->relapse.after.taken_at_ms : t->row.since_hub_ms;
+
+	track_watch(p->track, s->campaign, s->row.no, t->device_id, !has_proof, since_ms, live->watch);
+}
+
 void port_act(struct conductor *c, const struct step *s)
 {
 	struct live *live = conduct_live(c, s->campaign);
@@ -423,7 +433,7 @@ void port_act(struct conductor *c, const struct step *s)
 	if (s->acts & ACT_UNWATCH)
 		track_unwatch(p->track, s->campaign, s->row.no);
 	if (s->acts & ACT_WATCH)
-		track_watch(p->track, s->campaign, s->row.no, t.device_id, t.row.since_hub_ms, live->watch);
+		watch(p, s, &t, live);
 	if (s->acts & ACT_READ)
 		track_read(p->track, s->campaign, s->row.no, t.device_id, t.row.state == TARGET_WAITING,
 		           live->watch);

@@ -47,10 +47,14 @@ static struct due_line *line_join(struct due *d, uint32_t campaign)
 	return l;
 }
 
-void due_add(struct due *d, struct due_entry *e, uint32_t campaign, int64_t now_ms)
+void due_add(struct due *d, struct due_entry *e, uint32_t campaign, bool expects_proof, int64_t now_ms)
 {
-	*e = (struct due_entry){.line = line_join(d, campaign), .watched_at_ms = now_ms, .from_ms = now_ms};
-	TAILQ_INSERT_TAIL(&e->line->tiers[0], e, link);
+	*e = (struct due_entry){.line = line_join(d, campaign),
+	                        .watched_at_ms = now_ms,
+	                        .from_ms = now_ms,
+	                        .asks = expects_proof ? 0 : 2,
+	                        .tier = expects_proof ? 0 : 1};
+	TAILQ_INSERT_TAIL(&e->line->tiers[e->tier], e, link);
 }
 
 /* A proof that the first ask found was there sooner, one that it did not find comes later: but by how much is

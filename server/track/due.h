@@ -41,7 +41,9 @@ struct due {
 void due_init(struct due *d, uint32_t interval_ms);
 /* Nobody is left in it. */
 void due_done(struct due *d);
-void due_add(struct due *d, struct due_entry *e, uint32_t campaign, int64_t now_ms);
+/* Where no proof is expected (a device is watched in case something happens) it is as one that has been asked
+ * about before, and teaches nothing. */
+void due_add(struct due *d, struct due_entry *e, uint32_t campaign, bool expects_proof, int64_t now_ms);
 /* Its proof (or what else ended the wait) has come; the first time is learnt from that. */
 void due_remove(struct due *d, struct due_entry *e);
 /* The clock has stepped back. */

@@ -139,8 +139,8 @@ static void target_free(struct track *t, struct target *target)
 	t->stats.watched--;
 }
 
-void track_watch(struct track *t, uint32_t campaign, uint32_t no, const char *device_id, int64_t since_hub_ms,
-                 const struct watch *watch)
+void track_watch(struct track *t, uint32_t campaign, uint32_t no, const char *device_id, bool expects_proof,
+                 int64_t since_hub_ms, const struct watch *watch)
 {
 	size_t id_bytes = strlen(device_id) + 1;
 	struct target *target = xcalloc(1, sizeof *target + id_bytes);
@@ -153,7 +153,7 @@ void track_watch(struct track *t, uint32_t campaign, uint32_t no, const char *de
 	memcpy(target->device_id, device_id, id_bytes);
 	HASH_ADD(hh, t->by_key, key, sizeof target->key, target);
 	id_join(t, target);
-	due_add(&target->group->due, &target->due, campaign, t->now_ms);
+	due_add(&target->group->due, &target->due, campaign, expects_proof, t->now_ms);
 	t->stats.watched++;
 }
 

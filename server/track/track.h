@@ -64,10 +64,11 @@ struct track_options {
 struct track *track_new(const struct track_options *options, struct hub *hub, int64_t now_ms, void *arg);
 /* Starts to follow a target. It is told of each row about it until unwatched; where the watch has candidates
  * (verify by where), of a point read for each row instead, if that read works. Again for the same target: as
- * if unwatched before. since_hub_ms: changes before are of no interest (hub time), TIME_NONE: not known.
- * Copies device_id; keeps watch while track_uses() it. */
-void track_watch(struct track *t, uint32_t campaign, uint32_t no, const char *device_id, int64_t since_hub_ms,
-                 const struct watch *watch);
+ * if unwatched before. expects_proof false: it is watched in case something happens, and so is never urgent.
+ * since_hub_ms: changes before are of no interest (hub time), TIME_NONE: not known. Copies device_id; keeps
+ * watch while track_uses() it. */
+void track_watch(struct track *t, uint32_t campaign, uint32_t no, const char *device_id, bool expects_proof,
+                 int64_t since_hub_ms, const struct watch *watch);
 /* Not watched is fine. Rows (and their point reads) that are on the way are not told any more; a point read
  * asked for by track_read() is. */
 void track_unwatch(struct track *t, uint32_t campaign, uint32_t no);

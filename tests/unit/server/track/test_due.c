@@ -12,7 +12,7 @@ static struct due_entry e[1000];
 static void watch_n(size_t from, size_t n, uint32_t campaign, int64_t now)
 {
 	for (size_t i = from; i < from + n; i++)
-		due_add(&due, &e[i], campaign, now);
+		due_add(&due, &e[i], campaign, true, now);
 }
 
 static void end(size_t from, size_t n)
@@ -93,7 +93,7 @@ static int64_t learn_from(int64_t act_ms, double *ret_asks)
 			x->line = NULL;
 		}
 		if (e[slot].line == NULL)
-			due_add(&due, &e[slot], 1, now);
+			due_add(&due, &e[slot], 1, true, now);
 	}
 	first = due.first_ms;
 	for (size_t i = 0; i < 1000; i++) {

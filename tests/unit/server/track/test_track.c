@@ -165,9 +165,9 @@ static int64_t run(int64_t after_ms)
 START_TEST(test_watched_are_asked_about_in_one_query_and_told_their_rows)
 {
 	start(0, 0, 8);
-	track_watch(track, 1, 0, "a", TIME_NONE, watch);
-	track_watch(track, 1, 1, "it's\\b", TIME_NONE, watch);
-	track_watch(track, 1, 2, "c", TIME_NONE, watch);
+	track_watch(track, 1, 0, "a", true, TIME_NONE, watch);
+	track_watch(track, 1, 1, "it's\\b", true, TIME_NONE, watch);
+	track_watch(track, 1, 2, "c", true, TIME_NONE, watch);
 	ck_assert_int_eq(run(0), DUE);
 	ck_assert_int_eq(run(DUE), RIPE);
 	ck_assert_uint_eq(fake_hub_n(hub), 0);
@@ -186,10 +186,10 @@ END_TEST
 START_TEST(test_rows_are_asked_for_only_of_those_that_have_reported_since_their_call)
 {
 	start(0, 0, 8);
-	track_watch(track, 1, 0, "a", NOW - 1000, watch);
-	track_watch(track, 1, 1, "b", NOW - 3000, watch);
-	track_watch(track, 2, 0, "c", NOW - 1000, where_watch); /* a tag is not reported */
-	track_watch(track, 2, 1, "d", NOW - 3000, where_watch);
+	track_watch(track, 1, 0, "a", true, NOW - 1000, watch);
+	track_watch(track, 1, 1, "b", true, NOW - 3000, watch);
+	track_watch(track, 2, 0, "c", true, NOW - 1000, where_watch); /* a tag is not reported */
+	track_watch(track, 2, 1, "d", true, NOW - 3000, where_watch);
 	run(RIPE);
 	ck_assert_str_eq(condition(0),
 	                 "deviceId IN ['a','b'] AND properties.reported.$metadata.$lastUpdated >= "
@@ -202,7 +202,7 @@ END_TEST
 START_TEST(test_who_is_due_alone_is_read)
 {
 	start(0, 0, 8);
-	track_watch(track, 1, 0, "a", TIME_NONE, watch);
+	track_watch(track, 1, 0, "a", true, TIME_NONE, watch);
 	run(RIPE);
 	ck_assert_uint_eq(fake_hub_n(hub), 1);
 	ck_assert_int_eq(fake_hub_at(hub, 0)->kind, FAKE_READ);
@@ -214,6 +214,28 @@ START_TEST(test_who_is_due_alone_is_read)
 }
 END_TEST
 
+START_TEST(test_who_is_watched_in_case_something_happens_is_never_urgent)
+{
+	struct track_stats stats;
+	char id[8];
+
+	start(2, 6000, 8); /* one query, and reads to spare */
+	for (uint32_t no = 0; no < 300; no++) {
+		snprintf(id, sizeof id, "d%03u", no);
+		track_watch(track, 1, no, id, false, NOW, watch);
+	}
+	ck_assert_int_eq(run(0), 5000);
+	run(5000);
+	run(20000);
+	ck_assert_uint_eq(fake_hub_n(hub), 1);
+	track_stats(track, &stats);
+	ck_assert_uint_eq(stats.reads_queued, 0);
+	track_watch(track, 2, 0, "x", true, NOW, watch);
+	ck_assert_int_eq(run(20000), 20000 + DUE + 2500); /* as if nobody had been watched */
+	stop();
+}
+END_TEST
+
 START_TEST(test_a_full_page_does_not_wait_for_more)
 {
 	char id[8];
@@ -221,7 +243,7 @@ START_TEST(test_a_full_page_does_not_wait_for_more)
 	start(0, 0, 8);
 	for (uint32_t no = 0; no < 100; no++) {
 		snprintf(id, sizeof id, "d%03u", no);
-		track_watch(track, 1, no, id, TIME_NONE, watch);
+		track_watch(track, 1, no, id, true, TIME_NONE, watch);
 	}
 	run(DUE - 1);
 	ck_assert_uint_eq(fake_hub_n(hub), 0);
@@ -237,7 +259,7 @@ START_TEST(test_the_longer_watched_the_seldomer_asked)
 	size_t n = 0;
 
 	start(0, 0, 8);
-	track_watch(track, 1, 0, "a", TIME_NONE, watch);
+	track_watch(track, 1, 0, "a", true, TIME_NONE, watch);
 	for (int64_t now = 0; now <= 3600000 && n < 64; now += 500) {
 		run(now);
 		if (fake_hub_n(hub) == n)
@@ -261,7 +283,7 @@ END_TEST
 START_TEST(test_waits_go_on_where_the_clock_steps_back)
 {
 	start(0, 0, 8);
-	track_watch(track, 1, 0, "a", TIME_NONE, watch);
+	track_watch(track, 1, 0, "a", true, TIME_NONE, watch);
 	run(2000);
 	ck_assert_int_eq(run(-3600000), -3600000 + 500);
 	run(-3600000 + 1500);
@@ -275,8 +297,8 @@ START_TEST(test_pages_are_read_to_the_end_with_the_same_condition)
 	struct track_stats stats;
 
 	start(0, 0, 8);
-	track_watch(track, 1, 0, "a", TIME_NONE, watch);
-	track_watch(track, 1, 1, "b", TIME_NONE, watch);
+	track_watch(track, 1, 0, "a", true, TIME_NONE, watch);
+	track_watch(track, 1, 1, "b", true, TIME_NONE, watch);
 	run(RIPE);
 	answer_rows(0, "", "more");
 	ck_assert_int_eq(run(RIPE + 10), RIPE + 5000);
@@ -299,8 +321,8 @@ END_TEST
 START_TEST(test_hub_that_goes_in_circles_is_left)
 {
 	start(0, 0, 8);
-	track_watch(track, 1, 0, "a", TIME_NONE, watch);
-	track_watch(track, 1, 1, "b", TIME_NONE, watch);
+	track_watch(track, 1, 0, "a", true, TIME_NONE, watch);
+	track_watch(track, 1, 1, "b", true, TIME_NONE, watch);
 	for (size_t i = 0; i < 100; i++) {
 		run(RIPE);
 		ck_assert_uint_eq(fake_hub_n(hub), i + 1);
@@ -318,10 +340,10 @@ START_TEST(test_a_small_campaign_shares_the_next_page_with_a_large_one)
 	start(2, 0, 8); /* one token at a time, each 30 s */
 	for (uint32_t no = 0; no < 1000; no++) {
 		snprintf(id, sizeof id, "d%03u", no);
-		track_watch(track, 1, no, id, TIME_NONE, watch);
+		track_watch(track, 1, no, id, true, TIME_NONE, watch);
 	}
-	track_watch(track, 2, 0, "x", TIME_NONE, watch);
-	track_watch(track, 2, 1, "y", TIME_NONE, watch);
+	track_watch(track, 2, 0, "x", true, TIME_NONE, watch);
+	track_watch(track, 2, 1, "y", true, TIME_NONE, watch);
 	run(RIPE);
 	ck_assert_ptr_nonnull(strstr(condition(0), "['d000','x','d001','y','d002',"));
 	ck_assert_ptr_nonnull(strstr(condition(0), ",'d097']"));
@@ -341,10 +363,10 @@ START_TEST(test_campaigns_that_watch_differently_take_turns_with_queries)
 	track_spare(track, true); /* no reads instead */
 	for (uint32_t no = 0; no < 250; no++) {
 		snprintf(id, sizeof id, "d%03u", no);
-		track_watch(track, 1, no, id, TIME_NONE, watch);
+		track_watch(track, 1, no, id, true, TIME_NONE, watch);
 	}
-	track_watch(track, 2, 0, "x", TIME_NONE, other_watch);
-	track_watch(track, 2, 1, "y", TIME_NONE, other_watch);
+	track_watch(track, 2, 0, "x", true, TIME_NONE, other_watch);
+	track_watch(track, 2, 1, "y", true, TIME_NONE, other_watch);
 	run(RIPE);
 	ck_assert_uint_eq(fake_hub_n(hub), 1);
 	ck_assert_ptr_nonnull(strstr(condition(0), "['d000',"));
@@ -389,7 +411,7 @@ START_TEST(test_who_is_late_for_the_first_time_is_read_where_queries_are_scarce)
 	start(2, 6000, 8);
 	for (uint32_t no = 0; no < 300; no++) {
 		snprintf(id, sizeof id, "d%03u", no);
-		track_watch(track, 1, no, id, TIME_NONE, watch);
+		track_watch(track, 1, no, id, true, TIME_NONE, watch);
 	}
 	run(DUE);
 	ck_assert_uint_eq(fake_hub_n(hub), 1); /* the one query there is */
@@ -410,7 +432,7 @@ START_TEST(test_who_is_late_for_the_first_time_is_read_where_queries_are_scarce)
 	track_spare(track, true);
 	for (uint32_t no = 0; no < 300; no++) {
 		snprintf(id, sizeof id, "d%03u", no);
-		track_watch(track, 1, no, id, TIME_NONE, watch);
+		track_watch(track, 1, no, id, true, TIME_NONE, watch);
 	}
 	run(DUE);
 	run(DUE + 20000);
@@ -444,7 +466,7 @@ START_TEST(test_many_that_are_due_again_are_scanned_for_what_has_changed)
 	start(0, 0, 8);
 	for (uint32_t no = 0; no < 400; no++) {
 		snprintf(id, sizeof id, "d%03u", no);
-		track_watch(track, 1, no, id, TIME_NONE, watch);
+		track_watch(track, 1, no, id, true, TIME_NONE, watch);
 	}
 	run(DUE);
 	for (i = 0; i < 4; i++) /* the first time by id */
@@ -458,8 +480,8 @@ START_TEST(test_many_that_are_due_again_are_scanned_for_what_has_changed)
 	ck_told("1/7 row@7500;");
 	ck_cost(1, 5, 0, 4 + 3);
 	ck_assert_int_eq(run(DUE + 5001), DUE + 10000);
-	track_watch(track, 1, 400, "new", TIME_NONE, watch);
-	track_watch(track, 1, 401, "newer", TIME_NONE, watch);
+	track_watch(track, 1, 400, "new", true, TIME_NONE, watch);
+	track_watch(track, 1, 401, "newer", true, TIME_NONE, watch);
 	run(DUE + 10000);
 	ck_assert_uint_eq(fake_hub_n(hub), 6);
 	ck_assert_str_eq(condition(5),
@@ -479,7 +501,7 @@ START_TEST(test_a_scan_that_finds_too_much_is_given_up_for_ids)
 	start(0, 0, 8);
 	for (uint32_t no = 0; no < 300; no++) {
 		snprintf(id, sizeof id, "d%03u", no);
-		track_watch(track, 1, no, id, TIME_NONE, watch);
+		track_watch(track, 1, no, id, true, TIME_NONE, watch);
 	}
 	run(DUE);
 	for (i = 0; i < 3; i++)
@@ -521,7 +543,7 @@ START_TEST(test_query_text_stays_within_the_hubs_limit)
 	for (uint32_t no = 0; no < N; no++) {
 		snprintf(id, sizeof id, "%02u%126s", no, "");
 		memset(id + 2, '\'', 126);
-		track_watch(track, 1, no, id, NOW - 3000, wide);
+		track_watch(track, 1, no, id, true, NOW - 3000, wide);
 	}
 	for (size_t i = 0; i < (N + FIT - 1) / FIT; i++) {
 		size_t ids = i < N / FIT ? FIT : N % FIT;
@@ -549,8 +571,8 @@ START_TEST(test_where_no_id_fits_into_a_query_point_reads_are_made)
 	start(0, 0, 8);
 	memset(text, '1', sizeof text - 1);
 	huge = watch_of("deviceId", text);
-	track_watch(track, 1, 0, "a", TIME_NONE, huge);
-	track_watch(track, 1, 1, "b", TIME_NONE, huge);
+	track_watch(track, 1, 0, "a", true, TIME_NONE, huge);
+	track_watch(track, 1, 1, "b", true, TIME_NONE, huge);
 	ck_assert_int_eq(run(RIPE), RIPE + 5000);
 	ck_assert_uint_eq(fake_hub_n(hub), 2);
 	ck_assert_int_eq(fake_hub_at(hub, 0)->kind, FAKE_READ);
@@ -567,14 +589,14 @@ END_TEST
 START_TEST(test_rows_on_the_way_are_dropped_once_unwatched)
 {
 	start(0, 0, 8);
-	track_watch(track, 1, 0, "a", TIME_NONE, watch);
-	track_watch(track, 1, 1, "b", TIME_NONE, watch);
-	track_watch(track, 1, 2, "c", TIME_NONE, watch);
+	track_watch(track, 1, 0, "a", true, TIME_NONE, watch);
+	track_watch(track, 1, 1, "b", true, TIME_NONE, watch);
+	track_watch(track, 1, 2, "c", true, TIME_NONE, watch);
 	run(RIPE);
 	track_unwatch(track, 1, 1);
 	track_unwatch(track, 1, 1);
 	track_unwatch(track, 1, 2);
-	track_watch(track, 1, 2, "c", TIME_NONE, watch); /* anew: not by rows of before */
+	track_watch(track, 1, 2, "c", true, TIME_NONE, watch); /* anew: not by rows of before */
 	answer_rows(0, "a b c", NULL);
 	ck_told("1/0 row@3500;");
 	ck_assert_int_gt(run(RIPE + 1), RIPE + 1);
@@ -585,9 +607,9 @@ END_TEST
 START_TEST(test_unwatched_before_its_turn_is_not_asked_about)
 {
 	start(0, 0, 8);
-	track_watch(track, 1, 0, "a", TIME_NONE, watch);
-	track_watch(track, 1, 1, "b", TIME_NONE, watch);
-	track_watch(track, 1, 2, "c", TIME_NONE, watch);
+	track_watch(track, 1, 0, "a", true, TIME_NONE, watch);
+	track_watch(track, 1, 1, "b", true, TIME_NONE, watch);
+	track_watch(track, 1, 2, "c", true, TIME_NONE, watch);
 	run(DUE);
 	track_unwatch(track, 1, 1);
 	run(RIPE);
@@ -608,9 +630,9 @@ START_TEST(test_whoever_is_told_may_unwatch_others)
 	struct track_stats stats;
 
 	start(0, 0, 8);
-	track_watch(track, 1, 0, "a", TIME_NONE, watch);
-	track_watch(track, 1, 1, "b", TIME_NONE, watch);
-	track_watch(track, 1, 2, "c", TIME_NONE, watch);
+	track_watch(track, 1, 0, "a", true, TIME_NONE, watch);
+	track_watch(track, 1, 1, "b", true, TIME_NONE, watch);
+	track_watch(track, 1, 2, "c", true, TIME_NONE, watch);
 	run(RIPE);
 	on_told = unwatch_all;
 	answer_rows(0, "b a c", NULL);
@@ -626,8 +648,8 @@ END_TEST
 START_TEST(test_two_campaigns_that_watch_one_device_are_both_told)
 {
 	start(0, 0, 8);
-	track_watch(track, 1, 0, "a", TIME_NONE, watch);
-	track_watch(track, 2, 9, "a", TIME_NONE, watch);
+	track_watch(track, 1, 0, "a", true, TIME_NONE, watch);
+	track_watch(track, 2, 9, "a", true, TIME_NONE, watch);
 	run(RIPE);
 	ck_assert_uint_eq(fake_hub_n(hub), 1);
 	answer_rows(0, "a", NULL);
@@ -641,9 +663,9 @@ START_TEST(test_with_candidates_each_row_leads_to_one_point_read)
 	struct track_stats stats;
 
 	start(0, 0, 1);
-	track_watch(track, 1, 0, "a", TIME_NONE, where_watch);
-	track_watch(track, 1, 1, "b", TIME_NONE, where_watch);
-	track_watch(track, 1, 2, "c", TIME_NONE, where_watch);
+	track_watch(track, 1, 0, "a", true, TIME_NONE, where_watch);
+	track_watch(track, 1, 1, "b", true, TIME_NONE, where_watch);
+	track_watch(track, 1, 2, "c", true, TIME_NONE, where_watch);
 	run(RIPE);
 	ck_assert_str_eq(condition(0), "deviceId IN ['a','b','c'] AND (tags.a = 1)");
 	answer_rows(0, "a b c", NULL);
@@ -816,8 +838,8 @@ START_TEST(test_many_429_at_once_count_once_and_hold_no_queries)
 	ck_assert_int_eq(run(1), TIME_NEVER);
 	answer(1, HUB_THROTTLED, 429);
 	track_read(track, 1, 0, "a", false, watch);
-	track_watch(track, 1, 0, "a", TIME_NONE, watch);
-	track_watch(track, 1, 1, "b", TIME_NONE, watch);
+	track_watch(track, 1, 0, "a", true, TIME_NONE, watch);
+	track_watch(track, 1, 1, "b", true, TIME_NONE, watch);
 	ck_assert_int_eq(run(RIPE + 2), RIPE + 2 + 5000);
 	ck_assert_uint_eq(fake_hub_n(hub), 3);
 	ck_assert_int_eq(fake_hub_at(hub, 2)->kind, FAKE_QUERY);
@@ -830,7 +852,7 @@ START_TEST(test_while_the_hub_is_shut_only_probes_go_out)
 	char one[] = "one";
 
 	start(0, 0, 8);
-	track_watch(track, 1, 0, "a", TIME_NONE, watch);
+	track_watch(track, 1, 0, "a", true, TIME_NONE, watch);
 	track_read(track, 1, 0, "a", false, watch);
 	track_select(track, 3, NULL, NULL, watch, on_selected, one);
 	ck_assert_int_eq(track_run(track, NOW, false), TIME_NEVER);
@@ -873,7 +895,7 @@ START_TEST(test_selections_and_progress_take_turns)
 	start(2, 0, 8);
 	track_spare(track, true); /* no reads instead */
 	for (uint32_t no = 0; no < 300; no++)
-		track_watch(track, 1, no, id, TIME_NONE, watch);
+		track_watch(track, 1, no, id, true, TIME_NONE, watch);
 	track_select(track, 3, "tags.x = 1", NULL, watch, on_selected, one);
 	track_select(track, 3, "tags.x = 1", "more", watch, on_selected, two);
 	run(RIPE);
@@ -918,8 +940,8 @@ START_TEST(test_watch_is_in_use_as_long_as_anything_of_it_is_about)
 {
 	start(0, 0, 8);
 	ck_assert(!track_uses(track, watch));
-	track_watch(track, 1, 0, "a", TIME_NONE, watch);
-	track_watch(track, 1, 1, "b", TIME_NONE, watch);
+	track_watch(track, 1, 0, "a", true, TIME_NONE, watch);
+	track_watch(track, 1, 1, "b", true, TIME_NONE, watch);
 	run(RIPE);
 	track_read(track, 1, 0, "a", false, watch);
 	run(RIPE);
@@ -937,8 +959,8 @@ END_TEST
 START_TEST(test_after_free_late_answers_are_told_to_nobody)
 {
 	start(0, 0, 8);
-	track_watch(track, 1, 0, "a", TIME_NONE, watch);
-	track_watch(track, 1, 1, "b", TIME_NONE, watch);
+	track_watch(track, 1, 0, "a", true, TIME_NONE, watch);
+	track_watch(track, 1, 1, "b", true, TIME_NONE, watch);
 	track_read(track, 1, 0, "a", false, watch);
 	track_probe(track);
 	run(RIPE);
@@ -963,7 +985,7 @@ START_TEST(test_a_hundred_thousand_watched_are_all_told_in_one_round)
 	start(0, 0, 8);
 	for (uint32_t no = 0; no < N; no++) {
 		snprintf(id, sizeof id, "dev-%06u", no);
-		track_watch(track, 1, no, id, TIME_NONE, no % 2 == 0 ? watch : other_watch);
+		track_watch(track, 1, no, id, true, TIME_NONE, no % 2 == 0 ? watch : other_watch);
 	}
 	for (;;) {
 		run(DUE);
@@ -1000,8 +1022,9 @@ int main(void)
 
 	TESTS(s, "asking", test_watched_are_asked_about_in_one_query_and_told_their_rows,
 	      test_rows_are_asked_for_only_of_those_that_have_reported_since_their_call,
-	      test_who_is_due_alone_is_read, test_a_full_page_does_not_wait_for_more,
-	      test_the_longer_watched_the_seldomer_asked, test_waits_go_on_where_the_clock_steps_back,
+	      test_who_is_due_alone_is_read, test_who_is_watched_in_case_something_happens_is_never_urgent,
+	      test_a_full_page_does_not_wait_for_more, test_the_longer_watched_the_seldomer_asked,
+	      test_waits_go_on_where_the_clock_steps_back,
 	      test_pages_are_read_to_the_end_with_the_same_condition, test_hub_that_goes_in_circles_is_left,
 	      test_a_small_campaign_shares_the_next_page_with_a_large_one,
 	      test_campaigns_that_watch_differently_take_turns_with_queries,
