@@ -252,7 +252,8 @@ static void on_list(void *arg, enum err err, uint64_t revision, const struct cam
 
 void campaigns_list(struct request *r)
 {
-	struct campaign_filter f = {.state = -1, .name = request_param(r, "name")};
+	struct campaign_filter f = {
+	        .state = -1, .name = request_param(r, "name"), .schedule_id = request_param(r, "schedule")};
 	struct faults faults = FAULTS_INIT;
 	uint64_t before = 0;
 
@@ -262,7 +263,6 @@ void campaigns_list(struct request *r)
 		reply_faults(r, PROBLEM_PARAMETER, &faults);
 		return;
 	}
-	/* No campaign comes from a schedule, and none is numbered below 1. */
-	f.before_no = request_param(r, "schedule") != NULL ? 1 : (uint32_t)before;
+	f.before_no = (uint32_t)before;
 	store_read_campaigns(r->context->store, &f, on_list, r);
 }

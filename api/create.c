@@ -22,7 +22,8 @@ struct create {
 	char *key;          /* NULL: none given */
 	uint64_t body_hash; /* with the path */
 	bool is_replay;
-	void (*make)(struct create *c); /* CREATING begins, or it replied and ended c */
+	void (*read)(struct create *c, const char *id); /* READING begins */
+	void (*make)(struct create *c);                 /* CREATING begins, or it replied and ended c */
 };
 
 static void create_end(struct create *c)
@@ -53,13 +54,44 @@ static void on_created_read(void *arg, enum err err, uint64_t revision, const st
 	create_end(c);
 }
 
+static void read_campaign(struct create *c, const char *id)
+{
+	store_read_campaign(c->r->context->store, id, on_created_read, c);
+}
+
+static void on_schedule_read(void *arg, enum err err, uint64_t revision, const struct schedule_row *rows,
+                             size_t n, bool has_more)
+{
+	struct create *c = arg;
+	struct request *r = c->r;
+	struct buf location = BUF_INIT;
+
+	(void)has_more;
+	if (schedules_found(r, err, n)) {
+		buf_printf(&location, "/v1/schedules/%s", rows->id);
+		reply_header(r, "Location", location.data);
+		if (c->is_replay)
+			reply_header(r, "Idempotent-Replayed", "true");
+		schedules_reply(r, 201, rows, revision);
+		buf_done(&location);
+	}
+	create_end(c);
+}
+
+static void read_schedule(struct create *c, const char *id)
+{
+	struct schedule_filter f = {.id = id, .limit = 1};
+
+	store_read_schedules(c->r->context->store, &f, on_schedule_read, c);
+}
+
 /* CREATING ends. */
 static void on_created(void *arg, enum err err, const char *detail, const char *id)
 {
 	struct create *c = arg;
 
 	if (err == ERR_OK) {
-		store_read_campaign(c->r->context->store, id, on_created_read, c);
+		c->read(c, id);
 		return;
 	}
 	reply_err(c->r, err, detail);
@@ -148,6 +180,24 @@ static void make_from_failed(struct create *c)
 	create_end(c);
 }
 
+static void make_schedule(struct create *c)
+{
+	struct conductor_request request = asked(c);
+	struct schedule_spec spec;
+
+	if (schedules_read_spec(c->r, &spec))
+		conductor_schedule_create(c->r->context->conductor, &spec, &request, on_created, c);
+	else
+		create_end(c);
+}
+
+static void make_from_schedule(struct create *c)
+{
+	struct conductor_request request = asked(c);
+
+	conductor_schedule_run(c->r->context->conductor, c->r->parts[0], &request, on_created, c);
+}
+
 /* LOOKING_UP ends. */
 static void on_looked_up(void *arg, enum err err, const struct idempotency_row *row)
 {
@@ -159,7 +209,7 @@ static void on_looked_up(void *arg, enum err err, const struct idempotency_row *
 	}
 	if (err == ERR_OK && row->body_hash == c->body_hash) {
 		c->is_replay = true;
-		store_read_campaign(c->r->context->store, row->campaign_id, on_created_read, c);
+		c->read(c, row->campaign_id);
 		return;
 	}
 	if (err != ERR_OK)
@@ -236,13 +286,15 @@ static uint64_t hash_of(const struct request *r)
 	return hash;
 }
 
-static void begin(struct request *r, void (*make)(struct create *c))
+static void begin(struct request *r, void (*make)(struct create *c),
+                  void (*read)(struct create *c, const char *id))
 {
 	const char *given = httpd_header(r->exchange, "Idempotency-Key");
 	struct create *c = xcalloc(1, sizeof *c);
 
 	c->r = r;
 	c->make = make;
+	c->read = read;
 	if (given == NULL) {
 		make(c);
 		return;
@@ -256,10 +308,20 @@ static void begin(struct request *r, void (*make)(struct create *c))
 
 void campaigns_create(struct request *r)
 {
-	begin(r, make_from_spec);
+	begin(r, make_from_spec, read_campaign);
 }
 
 void campaigns_retry(struct request *r)
 {
-	begin(r, make_from_failed);
+	begin(r, make_from_failed, read_campaign);
+}
+
+void schedules_create(struct request *r)
+{
+	begin(r, make_schedule, read_schedule);
+}
+
+void schedules_run(struct request *r)
+{
+	begin(r, make_from_schedule, read_campaign);
 }

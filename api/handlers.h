@@ -53,6 +53,22 @@ void lists_forget(struct request *r);
 void lists_get(struct request *r);
 void lists_delete(struct request *r);
 
+/* schedules.c; schedules_create and schedules_run are in create.c */
+void schedules_create(struct request *r);
+void schedules_run(struct request *r);
+void schedules_list(struct request *r);
+void schedules_get(struct request *r);
+void schedules_put(struct request *r);
+void schedules_delete(struct request *r);
+void schedules_pause(struct request *r);
+void schedules_resume(struct request *r);
+void schedules_occurrences(struct request *r);
+/* The same as of campaigns. */
+MUST_CHECK bool schedules_found(struct request *r, enum err err, size_t n);
+void schedules_reply(struct request *r, unsigned status, const struct schedule_row *row, uint64_t revision);
+/* Gives whether the body is a sound schedule; else it has replied. */
+MUST_CHECK bool schedules_read_spec(struct request *r, struct schedule_spec *ret);
+
 /* groups.c */
 void groups_list(struct request *r);
 
@@ -77,6 +93,7 @@ void sse_of_all(struct request *r);
 void sse_of_campaign(struct request *r);
 
 /* system.c */
+void system_get(struct request *r);
 void system_hubs(struct request *r);
 void system_live(struct request *r);
 void system_ready(struct request *r);

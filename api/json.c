@@ -125,8 +125,13 @@ static void put_waiting_by(struct buf *out, const struct counts *c, const struct
 	for (unsigned i = WAIT_NONE; i < WAITS_N && !waiting->overrides_own; i++) {
 		uint32_t own = i == WAIT_NONE ? 0 : i == WAIT_GROUP ? waiting->parked_n : c->wait[i];
 
-		by[WAIT_HUB] += take(&rest, waiting->shut_by[i]);
-		by[i] += take(&rest, own > waiting->shut_by[i] ? own - waiting->shut_by[i] : 0);
+		uint32_t window = waiting->window_by[0][i], blackout = waiting->window_by[1][i],
+		         hub = waiting->shut_by[i], elsewhere = window + blackout + hub;
+
+		by[WAIT_BLACKOUT] += take(&rest, blackout);
+		by[WAIT_WINDOW] += take(&rest, window);
+		by[WAIT_HUB] += take(&rest, hub);
+		by[i] += take(&rest, own > elsewhere ? own - elsewhere : 0);
 	}
 	by[waiting->wait] += rest;
 	buf_putc(out, '{');
@@ -248,7 +253,11 @@ void json_campaign(struct buf *out, const struct campaign_row *row, const struct
 	put_time(out, row->started_at_ms);
 	buf_puts(out, ",\"finishedAt\":");
 	put_time(out, row->finished_at_ms);
-	buf_puts(out, ",\"scheduleId\":null,\"retryOf\":");
+	buf_puts(out, ",\"scheduleId\":");
+	put_text(out, row->schedule_id);
+	buf_puts(out, ",\"occurrenceAt\":");
+	put_time(out, row->schedule_id[0] != '\0' ? row->occurrence_at_ms : TIME_NONE);
+	buf_puts(out, ",\"retryOf\":");
 	put_text(out, row->retry_of);
 	buf_puts(out, ",\"etag\":");
 	buf_json(out, json_etag(row->spec_revision, etag));
@@ -273,6 +282,45 @@ void json_campaign(struct buf *out, const struct campaign_row *row, const struct
 	buf_puts(out, ",\"predictedFinishAt\":");
 	put_time(out, predicted_ms);
 	buf_printf(out, ",\"revision\":%llu}", (unsigned long long)revision);
+}
+
+/* ---- schedules ---- */
+
+void json_schedule(struct buf *out, const struct schedule_row *row, uint64_t revision)
+{
+	char etag[ETAG_SIZE];
+
+	buf_printf(out, "{\"id\":\"%s\",\"state\":\"%s\",\"etag\":", row->id,
+	           row->is_paused                 ? "paused"
+	           : row->next_at_ms == TIME_NONE ? "ended"
+	                                          : "active");
+	buf_json(out, json_etag(row->revision, etag));
+	put_spec_members(out, row->spec);
+	buf_puts(out, ",\"createdAt\":");
+	put_time(out, row->created_at_ms);
+	buf_puts(out, ",\"createdBy\":");
+	put_text(out, row->created_by);
+	buf_puts(out, ",\"nextAt\":");
+	put_time(out, row->next_at_ms);
+	buf_puts(out, ",\"queuedAt\":");
+	put_time(out, row->queued_at_ms);
+	buf_puts(out, ",\"lastAt\":");
+	put_time(out, row->last_at_ms);
+	buf_puts(out, ",\"lastCampaignId\":");
+	put_text(out, row->last_campaign);
+	buf_printf(out,
+	           ",\"occurrences\":{\"started\":%u,\"skipped\":%u,\"missed\":%u,\"failed\":%u},"
+	           "\"revision\":%llu}",
+	           row->started, row->skipped, row->missed, row->failed, (unsigned long long)revision);
+}
+
+void json_occurrence(struct buf *out, const struct occurrence_view *o)
+{
+	buf_puts(out, "{\"at\":");
+	put_time(out, o->at_ms);
+	buf_printf(out, ",\"local\":\"%s\",\"clockChange\":", o->local);
+	put_text(out, o->clock_change);
+	buf_putc(out, '}');
 }
 
 /* ---- targets ---- */

@@ -17,6 +17,7 @@ struct campaign_spec;
 struct campaign_waiting;
 struct group_view;
 struct hub_view;
+struct occurrence_view;
 struct target_view;
 
 /* ---- what is written: each appends one value ---- */
@@ -28,6 +29,9 @@ void json_campaign(struct buf *out, const struct campaign_row *row, const struct
 /* The ETag of a campaign: its spec's revision, quoted. */
 #define ETAG_SIZE 16
 const char *json_etag(uint32_t spec_revision, char out[ETAG_SIZE]);
+
+void json_schedule(struct buf *out, const struct schedule_row *row, uint64_t revision);
+void json_occurrence(struct buf *out, const struct occurrence_view *o);
 
 /* What a target's own row does not tell. */
 struct target_context {

@@ -152,6 +152,20 @@ static void put_all_hubs(struct buf *out, const struct conductor *c)
 	         offset_of);
 }
 
+static void put_schedules(struct buf *out, const struct conductor *c)
+{
+	static const char name[] = "rollcall_schedule_occurrences_total";
+	struct schedules_view view;
+
+	conductor_schedules(c, &view);
+	metrics_single(out, "rollcall_schedules", "gauge", "Schedules there are.", (double)view.n);
+	metrics_family(out, name, "counter", "What became of the occurrences of those schedules.");
+	metrics_sample(out, name, (const char *[]){"outcome", "started", NULL}, (double)view.started);
+	metrics_sample(out, name, (const char *[]){"outcome", "skipped", NULL}, (double)view.skipped);
+	metrics_sample(out, name, (const char *[]){"outcome", "missed", NULL}, (double)view.missed);
+	metrics_sample(out, name, (const char *[]){"outcome", "failed", NULL}, (double)view.failed);
+}
+
 static void put_own(struct buf *out, const struct context *context)
 {
 	const char *version[] = {"version", ROLLCALL_VERSION, NULL};
@@ -162,6 +176,7 @@ static void put_own(struct buf *out, const struct context *context)
 	store_stats(context->store, &store);
 	metrics_family(out, "rollcall_build_info", "gauge", "1; the label tells the version.");
 	metrics_sample(out, "rollcall_build_info", version, 1);
+	put_schedules(out, context->conductor);
 	metrics_single(out, "rollcall_live_campaigns", "gauge", "Campaigns that are not final.",
 	               conductor.live);
 	metrics_histogram(out, "rollcall_proof_latency_seconds", "From a device's call to its proof.",

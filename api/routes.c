@@ -23,6 +23,8 @@
 #define CAMPAIGN CAMPAIGNS "/{id}"
 #define TARGETS CAMPAIGN "/targets"
 #define TARGET TARGETS "/{deviceId}"
+#define SCHEDULES "/v1/schedules"
+#define SCHEDULE SCHEDULES "/{id}"
 #define DEVICE_LIST "/v1/device-lists/{name}"
 #define EVENT_STREAM "text/event-stream"
 #define TARGET_FILTERS "state reason waitingFor wave group hub deviceId "
@@ -59,6 +61,17 @@ static const struct route routes[] = {
         {"PUT", DEVICE_LIST, ROLE_OPERATOR, "", BODY_IDS, JSON, lists_put},
         {"GET", DEVICE_LIST, ROLE_OPERATOR, "limit cursor ", BODY_IGNORED, JSON, lists_get},
         {"DELETE", DEVICE_LIST, ROLE_OPERATOR, "", BODY_IGNORED, JSON, lists_delete},
+        {"POST", SCHEDULES, ROLE_OPERATOR, "", BODY_JSON, JSON, schedules_create},
+        {"GET", SCHEDULES, ROLE_VIEWER, "name limit cursor ", BODY_IGNORED, JSON, schedules_list},
+        {"GET", SCHEDULE, ROLE_VIEWER, "", BODY_IGNORED, JSON, schedules_get},
+        {"PUT", SCHEDULE, ROLE_OPERATOR, "", BODY_JSON, JSON, schedules_put},
+        {"DELETE", SCHEDULE, ROLE_OPERATOR, "", BODY_IGNORED, JSON, schedules_delete},
+        {"GET", SCHEDULE "/occurrences", ROLE_VIEWER, "count after ", BODY_IGNORED, JSON,
+         schedules_occurrences},
+        {"POST", SCHEDULE "/run", ROLE_OPERATOR, "", BODY_NOTHING, JSON, schedules_run},
+        {"POST", SCHEDULE "/pause", ROLE_OPERATOR, "", BODY_NOTHING, JSON, schedules_pause},
+        {"POST", SCHEDULE "/resume", ROLE_OPERATOR, "", BODY_NOTHING, JSON, schedules_resume},
+        {"GET", "/v1/system", ROLE_VIEWER, "", BODY_IGNORED, JSON, system_get},
         {"GET", "/v1/hubs", ROLE_VIEWER, "", BODY_IGNORED, JSON, system_hubs},
         {"GET", "/metrics", ROLE_METRICS, "", BODY_IGNORED, "text/plain", metrics_get},
         {"GET", "/livez", ROLE_NONE, "", BODY_IGNORED, JSON, system_live},

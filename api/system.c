@@ -24,6 +24,18 @@ void system_hubs(struct request *r)
 	reply_json(r, 200, &body);
 }
 
+void system_get(struct request *r)
+{
+	struct buf body = BUF_INIT;
+
+	buf_puts(&body, "{\"version\":");
+	buf_json(&body, ROLLCALL_VERSION);
+	buf_puts(&body, ",\"tzdata\":");
+	buf_json(&body, conductor_tzdata(r->context->conductor));
+	buf_putc(&body, '}');
+	reply_json(r, 200, &body);
+}
+
 static void reply_status(struct request *r, const char *status)
 {
 	struct buf body = BUF_INIT;

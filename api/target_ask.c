@@ -52,10 +52,19 @@ static int hub_index(const struct target_ask *a, const char *name)
 
 /* ---- shown ---- */
 
+static enum wait window_of(const struct target_ask *a, const struct target_row *row, int64_t *ret_opens_at_ms)
+{
+	return a->waiting.has_shut_windows
+	               ? conductor_window(a->r->context->conductor, row->campaign, row->no, ret_opens_at_ms)
+	               : WAIT_NONE;
+}
+
 /* What is shown as waitingFor; json.c sums waitingBy by the same order. */
 static enum wait waiting_for(const struct target_ask *a, const struct target_row *row)
 {
 	const struct campaign_waiting *w = &a->waiting;
+	int64_t opens_at_ms;
+	enum wait window;
 
 	if (row->state != TARGET_WAITING)
 		return WAIT_NONE;
@@ -63,6 +72,9 @@ static enum wait waiting_for(const struct target_ask *a, const struct target_row
 		return WAIT_WAVE;
 	if (w->overrides_own)
 		return w->wait;
+	window = window_of(a, row, &opens_at_ms);
+	if (window != WAIT_NONE)
+		return window;
 	if (w->shut_hubs >> row->hub & 1)
 		return WAIT_HUB;
 	if (row->wait != WAIT_NONE)
@@ -72,10 +84,14 @@ static enum wait waiting_for(const struct target_ask *a, const struct target_row
 
 static int64_t next_at(const struct target_ask *a, const struct target_row *row, enum wait w)
 {
+	int64_t opens_at_ms;
+
 	if (target_state_is_final((enum target_state)row->state))
 		return TIME_NONE;
 	if (row->state != TARGET_WAITING || w == (enum wait)row->wait)
 		return row->next_at_ms;
+	if ((w == WAIT_BLACKOUT || w == WAIT_WINDOW) && window_of(a, row, &opens_at_ms) != WAIT_NONE)
+		return opens_at_ms;
 	if (w == WAIT_HUB && (a->waiting.shut_hubs >> row->hub & 1))
 		return a->waiting.shut_until_ms[row->hub];
 	return w == a->waiting.wait ? a->waiting.next_at_ms : TIME_NONE;
@@ -140,8 +156,10 @@ static bool filter_waiting(struct target_ask *a)
 	narrow(a, 0, w->closed_from);
 	if (w->overrides_own)
 		return asked == w->wait;
-	if (w->shut_hubs != 0)
+	if (w->shut_hubs != 0 || w->has_shut_windows)
 		f->limit = STORE_PAGE_MAX;
+	if (asked == WAIT_BLACKOUT || asked == WAIT_WINDOW)
+		return w->has_shut_windows;
 	if (asked == WAIT_HUB)
 		return w->shut_hubs != 0;
 	if (asked != w->wait && asked != WAIT_GROUP) {

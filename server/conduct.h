@@ -9,11 +9,14 @@
 #include "server/campaign/engine.h"
 #include "server/campaign/latency.h"
 #include "server/campaign/preview.h"
+#include "server/campaign/queue.h"
 #include "server/campaign/selection.h"
 #include "server/conductor.h"
 #include "server/dispatch/day.h"
 #include "server/dispatch/dispatch.h"
 #include "server/dispatch/gate.h"
+#include "server/schedule/recurrence.h"
+#include "server/schedule/window.h"
 #include "server/track/evidence.h"
 #include "server/track/track.h"
 #include "store/store.h"
@@ -83,6 +86,7 @@ struct live {
 	UT_hash_handle hh;
 	uint32_t no;
 	char id[ID_SIZE];
+	char schedule_id[ID_SIZE]; /* "": none */
 	char *name, *created_by;
 	int64_t created_at_ms;
 	uint32_t spec_revision;
@@ -105,6 +109,11 @@ struct live {
 	struct id_set *excluded;
 	uint32_t pages, stored, restarts;
 	uint32_t selection; /* serial number: answers to an earlier one are dropped */
+	/* conduct_windows.c */
+	struct windows *windows;   /* NULL: at any time */
+	const struct zone **zones; /* of its devices, by target_row.zone; NULL in it: gone */
+	uint32_t zones_n, windows_no;
+	uint16_t *zone_of; /* while its targets are stored: by number in the selection */
 	struct course course;
 };
 
@@ -137,6 +146,13 @@ struct conductor {
 	uint32_t asked; /* reads of the store that are out: they come back to us */
 	int64_t engine_wake_ms;
 	struct histogram proof;
+	/* conduct_schedules.c */
+	struct zones *zones;
+	char tzdata[32]; /* version as on record, "": none */
+	struct schedule *schedules, *schedules_by_no;
+	struct alarms window_alarms;   /* who: campaign << 32 | windows_no << 16 | zone */
+	struct alarms schedule_alarms; /* who: its number; what is overtaken stays */
+	uint32_t last_schedule;
 	bool is_forgetting; /* conduct_retention.c: reads, or waits for its commit */
 	int64_t forget_at_ms;
 	/* the commit to come */
@@ -150,6 +166,9 @@ struct conductor {
 };
 
 int64_t conduct_now(const struct conductor *c);
+/* What the clock on the wall says: for windows and schedules only. */
+int64_t conduct_wall(const struct conductor *c);
+uint64_t conduct_luck(struct conductor *c);
 /* Asks to be run again soon. */
 void conduct_wake(struct conductor *c);
 struct live *conduct_live(const struct conductor *c, uint32_t campaign);
@@ -223,6 +242,35 @@ void previews_free(struct conductor *c);
 
 /* conduct_orders.c */
 void conduct_forget_making(struct conductor *c);
+
+/* conduct_windows.c */
+/* Adds what is wrong with windows and zones. */
+void conduct_windows_check(const struct conductor *c, const struct campaign_spec *s, struct faults *faults);
+/* Reads the windows of a campaign that becomes live. */
+void conduct_windows_begin(struct conductor *c, struct live *live);
+/* The campaign's next zone as on record, before its targets. */
+void conduct_windows_zone(struct conductor *c, struct live *live, const char *name);
+/* Gives the devices that have been found their zones, live->zone_of, before they are stored. */
+void conduct_windows_select(struct conductor *c, struct live *live);
+/* Tells the engine what holds: of one campaign, of all (the clock on the wall has stepped). */
+void conduct_windows_tell(struct conductor *c, struct live *live);
+void conduct_windows_tell_all(struct conductor *c);
+/* The spec has changed. */
+void conduct_windows_respec(struct conductor *c, struct live *live);
+/* Tells what changes; gives when it wants to run next, by the clock on the wall. */
+int64_t conduct_windows_run(struct conductor *c, int64_t wall_ms);
+void conduct_windows_end(struct live *live);
+
+/* conduct_schedules.c */
+/* Takes up a schedule on record. */
+void conduct_schedules_load(struct conductor *c, const struct schedule_row *row);
+/* After all is loaded. */
+void conduct_schedules_begin(struct conductor *c);
+/* Starts what is due; gives when it wants to run next. */
+int64_t conduct_schedules_run(struct conductor *c, int64_t now_ms);
+/* A campaign of the schedule ("": of none) has become live (1) or is over (-1). */
+void conduct_schedules_live(struct conductor *c, const char *schedule_id, int change);
+void conduct_schedules_free(struct conductor *c);
 
 /* conduct_select.c: finding the targets */
 /* Begins, or goes on where the record ends. */

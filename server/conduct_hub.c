@@ -243,6 +243,13 @@ static void on_withdrawn(void *arg, uint32_t campaign, uint32_t no, uint16_t cal
 	(void)conduct_feed(c, &f);
 }
 
+/* Its window has shut since it was claimed. */
+static void on_late(void *arg, uint32_t campaign, uint32_t no, uint16_t call)
+{
+	on_withdrawn(arg, campaign, no, call);
+	conduct_wake(arg);
+}
+
 void port_withdraw(struct port *p, uint32_t campaign)
 {
 	dispatch_withdraw(p->dispatch, campaign, on_withdrawn, p->c);
@@ -398,8 +405,11 @@ static void invoke(struct conductor *c, struct live *live, struct port *p, const
 	                         .method_name = live->spec->action.method_name,
 	                         .response_timeout_s = live->spec->action.response_timeout_s,
 	                         .connect_timeout_s = policy_connect_s(live->spec, s->row.offline_tries)};
+	bool is_shut = engine_window(c->engine, s->campaign, s->row.no, &inv.until_ms) != WAIT_NONE ||
+	               inv.until_ms <= conduct_now(c);
 
-	if (c->is_draining || !engine_may_call(c->engine, s->campaign) || reason_of(p) != GATE_OPEN) {
+	if (c->is_draining || !engine_may_call(c->engine, s->campaign) || reason_of(p) != GATE_OPEN ||
+	    is_shut) {
 		on_withdrawn(c, s->campaign, s->row.no, s->row.calls);
 		return;
 	}
@@ -502,9 +512,12 @@ void port_before(struct port *p, int64_t now_ms)
 
 int64_t port_after(struct port *p, int64_t now_ms)
 {
-	int64_t wake_ms = dispatch_run(p->dispatch, now_ms);
-	int64_t track_ms = track_run(p->track, now_ms, gate_is_open(&p->gate));
-	int64_t gate_ms = is_wanted(p) ? gate_next_at(&p->gate) : TIME_NEVER;
+	int64_t wake_ms, track_ms, gate_ms;
+
+	dispatch_withdraw_late(p->dispatch, conduct_now(p->c), on_late, p->c);
+	wake_ms = dispatch_run(p->dispatch, now_ms);
+	track_ms = track_run(p->track, now_ms, gate_is_open(&p->gate));
+	gate_ms = is_wanted(p) ? gate_next_at(&p->gate) : TIME_NEVER;
 
 	if (track_ms < wake_ms)
 		wake_ms = track_ms;

@@ -21,7 +21,7 @@ struct look {
 	int64_t ask_at_ms;
 	uint32_t tries;
 	bool is_disabled;
-	char *group;
+	char *group, *zone;
 	struct baseline baseline;
 };
 
@@ -43,6 +43,8 @@ static void batch_free_looks(struct live *live)
 
 	for (uint32_t i = 0; l->looks != NULL && i < l->n * live->hubs_n; i++)
 		free(l->looks[i].group);
+	for (uint32_t i = 0; l->looks != NULL && i < l->n * live->hubs_n; i++)
+		free(l->looks[i].zone);
 	free(l->looks);
 	l->looks = NULL;
 }
@@ -109,6 +111,7 @@ static void batch_done(struct conductor *c, struct live *live)
 				                                        .hub = (uint8_t)h,
 				                                        .is_disabled = look->is_disabled,
 				                                        .group = look->group,
+				                                        .zone = look->zone,
 				                                        .baseline = look->baseline};
 		}
 		if (page.rows_n == before)
@@ -151,6 +154,7 @@ static void on_look(void *arg, const struct hub_answer *a)
 		return;
 	look->is_there = true;
 	look->is_disabled = !a->reading->is_enabled;
+	look->zone = a->reading->zone.text != NULL ? xstrdup(a->reading->zone.text) : NULL;
 	look->group = a->reading->group.text != NULL ? xstrdup(a->reading->group.text) : NULL;
 	if (live->spec->verify.by == VERIFY_PROPERTY && a->reading->is_enabled)
 		evidence_baseline(&live->rule, a->reading, &look->baseline);

@@ -61,9 +61,10 @@ void conductor_check(const struct conductor *c, const struct campaign_spec *spec
 	}
 	if (spec->schedule.end_at_ms != TIME_NONE && spec->schedule.end_at_ms <= now_ms)
 		faults_add(faults, "/schedule/endAt", "is in the past");
+	conduct_windows_check(c, spec, faults);
 }
 
-static uint64_t luck(struct conductor *c)
+uint64_t conduct_luck(struct conductor *c)
 {
 	struct rng rng = {c->luck};
 	uint64_t v = rng_u64(&rng);
@@ -81,7 +82,7 @@ static void complete_spec(struct conductor *c, struct campaign_spec *spec)
 			spec->hubs.all[spec->hubs.n] = xstrdup(c->ports[spec->hubs.n].name);
 	}
 	if (spec->targets.order == ORDER_SHUFFLED && !spec->targets.has_seed) {
-		spec->targets.seed = luck(c) & SPEC_SEED_MAX;
+		spec->targets.seed = conduct_luck(c) & SPEC_SEED_MAX;
 		spec->targets.has_seed = true;
 	}
 }
@@ -138,7 +139,10 @@ void conductor_create(struct conductor *c, struct campaign_spec *given,
 	                        : row.start_at_ms + (int64_t)spec->schedule.end_after_s * 1000;
 	if (request->retry_of != NULL)
 		snprintf(row.retry_of, sizeof row.retry_of, "%s", request->retry_of);
-	id_new(now_ms, luck(c), row.id);
+	if (request->schedule_id != NULL)
+		snprintf(row.schedule_id, sizeof row.schedule_id, "%s", request->schedule_id);
+	row.occurrence_at_ms = request->schedule_id != NULL ? request->occurrence_at_ms : TIME_NONE;
+	id_new(now_ms, conduct_luck(c), row.id);
 	spec_render(spec, &text);
 	row.spec = text.data;
 	batch_campaign_add(c->batch, &row, (const char *const *)(uintptr_t)spec->hubs.all, spec->hubs.n);
@@ -148,6 +152,8 @@ void conductor_create(struct conductor *c, struct campaign_spec *given,
 		batch_idempotency_add(c->batch, &kept);
 	}
 	live = conduct_live_new(c, &row, spec);
+	conduct_windows_tell(c, live);
+	conduct_schedules_live(c, row.schedule_id, 1);
 	tell_created(c, &row);
 	if (spec->targets.by == TARGETS_IDS)
 		select_ids(c, live, &spec->targets.ids, request);
@@ -316,6 +322,7 @@ void conductor_respec(struct conductor *c, const char *campaign_id, uint32_t rev
 	                               : row.start_at_ms + (int64_t)spec->schedule.end_after_s * 1000);
 	live->spec = spec;
 	live->spec_revision++;
+	conduct_windows_respec(c, live);
 	live->must_write_spec = true;
 	log_info("campaign changed", LS("campaign", live->id), LS("by", by));
 	conduct_answer_later(c, ERR_OK, NULL, live->id, on_done, arg);
@@ -381,7 +388,7 @@ struct again {
 	struct conductor_request request; /* its texts are ours */
 	uint32_t reasons;
 	struct campaign_spec spec;
-	char **groups; /* of spec.targets.ids */
+	char **groups, **zones; /* of spec.targets.ids */
 	uint8_t *hubs;
 	size_t groups_n;
 	uint32_t campaign, next_no;
@@ -395,7 +402,10 @@ static void again_end(struct again *a, enum err err, const char *detail)
 	spec_done(&a->spec);
 	for (size_t i = 0; i < a->groups_n; i++)
 		free(a->groups[i]);
+	for (size_t i = 0; i < a->groups_n; i++)
+		free(a->zones[i]);
 	free(a->groups);
+	free(a->zones);
 	free(a->hubs);
 	free((char *)(uintptr_t)a->request.by);
 	free((char *)(uintptr_t)a->request.idempotency_key);
@@ -421,6 +431,7 @@ static void create_again(struct again *a)
 	a->spec.targets.ids_n = (uint32_t)a->spec.targets.ids.n;
 	a->request.retry_of = a->id;
 	a->request.groups = (const char *const *)a->groups;
+	a->request.zones = (const char *const *)a->zones;
 	a->request.hubs = a->hubs;
 	conductor_check(a->c, &a->spec, &faults);
 	if (faults.n > 0)
@@ -453,9 +464,11 @@ static void on_failed_targets(void *arg, enum err err, uint64_t revision, const 
 			a->ids_size = a->ids_size > 0 ? a->ids_size * 2 : 256;
 			ids->all = xrealloc(ids->all, a->ids_size * sizeof *ids->all);
 			a->groups = xrealloc(a->groups, a->ids_size * sizeof *a->groups);
+			a->zones = xrealloc(a->zones, a->ids_size * sizeof *a->zones);
 			a->hubs = xrealloc(a->hubs, a->ids_size * sizeof *a->hubs);
 		}
 		a->hubs[a->groups_n] = rows[i].row.hub;
+		a->zones[a->groups_n] = rows[i].zone != NULL ? xstrdup(rows[i].zone) : NULL;
 		a->groups[a->groups_n++] = rows[i].group != NULL ? xstrdup(rows[i].group) : NULL;
 		ids->all[ids->n++] = xstrdup(rows[i].device_id);
 	}

@@ -36,6 +36,8 @@ void select_end(struct live *live)
 	look_end(live);
 	id_set_free(live->excluded);
 	forget_findings(live);
+	free(live->zone_of);
+	live->zone_of = NULL;
 	live->found = NULL;
 	live->excluded = NULL;
 	live->select = SELECT_NONE;
@@ -109,6 +111,7 @@ static void take_page(struct conductor *c, struct live *live, uint8_t hub, const
 		rows[i].hub = hub;
 		rows[i].is_disabled = !a->rows[i].is_enabled;
 		rows[i].group = a->rows[i].group.text;
+		rows[i].zone = a->rows[i].zone.text;
 		/* A row may be old: that serves as a baseline of a property, since proof also needs a later
 		 * $lastUpdated; what it says of a predicate, or that a device is disabled, is read again. */
 		if (live->spec->verify.by == VERIFY_PROPERTY && a->rows[i].is_enabled)
@@ -256,6 +259,11 @@ static void store_groups(struct conductor *c, const struct live *live)
 	}
 }
 
+static uint16_t zone_at(const struct live *live, uint32_t i)
+{
+	return live->zone_of != NULL ? live->zone_of[selection_zone_at(live->found, i)] : 0;
+}
+
 /* Puts the next targets on record, in calling order. */
 static void store_some(struct conductor *c, struct live *live, int64_t now_ms)
 {
@@ -263,6 +271,7 @@ static void store_some(struct conductor *c, struct live *live, int64_t now_ms)
 
 	if (live->stored == 0)
 		store_groups(c, live);
+	conduct_windows_select(c, live);
 	for (; live->stored < n && live->stored < last; live->stored++) {
 		const struct selected *found = selection_at(live->found, live->stored);
 		bool is_excluded = id_set_has(live->excluded, found->device_id);
@@ -271,6 +280,7 @@ static void store_some(struct conductor *c, struct live *live, int64_t now_ms)
 		                         .state = is_excluded ? TARGET_SKIPPED : TARGET_WAITING,
 		                         .reason = is_excluded ? REASON_EXCLUDED : REASON_NONE,
 		                         .hub = found->hub,
+		                         .zone = zone_at(live, live->stored),
 		                         .group = selection_group_at(live->found, live->stored),
 		                         .changed_at_ms = now_ms,
 		                         .next_at_ms = TIME_NONE,
@@ -363,7 +373,8 @@ void select_ids(struct conductor *c, struct live *live, struct strings *ids,
 			rows[i] = (struct selected){
 			        .device_id = ids->all[first + i],
 			        .hub = request->hubs != NULL ? request->hubs[first + i] : 0,
-			        .group = request->groups != NULL ? request->groups[first + i] : NULL};
+			        .group = request->groups != NULL ? request->groups[first + i] : NULL,
+			        .zone = request->zones != NULL ? request->zones[first + i] : NULL};
 			selection_add(live->found, &rows[i]);
 		}
 		batch_page_add(c->batch, live->no, &page);

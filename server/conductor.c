@@ -19,6 +19,11 @@ int64_t conduct_now(const struct conductor *c)
 	return c->options.now_ms(c->options.arg);
 }
 
+int64_t conduct_wall(const struct conductor *c)
+{
+	return c->options.now_ms(c->options.arg);
+}
+
 void conduct_wake(struct conductor *c)
 {
 	c->options.on_wake(c->options.arg);
@@ -73,7 +78,8 @@ static const struct watch *watch_for(struct conductor *c, const struct campaign_
 	                          .failure = is_where ? s->verify.failure : NULL,
 	                          .watches_link = is_reconnect,
 	                          .precheck = s->precheck.where,
-	                          .group_path = s->rollout.group_by};
+	                          .group_path = s->rollout.group_by,
+	                          .zone_path = s->schedule.zone_tag};
 	struct buf key = BUF_INIT;
 	struct watched *w;
 
@@ -86,6 +92,7 @@ static const struct watch *watch_for(struct conductor *c, const struct campaign_
 	buf_put_u8(&key, o.watches_link);
 	buf_put_str(&key, o.precheck);
 	buf_put_str(&key, o.group_path);
+	buf_put_str(&key, o.zone_path);
 	for (w = c->watches; w != NULL; w = w->next)
 		if (w->key_bytes == key.len && memcmp(w->key, key.data, key.len) == 0)
 			break;
@@ -118,6 +125,7 @@ struct live *conduct_live_new(struct conductor *c, const struct campaign_row *ro
 
 	live->no = row->no;
 	memcpy(live->id, row->id, sizeof live->id);
+	memcpy(live->schedule_id, row->schedule_id, sizeof live->schedule_id);
 	live->name = xstrdup(row->name);
 	live->created_by = xstrdup(row->created_by);
 	live->created_at_ms = row->created_at_ms;
@@ -131,13 +139,16 @@ struct live *conduct_live_new(struct conductor *c, const struct campaign_row *ro
 	                                    .is_reconnect = spec->verify.by == VERIFY_RECONNECT,
 	                                    .accepts_rewrite = spec->verify.accept_rewrite};
 	live->watch = watch_for(c, spec);
-	live->must_look = (spec->targets.by == TARGETS_IDS || spec->targets.by == TARGETS_LIST) &&
-	                  row->retry_of[0] == '\0' && (spec->hubs.n > 1 || spec->rollout.group_by != NULL);
+	live->must_look =
+	        (spec->targets.by == TARGETS_IDS || spec->targets.by == TARGETS_LIST) &&
+	        row->retry_of[0] == '\0' &&
+	        (spec->hubs.n > 1 || spec->rollout.group_by != NULL || spec->schedule.is_device_zone);
 	for (size_t i = 0; i < spec->hubs.n; i++)
 		live->hubs[live->hubs_n++] = (uint8_t)conduct_find_hub(c, spec->hubs.all[i]);
 	course_begin(&live->course);
 	HASH_ADD(hh, c->lives, no, sizeof live->no, live);
 	engine_campaign_add(c->engine, row, spec, live->hubs, live->hubs_n);
+	conduct_windows_begin(c, live);
 	return live;
 }
 
@@ -145,7 +156,9 @@ static void live_drop(struct conductor *c, struct live *live)
 {
 	engine_campaign_drop(c->engine, live->no);
 	HASH_DEL(c->lives, live);
+	conduct_schedules_live(c, live->schedule_id, -1);
 	select_end(live);
+	conduct_windows_end(live);
 	free(live->name);
 	free(live->created_by);
 	free(live);
@@ -279,11 +292,37 @@ static void on_plan(void *arg, const struct plan_row *plan)
 		course_plan_is(&live->course, plan);
 }
 
+static void on_zone(void *arg, uint32_t campaign, uint32_t zone, const char *name)
+{
+	struct loading *loading = arg;
+
+	(void)zone; /* they count up from 0 */
+	if (loading->err == ERR_OK)
+		conduct_windows_zone(loading->c, conduct_live(loading->c, campaign), name);
+}
+
+static void on_schedule(void *arg, const struct schedule_row *row)
+{
+	struct loading *loading = arg;
+
+	if (loading->err == ERR_OK)
+		conduct_schedules_load(loading->c, row);
+}
+
+static void on_note(void *arg, const char *name, const char *value)
+{
+	struct loading *loading = arg;
+
+	if (strcmp(name, "tzdata") == 0)
+		snprintf(loading->c->tzdata, sizeof loading->c->tzdata, "%s", value);
+}
+
 static enum err load(struct conductor *c)
 {
 	struct loading loading = {c, ERR_OK};
 	struct store_loader loader = {.on_campaign = on_campaign,
 	                              .on_group = on_group,
+	                              .on_zone = on_zone,
 	                              .on_target = on_target,
 	                              .on_hold = on_hold,
 	                              .on_relapse = on_relapse,
@@ -291,6 +330,8 @@ static enum err load(struct conductor *c)
 	                              .on_usage = on_usage,
 	                              .on_progress = on_progress,
 	                              .on_plan = on_plan,
+	                              .on_schedule = on_schedule,
+	                              .on_note = on_note,
 	                              .arg = &loading};
 	enum err err = store_load(c->store, conduct_now(c), &loader);
 	struct campaign_row row;
@@ -301,6 +342,8 @@ static enum err load(struct conductor *c)
 	if (err != ERR_OK)
 		return err;
 	engine_recover(c->engine, conduct_now(c));
+	conduct_windows_tell_all(c);
+	conduct_schedules_begin(c);
 	for (live = c->lives; live != NULL; live = live->hh.next)
 		if (engine_campaign_row(c->engine, live->no, &row) == ERR_OK &&
 		    row.phase == CAMPAIGN_SELECTING)
@@ -318,6 +361,7 @@ enum err conductor_new(const struct conductor_options *options, struct conductor
 	c->options = *options;
 	c->store = options->store;
 	c->engine = engine_new();
+	c->zones = zones_new(NULL);
 	c->last_event_id = options->head->last_event_id;
 	c->last_campaign = options->head->last_campaign;
 	c->luck = options->seed;
@@ -374,6 +418,9 @@ void conductor_free(struct conductor *c)
 		free(w);
 	}
 	conduct_forget_making(c);
+	conduct_schedules_free(c);
+	alarms_done(&c->window_alarms);
+	zones_free(c->zones);
 	waiters_free(&c->waiters);
 	waiters_free(&c->committing);
 	engine_free(c->engine);
@@ -645,23 +692,31 @@ static int64_t turn(struct conductor *c, int64_t now_ms)
 	return c->is_committing ? TIME_NEVER : wake_ms;
 }
 
+/* The earlier of two times, the latter by the clock on the wall. */
+static int64_t sooner(const struct conductor *c, int64_t at_ms, int64_t wall_ms)
+{
+	int64_t own_ms = wall_ms == TIME_NEVER ? TIME_NEVER : wall_ms - conduct_wall(c) + conduct_now(c);
+
+	return own_ms < at_ms ? own_ms : at_ms;
+}
+
 int64_t conductor_run(struct conductor *c)
 {
-	int64_t now_ms = conduct_now(c), wake_ms, at_ms;
+	int64_t now_ms = conduct_now(c), wall_ms = conduct_wall(c), wake_ms, at_ms[2];
 
 	for (uint32_t i = 0; i < c->ports_n; i++)
 		port_before(&c->ports[i], now_ms);
-	at_ms = retention_run(c, now_ms);
-	wake_ms = turn(c, now_ms);
-	at_ms = preview_run(c, now_ms);
-	if (at_ms < wake_ms)
-		wake_ms = at_ms;
-	if (at_ms < wake_ms)
-		wake_ms = at_ms;
+	wake_ms = sooner(c, retention_run(c, now_ms), conduct_windows_run(c, wall_ms));
+	wake_ms = sooner(c, wake_ms, conduct_schedules_run(c, wall_ms));
+	at_ms[0] = turn(c, now_ms);
+	at_ms[1] = preview_run(c, now_ms);
+	for (size_t i = 0; i < 2; i++)
+		wake_ms = at_ms[i] < wake_ms ? at_ms[i] : wake_ms;
 	for (uint32_t i = 0; i < c->ports_n; i++) {
-		at_ms = port_after(&c->ports[i], now_ms);
-		if (at_ms < wake_ms)
-			wake_ms = at_ms;
+		int64_t port_ms = port_after(&c->ports[i], now_ms);
+
+		if (port_ms < wake_ms)
+			wake_ms = port_ms;
 	}
 	return wake_ms;
 }
@@ -703,9 +758,17 @@ void conductor_waiting(const struct conductor *c, uint32_t campaign_no, struct c
 	                                 .closed_from = w.closed_from,
 	                                 .closed_n = w.closed_n,
 	                                 .parked_n = w.parked_n,
-	                                 .shut_hubs = w.shut_hubs};
+	                                 .shut_hubs = w.shut_hubs,
+	                                 .has_shut_windows = w.has_shut_windows};
 	memcpy(ret->shut_by, w.shut_by, sizeof ret->shut_by);
+	memcpy(ret->window_by, w.window_by, sizeof ret->window_by);
 	memcpy(ret->shut_until_ms, w.shut_until_ms, sizeof ret->shut_until_ms);
+}
+
+enum wait conductor_window(const struct conductor *c, uint32_t campaign_no, uint32_t target_no,
+                           int64_t *ret_opens_at_ms)
+{
+	return engine_window(c->engine, campaign_no, target_no, ret_opens_at_ms);
 }
 
 bool conductor_is_parked(const struct conductor *c, uint32_t campaign_no, uint32_t target_no)

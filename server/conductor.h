@@ -10,6 +10,7 @@
 #include "server/base/err.h"
 #include "server/campaign/model.h"
 #include "server/campaign/spec.h"
+#include "server/campaign/spec_recurring.h"
 
 struct conductor;
 struct feed;
@@ -67,7 +68,10 @@ struct conductor_request {
 	uint64_t body_hash;
 	const char *retry_of; /* conductor_retry() says it: the campaign whose failed targets these are */
 	const char *const *groups; /* likewise: of the spec's ids, one each; NULL: not known */
+	const char *const *zones;  /* likewise: their time zones */
 	const uint8_t *hubs;       /* likewise: the campaign's hub that has it, by index */
+	const char *schedule_id;   /* the schedule that starts it, NULL: none; … */
+	int64_t occurrence_at_ms;  /* … and for which occurrence, TIME_NONE: run by hand */
 };
 
 /* Adds what only the conductor can check: hubs that are configured, predicates that parse, times not past. */
@@ -122,22 +126,69 @@ void conductor_list_drop(struct conductor *c, const char *name, const char *by, 
 void conductor_delete(struct conductor *c, const char *campaign_id, const char *by,
                       conductor_done_cb *on_done, void *arg);
 
+/* ---- schedules (conduct_schedules.c) ---- */
+
+/* Adds what only the conductor can check: the recurrence, its zone, that it occurs, and the campaign. */
+void conductor_schedule_check(const struct conductor *c, const struct schedule_spec *spec,
+                              const struct campaign_spec *campaign, struct faults *faults);
+/* Takes what spec holds, which has been found sound. id is the schedule's. */
+void conductor_schedule_create(struct conductor *c, struct schedule_spec *spec,
+                               const struct conductor_request *request, conductor_done_cb *on_done,
+                               void *arg);
+/* False: there is no such schedule. */
+bool conductor_schedule_revision(const struct conductor *c, const char *id, uint32_t *ret_revision);
+/* Puts another spec in its place, as from now on. Takes what spec holds. CONFLICT: the revision has moved. */
+void conductor_schedule_replace(struct conductor *c, const char *id, uint32_t revision,
+                                struct schedule_spec *spec, const char *by, conductor_done_cb *on_done,
+                                void *arg);
+enum schedule_order { SCHEDULE_PAUSE, SCHEDULE_RESUME, SCHEDULE_DELETE };
+/* PAUSE and RESUME: what is so already is OK. DELETE leaves its campaigns as they are. */
+void conductor_schedule_order(struct conductor *c, const char *id, enum schedule_order order, const char *by,
+                              conductor_done_cb *on_done, void *arg);
+/* Starts its campaign now, whatever else it does; id is the campaign's. CONFLICT: it is not sound any more.
+ */
+void conductor_schedule_run(struct conductor *c, const char *id, const struct conductor_request *request,
+                            conductor_done_cb *on_done, void *arg);
+
+struct occurrence_view {
+	int64_t at_ms;
+	char local[40];           /* "2026-03-29T03:30:00+02:00" */
+	const char *clock_change; /* "gap", "overlap", NULL: none */
+};
+/* Gives up to max occurrences later than after_ms (TIME_NONE: now). NOT_FOUND: no such schedule. */
+MUST_CHECK enum err conductor_occurrences(const struct conductor *c, const char *id, int64_t after_ms,
+                                          size_t max, struct occurrence_view *ret, size_t *ret_n);
+/* What became of the occurrences of all schedules there are. */
+struct schedules_view {
+	uint64_t n, started, skipped, missed, failed;
+};
+void conductor_schedules(const struct conductor *c, struct schedules_view *ret);
+/* The version of the time zone data that is in use. */
+const char *conductor_tzdata(const struct conductor *c);
+
 /* Why the waiting targets of a campaign wait, in P12's order. Those numbered closed_from or above (closed_n
  * of them) wait for their wave. Of the others, overrides_own: all of them under wait, whatever their own row
- * says; else those on the hubs of shut_hubs (bit i: the campaign's hub i) for their hub, until
- * shut_until_ms[i]; else each for what its row says, and of those whose row says nothing, parked_n for their
- * group and the rest under wait. shut_by: how many are on shut hubs, by what they would wait for otherwise
- * (NONE: wait). next_at_ms, of wait: TIME_NONE where no clock decides. WAIT_NONE: campaign not live. */
+ * says; else, has_shut_windows, those that conductor_window() says for their window; else those on the hubs
+ * of shut_hubs (bit i: the campaign's hub i) for their hub, until shut_until_ms[i]; else each for what its
+ * row says, and of those whose row says nothing, parked_n for their group and the rest under wait. shut_by:
+ * how many are on shut hubs, window_by[is_blackout]: how many have a shut window, each by what they would
+ * wait for otherwise (NONE: wait). next_at_ms, of wait: TIME_NONE where no clock decides. WAIT_NONE: campaign
+ * not live. */
 struct campaign_waiting {
 	enum wait wait;
 	int64_t next_at_ms;
 	bool overrides_own;
 	uint32_t closed_from, closed_n, parked_n;
 	uint64_t shut_hubs;
-	uint32_t shut_by[WAITS_N];
+	bool has_shut_windows;
+	uint32_t shut_by[WAITS_N], window_by[2][WAITS_N];
 	int64_t shut_until_ms[HUBS_MAX];
 };
 void conductor_waiting(const struct conductor *c, uint32_t campaign_no, struct campaign_waiting *ret);
+/* Gives BLACKOUT or WINDOW where a waiting target's window is shut, and when it opens (TIME_NONE: not
+ * foreseen); else WAIT_NONE. */
+enum wait conductor_window(const struct conductor *c, uint32_t campaign_no, uint32_t target_no,
+                           int64_t *ret_opens_at_ms);
 /* Whether a waiting target, whose row says nothing, waits for room in its group. */
 bool conductor_is_parked(const struct conductor *c, uint32_t campaign_no, uint32_t target_no);
 /* When the waves of a campaign that runs (or is being cancelled) will open and end, from where it stands:

@@ -58,6 +58,8 @@ struct answer {
 		uint32_t n_all;
 		int64_t at_ms;
 	} list;
+	struct schedule_row *schedules;
+	size_t schedules_n;
 	struct arena arena; /* holds the strings of all */
 };
 

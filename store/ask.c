@@ -52,6 +52,8 @@ void store_read_campaigns(struct store *s, const struct campaign_filter *f, stor
 	assert(f->limit > 0 && f->limit <= STORE_PAGE_MAX);
 	ask->about.campaigns = *f;
 	ask->about.campaigns.name = ask->text;
+	ask->group = f->schedule_id != NULL ? xstrdup(f->schedule_id) : NULL;
+	ask->about.campaigns.schedule_id = ask->group;
 	ask->cb.campaigns = cb;
 	store_ask(s, ask);
 }
@@ -186,6 +188,19 @@ void store_read_history(struct store *s, const char *device_id, uint32_t before_
 	store_ask(s, ask);
 }
 
+void store_read_schedules(struct store *s, const struct schedule_filter *f, store_schedules_cb *cb, void *arg)
+{
+	struct ask *ask = ask_new(ASK_SCHEDULES, f->name, arg);
+
+	assert(f->limit > 0 && f->limit <= STORE_PAGE_MAX);
+	ask->about.schedules = *f;
+	ask->about.schedules.name = ask->text;
+	ask->group = f->id != NULL ? xstrdup(f->id) : NULL;
+	ask->about.schedules.id = ask->group;
+	ask->cb.schedules = cb;
+	store_ask(s, ask);
+}
+
 static enum err open_view(const struct backend *other, struct store_view **ret)
 {
 	struct backend *b;
@@ -239,6 +254,9 @@ void ask_run(struct ask *ask, struct backend *reader)
 	case ASK_LIST:
 		ask->err =
 		        backend_read_list(b, ask->text, ask->about.rows.from, ask->about.rows.limit, answer);
+		break;
+	case ASK_SCHEDULES:
+		ask->err = backend_read_schedules(b, &ask->about.schedules, answer);
 		break;
 	case ASK_HISTORY:
 		ask->err = backend_read_history(b, ask->text, ask->about.rows.campaign, ask->about.rows.limit,
@@ -296,6 +314,9 @@ void ask_tell(struct ask *ask)
 		break;
 	case ASK_LIST:
 		ask->cb.list(arg, err, a->list.ids, a->list.ids_n, a->list.n_all, a->list.at_ms, a->list.by);
+		break;
+	case ASK_SCHEDULES:
+		ask->cb.schedules(arg, err, a->revision, a->schedules, a->schedules_n, a->has_more);
 		break;
 	case ASK_HISTORY:
 		ask->cb.history(arg, err, a->revision, a->targets, a->campaign_ids, a->targets_n,

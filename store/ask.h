@@ -22,7 +22,8 @@ enum ask_kind {
 	ASK_LIST,
 	ASK_HISTORY,
 	ASK_PROGRESS,
-	ASK_PLAN
+	ASK_PLAN,
+	ASK_SCHEDULES
 };
 
 struct ask {
@@ -36,12 +37,13 @@ struct ask {
 			uint64_t after;
 		} events;
 		int64_t kept_since_ms;
+		struct schedule_filter schedules;
 		struct {
 			uint32_t campaign, from, limit;
 		} rows; /* ASK_GROUPS; ASK_LIST: from and limit only; ASK_HISTORY: before campaign */
 	} about;
 	char *text;              /* the string of the question, NULL: none */
-	char *group;             /* ASK_TARGETS: the other one */
+	char *group;             /* ASK_TARGETS, ASK_CAMPAIGNS, ASK_SCHEDULES: the other one */
 	struct store_view *view; /* what is opened or closed, or read in; NULL: a snapshot of its own */
 	union {
 		store_view_cb *view;
@@ -55,6 +57,7 @@ struct ask {
 		store_history_cb *history;
 		store_progress_cb *progress;
 		store_plan_cb *plan;
+		store_schedules_cb *schedules;
 	} cb;
 	void *arg;
 	enum err err;

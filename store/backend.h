@@ -59,6 +59,8 @@ MUST_CHECK enum err backend_read_progress(struct backend *b, const char *campaig
 MUST_CHECK enum err backend_read_plan(struct backend *b, const char *campaign_id, struct answer *ret);
 MUST_CHECK enum err backend_read_list(struct backend *b, const char *name, uint32_t from, uint32_t limit,
                                       struct answer *ret);
+MUST_CHECK enum err backend_read_schedules(struct backend *b, const struct schedule_filter *f,
+                                           struct answer *ret);
 MUST_CHECK enum err backend_read_history(struct backend *b, const char *device_id, uint32_t before_campaign,
                                          uint32_t limit, struct answer *ret);
 

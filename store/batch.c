@@ -57,6 +57,14 @@ struct list_part {
 	uint32_t n;
 };
 
+struct zone_part {
+	uint32_t campaign, zone;
+	const char *name;
+};
+struct note_part {
+	const char *name, *value;
+};
+
 #define LIST_IDS_MAX 1000 /* in one op: what a reader of one of them has to skip at most */
 
 struct batch *batch_new(void)
@@ -270,6 +278,40 @@ void batch_usage_put(struct batch *b, const struct usage_row *row)
 	close_op(b);
 }
 
+void batch_zone_add(struct batch *b, uint32_t campaign, uint32_t zone, const char *name)
+{
+	struct zone_part part = {campaign, zone, name};
+
+	open_op(b, OP_ZONE_ADD, &part, sizeof part);
+	put_string(b, name);
+	close_op(b);
+}
+
+void batch_schedule_put(struct batch *b, const struct schedule_row *row)
+{
+	open_op(b, OP_SCHEDULE_PUT, row, sizeof *row);
+	put_string(b, row->name);
+	put_string(b, row->spec);
+	put_string(b, row->created_by);
+	close_op(b);
+}
+
+void batch_schedule_drop(struct batch *b, uint32_t schedule)
+{
+	open_op(b, OP_SCHEDULE_DROP, &schedule, sizeof schedule);
+	close_op(b);
+}
+
+void batch_note_put(struct batch *b, const char *name, const char *value)
+{
+	struct note_part part = {name, value};
+
+	open_op(b, OP_NOTE_PUT, &part, sizeof part);
+	put_string(b, name);
+	put_string(b, value);
+	close_op(b);
+}
+
 static void open_list(struct batch *b, enum op_kind kind, const struct list_part *part)
 {
 	open_op(b, kind, part, sizeof *part);
@@ -418,6 +460,40 @@ static void read_idempotency(const char *part_at, struct op *ret)
 	take_string(&ret->idempotency.campaign_id, &at);
 }
 
+static void read_zone(const char *part_at, struct op *ret)
+{
+	struct zone_part part;
+	const char *at = part_at + sizeof part;
+
+	memcpy(&part, part_at, sizeof part);
+	take_string(&part.name, &at);
+	ret->zone.campaign = part.campaign;
+	ret->zone.zone = part.zone;
+	ret->zone.name = part.name;
+}
+
+static void read_schedule(const char *part_at, struct op *ret)
+{
+	const char *at = part_at + sizeof ret->schedule;
+
+	memcpy(&ret->schedule, part_at, sizeof ret->schedule);
+	take_string(&ret->schedule.name, &at);
+	take_string(&ret->schedule.spec, &at);
+	take_string(&ret->schedule.created_by, &at);
+}
+
+static void read_note(const char *part_at, struct op *ret)
+{
+	struct note_part part;
+	const char *at = part_at + sizeof part;
+
+	memcpy(&part, part_at, sizeof part);
+	take_string(&part.name, &at);
+	take_string(&part.value, &at);
+	ret->note.name = part.name;
+	ret->note.value = part.value;
+}
+
 static void read_group(const char *part_at, struct op *ret)
 {
 	struct group_part part;
@@ -482,6 +558,7 @@ bool batch_read(const struct batch *b, size_t *at, struct op *ret)
 		read_campaign(part, ret);
 		break;
 	case OP_CAMPAIGN_DROP:
+	case OP_SCHEDULE_DROP:
 		memcpy(&ret->dropped, part, sizeof ret->dropped);
 		break;
 	case OP_GROUP_ADD:
@@ -529,6 +606,15 @@ bool batch_read(const struct batch *b, size_t *at, struct op *ret)
 		break;
 	case OP_USAGE_PUT:
 		read_usage(part, ret);
+		break;
+	case OP_ZONE_ADD:
+		read_zone(part, ret);
+		break;
+	case OP_SCHEDULE_PUT:
+		read_schedule(part, ret);
+		break;
+	case OP_NOTE_PUT:
+		read_note(part, ret);
 		break;
 	case OP_LIST_BEGIN:
 	case OP_LIST_IDS:

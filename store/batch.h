@@ -73,6 +73,14 @@ void batch_evidence_add(struct batch *b, const struct evidence_row *row);
 /* Ids are given by the caller, +1 each over all batches. Stored packed: one row for a run of events of one
  * campaign. */
 void batch_event_add(struct batch *b, const struct event *event);
+/* Adds a campaign's time zone, before the targets that name it; numbers count up from 0. */
+void batch_zone_add(struct batch *b, uint32_t campaign, uint32_t zone, const char *name);
+/* Adds a schedule, or writes all of the one of that number. */
+void batch_schedule_put(struct batch *b, const struct schedule_row *row);
+/* Also where there is none. Its campaigns stay. */
+void batch_schedule_drop(struct batch *b, uint32_t schedule);
+/* Remembers a value under a name, in place of the older one. */
+void batch_note_put(struct batch *b, const char *name, const char *value);
 void batch_idempotency_add(struct batch *b, const struct idempotency_row *row);
 
 #endif

@@ -23,6 +23,10 @@ enum op_kind {
 	OP_RELAPSE_PUT,
 	OP_EVENT_ADD,
 	OP_IDEMPOTENCY_ADD,
+	OP_ZONE_ADD,
+	OP_SCHEDULE_PUT,
+	OP_SCHEDULE_DROP,
+	OP_NOTE_PUT,
 	OP_LIST_BEGIN,
 	OP_LIST_IDS,
 	OP_LIST_END,
@@ -43,7 +47,7 @@ struct op {
 			const char *hub_names[HUBS_MAX]; /* OP_CAMPAIGN_ADD */
 			size_t hubs_n;
 		} campaign;        /* OP_CAMPAIGN_ADD, OP_CAMPAIGN_PUT */
-		uint32_t dropped;  /* OP_CAMPAIGN_DROP: its number */
+		uint32_t dropped;  /* OP_CAMPAIGN_DROP, OP_SCHEDULE_DROP: its number */
 		int64_t before_ms; /* OP_EVENTS_DROP */
 		struct {
 			uint32_t campaign, group, size;
@@ -74,6 +78,14 @@ struct op {
 			size_t packed_bytes;
 		} event;
 		struct idempotency_row idempotency;
+		struct schedule_row schedule;
+		struct {
+			const char *name, *value;
+		} note;
+		struct {
+			uint32_t campaign, zone;
+			const char *name;
+		} zone;
 		struct progress_row progress; /* OP_PROGRESS_WIDEN: campaign and slot_s only */
 		struct plan_row plan;
 		struct usage_row usage;

@@ -365,14 +365,21 @@ void unpack_event(struct cursor *in, struct arena *strings, struct event *ret)
 	ret->detail = unpack_text(in, strings);
 }
 
+/* Bits of a found device; the zone came later, so it is there only where the bit says so. */
+#define SELECTED_DISABLED 1u
+#define SELECTED_HAS_ZONE 2u
+
 void pack_selected(struct buf *out, const struct selected *row)
 {
 	char *at;
 
 	pack_text(out, row->device_id);
 	buf_put_u8(out, row->hub);
-	buf_put_u8(out, row->is_disabled);
+	buf_put_u8(out, (uint8_t)((row->is_disabled ? SELECTED_DISABLED : 0) |
+	                          (row->zone != NULL ? SELECTED_HAS_ZONE : 0)));
 	pack_text(out, row->group);
+	if (row->zone != NULL)
+		pack_text(out, row->zone);
 	at = buf_reserve(out, PACKED_BASELINE_BYTES);
 	pack_baseline(&row->baseline, (unsigned char *)at);
 	out->len += PACKED_BASELINE_BYTES;
@@ -380,10 +387,14 @@ void pack_selected(struct buf *out, const struct selected *row)
 
 void unpack_selected(struct cursor *in, struct arena *strings, struct selected *ret)
 {
+	uint8_t marks;
+
 	ret->device_id = unpack_text(in, strings);
 	ret->hub = cursor_u8(in);
-	ret->is_disabled = cursor_u8(in) != 0;
+	marks = cursor_u8(in);
+	ret->is_disabled = (marks & SELECTED_DISABLED) != 0;
 	ret->group = unpack_text(in, strings);
+	ret->zone = marks & SELECTED_HAS_ZONE ? unpack_text(in, strings) : NULL;
 	if (in->failed || ret->device_id == NULL || in->end - in->at < PACKED_BASELINE_BYTES) {
 		in->failed = 1;
 		return;

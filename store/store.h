@@ -54,6 +54,8 @@ struct store_loader {
 	/* Their groups, by campaign and number; hub is the campaign's by that index. */
 	void (*on_group)(void *arg, uint32_t campaign, uint32_t group, uint8_t hub, const char *name,
 	                 uint32_t size);
+	/* Their time zones, by campaign and number; may be NULL. */
+	void (*on_zone)(void *arg, uint32_t campaign, uint32_t zone, const char *name);
 	/* Their targets, by campaign and number. */
 	void (*on_target)(void *arg, const struct target_row *row, const char *device_id,
 	                  const struct baseline *baseline);
@@ -70,6 +72,10 @@ struct store_loader {
 	void (*on_usage)(void *arg, const struct usage_row *row);
 	/* What selection has found so far, of campaigns that are scheduled or select: pages in order. */
 	void (*on_page)(void *arg, uint32_t campaign, const struct selection_page *page);
+	/* All schedules, by number; may be NULL. */
+	void (*on_schedule)(void *arg, const struct schedule_row *row);
+	/* What was put by batch_note_put(); may be NULL. */
+	void (*on_note)(void *arg, const char *name, const char *value);
 	void *arg;
 };
 MUST_CHECK enum err store_load(struct store *s, int64_t now_ms, const struct store_loader *loader);
@@ -89,6 +95,7 @@ struct campaign_filter {
 	int64_t since_ms;
 	/* Where not 0: only those that have become final before that time. */
 	int64_t ended_before_ms;
+	const char *schedule_id; /* NULL: any */
 };
 typedef void store_campaigns_cb(void *arg, enum err err, uint64_t revision, const struct campaign_row *rows,
                                 size_t n, bool has_more);
@@ -110,6 +117,7 @@ struct target_view {
 	struct target_row row;
 	const char *device_id;
 	const char *group; /* NULL: none */
+	const char *zone;  /* NULL: the campaign's own */
 	struct baseline baseline;
 };
 struct target_filter {
@@ -183,6 +191,17 @@ typedef void store_list_cb(void *arg, enum err err, const char *const *ids, size
                            int64_t at_ms, const char *by);
 void store_read_list(struct store *s, const char *name, uint32_t from, uint32_t limit, store_list_cb *cb,
                      void *arg);
+
+struct schedule_filter {
+	const char *id;     /* that one only; NULL: as the others say */
+	const char *name;   /* exact, NULL: any */
+	uint32_t before_no; /* newest first: only those numbered below; 0: from the newest */
+	uint32_t limit;
+};
+typedef void store_schedules_cb(void *arg, enum err err, uint64_t revision, const struct schedule_row *rows,
+                                size_t n, bool has_more);
+void store_read_schedules(struct store *s, const struct schedule_filter *f, store_schedules_cb *cb,
+                          void *arg);
 
 /* Every target of one device, newest campaign first: rows[i] is of campaign_ids[i]. before_campaign: only
  * campaigns numbered below; 0: from the newest. Targets of one campaign (a device may be on several of its

@@ -48,6 +48,7 @@ void engine_campaign_drop(struct engine *e, uint32_t no)
 		numbers_done(&c->lanes[i].prepared);
 		numbers_done(&c->lanes[i].ready);
 	}
+	free(c->lanes);
 	for (uint32_t i = 0; i < c->groups_n; i++) {
 		group_leave(c->groups[i].shared, c->no);
 		alarms_done(&c->groups[i].parked);
@@ -88,7 +89,7 @@ void engine_hub(struct engine *e, uint8_t hub, const struct hub_state *state)
 void engine_campaign_add(struct engine *e, const struct campaign_row *row, struct campaign_spec *spec,
                          const uint8_t *hubs, uint32_t hubs_n)
 {
-	struct campaign *c = xcalloc(1, sizeof *c + hubs_n * sizeof *c->lanes);
+	struct campaign *c = xcalloc(1, sizeof *c);
 
 	assert(hubs_n > 0 && hubs_n <= HUBS_MAX && find(e, row->no) == NULL);
 	c->no = row->no;
@@ -107,9 +108,7 @@ void engine_campaign_add(struct engine *e, const struct campaign_row *row, struc
 	c->waves_n = row->waves_n;
 	memcpy(c->waves, row->waves, sizeof c->waves);
 	memcpy(c->aborts, row->aborts, sizeof c->aborts);
-	c->lanes_n = hubs_n;
-	for (uint32_t i = 0; i < hubs_n; i++)
-		c->lanes[i].hub = hubs[i];
+	engine_lanes_init(c, hubs, hubs_n);
 	HASH_ADD(hh, e->by_no, no, sizeof c->no, c);
 	TAILQ_INSERT_TAIL(&e->all, c, link);
 }
@@ -123,7 +122,8 @@ struct target_row engine_blank_row(const struct campaign *c, uint32_t no)
 	                           .state = t->state,
 	                           .reason = t->reason,
 	                           .wait = t->wait,
-	                           .hub = t->lane,
+	                           .hub = hub_index(c, no),
+	                           .zone = (uint16_t)(t->lane / c->hubs_n),
 	                           .group = t->group,
 	                           .changed_at_ms = TIME_NONE,
 	                           .next_at_ms = TIME_NONE,
@@ -231,7 +231,7 @@ static void keep(struct engine *e, const struct target_row *row, uint8_t hub, co
 static void resume_target(struct engine *e, struct campaign *c, const struct target_row *row,
                           const char *device_id)
 {
-	struct lane *lane = &c->lanes[row->hub];
+	struct lane *lane = &c->lanes[c->targets[row->no].lane];
 	struct active *a;
 	bool is_out = row->state == TARGET_INVOKING || row->state == TARGET_DOUBTFUL ||
 	              row->state == TARGET_AWAITING_PROOF;
@@ -280,7 +280,7 @@ void engine_target_add(struct engine *e, const struct target_row *row, const cha
 	struct campaign *c = find(e, row->campaign);
 	struct target *t;
 
-	assert(c != NULL && row->no == c->n && row->hub < c->lanes_n);
+	assert(c != NULL && row->no == c->n && row->hub < c->hubs_n && row->zone * c->hubs_n < c->lanes_n);
 	if (c->n == c->size) {
 		c->size = c->size > 0 ? c->size * 2 : 256;
 		c->targets = xrealloc(c->targets, c->size * sizeof *c->targets);
@@ -291,7 +291,7 @@ void engine_target_add(struct engine *e, const struct target_row *row, const cha
 	                     .state = row->state,
 	                     .reason = row->reason,
 	                     .wait = row->wait,
-	                     .lane = row->hub,
+	                     .lane = (uint16_t)(row->zone * c->hubs_n + row->hub),
 	                     .group = row->group};
 	assert(row->group == GROUP_NONE || row->group < c->groups_n);
 	buf_put(&c->ids, device_id, strlen(device_id) + 1);
@@ -589,7 +589,9 @@ static void close_waiting(struct engine *e, struct campaign *c, uint32_t no, int
 	if (c->phase == CAMPAIGN_CANCELLING)
 		finish(&ch, TARGET_CANCELLED, REASON_NONE);
 	else
-		finish(&ch, TARGET_SKIPPED, REASON_CAMPAIGN_ENDED);
+		finish(&ch, TARGET_SKIPPED,
+		       engine_is_in_window(lane_of(&ch), now_ms) ? REASON_CAMPAIGN_ENDED
+		                                                 : REASON_WINDOW_ENDED);
 }
 
 /* Back to waiting: until at_ms under wait, or (TIME_NONE) to be looked at as soon as may be. */
@@ -676,7 +678,8 @@ void engine_count_time(struct engine *e, int64_t now_ms)
 	TAILQ_FOREACH (c, &e->all, link)
 		for (uint32_t i = 0; i < c->lanes_n; i++)
 			if (c->phase == CAMPAIGN_RUNNING && !c->is_paused && e->was_open[c->lanes[i].hub])
-				c->lanes[i].callable_ms += now_ms - e->passed_ms;
+				c->lanes[i].callable_ms +=
+				        engine_window_ms(&c->lanes[i], e->passed_ms, now_ms);
 	e->passed_ms = now_ms;
 }
 
@@ -1444,7 +1447,7 @@ static enum admitted admit_one(struct engine *e, struct campaign *c, struct lane
 	const struct holder *h;
 	bool was_prepared;
 
-	if (!hub->is_open)
+	if (!engine_is_callable(e, lane))
 		return ADMIT_NONE;
 	was_prepared = first_prepared(c, lane, &no);
 	if (was_prepared) {

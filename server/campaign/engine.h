@@ -51,6 +51,20 @@ struct hub_state {
 };
 void engine_hub(struct engine *e, uint8_t hub, const struct hub_state *state);
 
+/* The devices of a campaign are in so many time zones (1 until said), numbered from 0: before its targets. */
+void engine_zones(struct engine *e, uint32_t campaign, uint32_t n);
+/* What windows and blackouts allow in one of them; said anew whenever it changes. Of a campaign that has any,
+ * nobody is called before it has been said. */
+struct zone_state {
+	bool is_open;     /* calls may start */
+	bool is_blackout; /* shut by a blackout */
+	/* Open: from then on no call may start, whether it has been said or not. Shut: when it opens,
+	 * TIME_NEVER: it is not foreseen. */
+	int64_t until_ms;
+};
+void engine_zone(struct engine *e, uint32_t campaign, uint32_t zone, int64_t now_ms,
+                 const struct zone_state *state);
+
 /* ---- facts ---- */
 
 enum fact_kind {
@@ -182,21 +196,27 @@ const struct campaign_spec *engine_spec(const struct engine *e, uint32_t campaig
 const char *engine_campaign_id(const struct engine *e, uint32_t campaign);
 /* Whether calls of this campaign may be made: not paused, not ending. */
 bool engine_may_call(const struct engine *e, uint32_t campaign);
+/* Gives WAIT_NONE where the target's window is open, and until when a call may start; else BLACKOUT or
+ * WINDOW, and when it opens (TIME_NONE: not foreseen). */
+enum wait engine_window(const struct engine *e, uint32_t campaign, uint32_t no, int64_t *ret_until_ms);
 /* Finds a target by its device; hub is an index into the campaign's hubs, -1: any. Looks through all of them.
  */
 bool engine_find(const struct engine *e, uint32_t campaign, const char *device_id, int hub, uint32_t *ret_no);
 /* Why the waiting targets of a campaign wait, in P12's order. Those numbered closed_from or above (closed_n
  * of them) wait for their wave. Of the others, is_all: all of them under wait, whatever their own row says;
- * else those on the hubs of shut_hubs (bit i: the campaign's hub i) for their hub, until shut_until_ms[i];
- * else each for what its row says, and of those whose row says nothing, parked_n for their group and the rest
- * under wait. shut_by: how many are on shut hubs, by what they would wait for otherwise (NONE: wait). */
+ * else, has_shut_windows, those that engine_window() says for their window; else those on the hubs of
+ * shut_hubs (bit i: the campaign's hub i) for their hub, until shut_until_ms[i]; else each for what its row
+ * says, and of those whose row says nothing, parked_n for their group and the rest under wait. shut_by: how
+ * many are on shut hubs, window_by[is_blackout]: how many have a shut window, each by what they would wait
+ * for otherwise (NONE: wait). */
 struct engine_waiting {
 	enum wait wait;
 	int64_t next_at_ms;
 	bool is_all;
 	uint32_t closed_from, closed_n, parked_n;
 	uint64_t shut_hubs;
-	uint32_t shut_by[WAITS_N];
+	bool has_shut_windows;
+	uint32_t shut_by[WAITS_N], window_by[2][WAITS_N];
 	int64_t shut_until_ms[HUBS_MAX];
 };
 void engine_waiting(const struct engine *e, uint32_t campaign, int64_t now_ms, struct engine_waiting *ret);

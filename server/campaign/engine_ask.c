@@ -42,7 +42,7 @@ bool engine_find(const struct engine *e, uint32_t campaign, const char *device_i
 	const struct campaign *c = find(e, campaign);
 
 	for (uint32_t no = 0; c != NULL && no < c->n; no++)
-		if ((hub < 0 || c->targets[no].lane == hub) && strcmp(device_of(c, no), device_id) == 0) {
+		if ((hub < 0 || hub_index(c, no) == hub) && strcmp(device_of(c, no), device_id) == 0) {
 			*ret_no = no;
 			return true;
 		}
@@ -92,20 +92,35 @@ static void waiting_for_a_place(const struct engine *e, const struct campaign *c
 		return;
 	}
 	ret->wait = WAIT_RATE;
-	for (uint32_t i = 0; i < c->lanes_n; i++)
+	for (uint32_t i = 0; i < c->hubs_n; i++)
 		if (e->hubs[c->lanes[i].hub].is_open)
 			ret->next_at_ms =
 			        earlier(ret->next_at_ms, pace_at(c, &e->hubs[c->lanes[i].hub], now_ms));
 }
 
-/* Counts those that wait for a hub that is shut while others are open. */
-static void count_shut(const struct campaign *c, struct engine_waiting *ret)
+static bool has_shut_window(const struct engine *e, const struct campaign *c)
+{
+	for (uint32_t i = 0; i < c->lanes_n; i++)
+		if (!engine_is_in_window(&c->lanes[i], e->now_ms))
+			return true;
+	return false;
+}
+
+/* Counts those that wait for their window, or for a hub that is shut while others are open. */
+static void count_shut(const struct engine *e, const struct campaign *c, struct engine_waiting *ret)
 {
 	for (uint32_t no = 0; no < c->n && no < ret->closed_from; no++) {
 		const struct target *t = &c->targets[no];
 
-		if (t->state == TARGET_WAITING && (ret->shut_hubs >> t->lane & 1))
-			ret->shut_by[t->flags & F_PARKED ? (uint8_t)WAIT_GROUP : t->wait]++;
+		const struct lane *lane = &c->lanes[t->lane];
+		uint8_t own = t->flags & F_PARKED ? (uint8_t)WAIT_GROUP : t->wait;
+
+		if (t->state != TARGET_WAITING)
+			continue;
+		if (!engine_is_in_window(lane, e->now_ms))
+			ret->window_by[lane->zone.is_blackout][own]++;
+		else if (ret->shut_hubs >> hub_index(c, no) & 1)
+			ret->shut_by[own]++;
 	}
 }
 
@@ -121,7 +136,8 @@ static void waiting_while_running(const struct engine *e, const struct campaign 
 	for (uint32_t w = c->wave + 1; w < c->waves_n; w++)
 		ret->closed_n += c->told_waves[w].state[TARGET_WAITING];
 	ret->parked_n = c->parked;
-	for (uint32_t i = 0; i < c->lanes_n; i++) {
+	ret->has_shut_windows = has_shut_window(e, c);
+	for (uint32_t i = 0; i < c->hubs_n; i++) {
 		const struct hub_state *hub = &e->hubs[c->lanes[i].hub];
 
 		if (hub->is_open)
@@ -131,15 +147,15 @@ static void waiting_while_running(const struct engine *e, const struct campaign 
 		ret->shut_until_ms[i] = hub->opens_at_ms;
 		opens_at_ms = earlier(opens_at_ms, hub->opens_at_ms);
 	}
-	if (shut_n == c->lanes_n) {
+	if (shut_n == c->hubs_n && !ret->has_shut_windows) {
 		ret->is_all = true;
 		ret->wait = WAIT_HUB;
 		ret->next_at_ms = opens_at_ms;
 		return;
 	}
 	waiting_for_a_place(e, c, now_ms, ret);
-	if (shut_n > 0)
-		count_shut(c, ret);
+	if (shut_n > 0 || ret->has_shut_windows)
+		count_shut(e, c, ret);
 }
 
 void engine_waiting(const struct engine *e, uint32_t campaign, int64_t now_ms, struct engine_waiting *ret)

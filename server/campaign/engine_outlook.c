@@ -75,7 +75,7 @@ static void add_target(struct outlook *o, struct forecast_wave *w, uint32_t no)
 	} else if (t->wait != WAIT_NONE) {
 		w->out_until_ms = later_of(w->out_until_ms, waits_until_ms(o, t, row));
 	} else {
-		w->calls[t->lane]++;
+		w->calls[t->lane % o->c->hubs_n]++;
 		if (t->group != GROUP_NONE)
 			o->of_group[t->group]++;
 	}
@@ -132,7 +132,7 @@ bool engine_outlook(const struct engine *e, uint32_t campaign, struct forecast *
 	ret->spec = c->spec;
 	ret->end_at_ms = is_closing(c) ? TIME_NEVER : c->end_at_ms;
 	ret->total = c->n;
-	ret->hubs_n = c->lanes_n;
+	ret->hubs_n = c->hubs_n;
 	ret->wave = c->wave;
 	if (c->phase == CAMPAIGN_CANCELLING)
 		ret->watch_ms = 0;

@@ -28,8 +28,8 @@
  */
 struct target {
 	uint32_t id_at; /* in the campaign's ids */
-	uint8_t state, reason, wait, lane;
-	uint8_t flags;
+	uint8_t state, reason, wait, flags;
+	uint16_t lane;
 	uint32_t group; /* GROUP_NONE: the campaign has no groups */
 	struct active *active;
 };
@@ -54,9 +54,10 @@ struct kept {
 	char *device_id;
 };
 
-/* One hub's share of a campaign. */
+/* The share of one hub and one time zone in a campaign; those of zone z begin at z * hubs_n. */
 struct lane {
 	uint8_t hub;
+	struct zone_state zone;
 	uint32_t cursor;         /* fresh targets from here on */
 	struct numbers prepared; /* read, to be called */
 	struct numbers ready;    /* to be looked at again */
@@ -99,8 +100,8 @@ struct campaign {
 	struct campaign_group *groups;
 	uint32_t groups_n;
 	uint32_t relapse_watches; /* not over yet */
-	uint32_t lanes_n;
-	struct lane lanes[];
+	uint32_t hubs_n, lanes_n;
+	struct lane *lanes;
 };
 
 TAILQ_HEAD(campaigns, campaign);
@@ -159,6 +160,12 @@ static inline uint8_t hub_of(const struct campaign *c, uint32_t no)
 	return c->lanes[c->targets[no].lane].hub;
 }
 
+/* The campaign's hub of target no, by index. */
+static inline uint8_t hub_index(const struct campaign *c, uint32_t no)
+{
+	return (uint8_t)(c->targets[no].lane % c->hubs_n);
+}
+
 /* The wave of target no; only once waves_n is known. */
 static inline uint32_t wave_at(const struct campaign *c, uint32_t no)
 {
@@ -195,7 +202,7 @@ uint32_t engine_group_max(const struct campaign *c, const struct campaign_group 
 /* Whether there is room for this target of the group; one that counts as offline does so already. */
 bool engine_has_room(const struct campaign *c, uint32_t no, const struct campaign_group *g);
 /* Whether the campaign itself has room for one more to be read before its call; what is being read where the
- * hub is shut takes none. */
+ * hub or the window is shut takes none. */
 bool engine_may_prepare(const struct engine *e, const struct campaign *c);
 /* Counts a waiting target against its group as offline, or not any more, as its row says. */
 void engine_count_offline(struct engine *e, struct campaign *c, const struct target_row *row);
@@ -206,6 +213,16 @@ void engine_unpark(struct campaign *c, uint32_t no);
 bool engine_next_parked(const struct campaign *c, struct campaign_group *g, uint32_t *ret_no);
 /* Lets as many of those that wait for room in the group be looked at as there is room for. */
 void engine_wake_parked(struct campaign *c, struct campaign_group *g);
+
+/* ---- engine_zone.c: time zones ---- */
+
+/* Makes the lanes of one zone; the spec is there. */
+void engine_lanes_init(struct campaign *c, const uint8_t *hubs, uint32_t hubs_n);
+bool engine_is_in_window(const struct lane *lane, int64_t now_ms);
+/* Whether its hub and its window are open. */
+bool engine_is_callable(const struct engine *e, const struct lane *lane);
+/* How much of a span was in the window, as far as was told. */
+int64_t engine_window_ms(const struct lane *lane, int64_t from_ms, int64_t until_ms);
 
 /* ---- engine_relapse.c: the watches over proven devices ---- */
 

@@ -107,6 +107,6 @@ bool engine_may_prepare(const struct engine *e, const struct campaign *c)
 	uint32_t n = c->slots;
 
 	for (uint32_t i = 0; i < c->lanes_n; i++)
-		n += e->hubs[c->lanes[i].hub].is_open ? c->lanes[i].preparing : 0;
+		n += engine_is_callable(e, &c->lanes[i]) ? c->lanes[i].preparing : 0;
 	return n < limit_of(c->spec->rollout.max_unavailable, c->counts.total);
 }

@@ -111,6 +111,7 @@ bool target_state_is_final(enum target_state s);
 
 #define DEVICE_ID_MAX 128 /* characters, contract 2.1 */
 #define HUBS_MAX 64
+#define ZONES_MAX 1000 /* time zones in a campaign: more than there are */
 #define HUB_NAME_MAX 64
 #define TARGETS_MAX 1000000u
 
@@ -169,6 +170,7 @@ struct target_row {
 	uint8_t reason;    /* enum reason */
 	uint8_t wait;   /* enum wait: only DEVICE, OFFLINE, BACKOFF or NONE; the rest is the campaign's own */
 	uint8_t hub;    /* index into the campaign's hubs */
+	uint16_t zone;  /* index into the campaign's time zones; never changes */
 	uint32_t group; /* index into the campaign's groups, GROUP_NONE: it has none; never changes */
 	uint16_t attempts;     /* calls that count as attempts */
 	uint16_t calls;        /* all calls made, also those that surely did not reach the device */
@@ -282,6 +284,10 @@ struct campaign_row {
 	struct campaign_cost cost;
 	char retry_of[ID_SIZE]; /* the campaign whose failed targets it calls again, \"\": none; never changes
 	                         */
+	char schedule_id[ID_SIZE]; /* the schedule that started it, \"\": none; never changes */
+	/* The occurrence of that schedule for which it was: one campaign each. TIME_NONE: none. Never
+	 * changes. */
+	int64_t occurrence_at_ms;
 	uint32_t waves_n, aborts_n; /* those in use of: */
 	struct wave_row waves[WAVES_MAX];
 	struct abort_base aborts[ABORTS_MAX];
@@ -302,6 +308,26 @@ struct plan_row {
 	uint32_t campaign;
 	const char *text;               /* JSON */
 	int64_t ended_at_ms[WAVES_MAX]; /* all targets of the wave were final; TIME_NONE: not yet */
+};
+
+/* A schedule as it is stored. Strings belong to whoever says so where it is used. */
+struct schedule_row {
+	uint32_t no;      /* our own number, 1 … */
+	char id[ID_SIZE]; /* its name in the API */
+	const char *name;
+	const char *spec;  /* JSON, defaults filled in */
+	uint32_t revision; /* the ETag */
+	bool is_paused;
+	const char *created_by;
+	int64_t created_at_ms;
+	/* Occurrences until then have been dealt with, the last of which clocks showed at done_local_s
+	 * (INT64_MIN: none yet): neither a clock set back nor other time zone data bring one again. */
+	int64_t done_at_ms, done_local_s;
+	int64_t next_at_ms;   /* TIME_NONE: none any more */
+	int64_t queued_at_ms; /* an occurrence that waits for the campaign before to end; TIME_NONE: none */
+	int64_t last_at_ms;   /* when it last started a campaign, and which: TIME_NONE, "" for none yet */
+	char last_campaign[ID_SIZE];
+	uint32_t started, skipped, missed, failed; /* what became of its occurrences so far */
 };
 
 /* What happened, as told to people; numbered +1 each, in the order of commits. */
@@ -363,6 +389,7 @@ struct selected {
 	uint8_t hub;
 	bool is_disabled;  /* as far as the page knew */
 	const char *group; /* value of the tag that groups devices, NULL: it has none */
+	const char *zone;  /* value of the tag that names its time zone, NULL: it has none */
 	struct baseline baseline;
 };
 struct selection_page {

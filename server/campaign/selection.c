@@ -13,6 +13,7 @@
 struct found {
 	struct selected selected; /* device_id holds an offset into ids until selection_order() */
 	uint32_t group;           /* number in groups */
+	uint32_t zone;            /* number in zones */
 	uint32_t rank;            /* which of its group it is, in order */
 };
 
@@ -22,13 +23,17 @@ struct named_group {
 	char key[]; /* hub, then the name */
 };
 
+struct names {
+	struct named_group *by_key, **all;
+	uint32_t n, size;
+};
+
 struct selection {
 	struct found *all;
 	uint32_t n, size;
 	struct buf ids;
 	bool is_ordered, has_groups;
-	struct named_group *by_name, **groups;
-	uint32_t groups_n, groups_size;
+	struct names groups, zones;
 };
 
 struct selection *selection_new(void)
@@ -36,20 +41,22 @@ struct selection *selection_new(void)
 	return xcalloc(1, sizeof(struct selection));
 }
 
-static void forget_groups(struct selection *s)
+static void forget(struct names *names)
 {
-	HASH_CLEAR(hh, s->by_name);
-	for (uint32_t i = 0; i < s->groups_n; i++)
-		free(s->groups[i]);
-	s->groups_n = 0;
+	HASH_CLEAR(hh, names->by_key);
+	for (uint32_t i = 0; i < names->n; i++)
+		free(names->all[i]);
+	names->n = 0;
 }
 
 void selection_free(struct selection *s)
 {
 	if (s == NULL)
 		return;
-	forget_groups(s);
-	free(s->groups);
+	forget(&s->groups);
+	forget(&s->zones);
+	free(s->groups.all);
+	free(s->zones.all);
 	free(s->all);
 	buf_done(&s->ids);
 	free(s);
@@ -57,31 +64,33 @@ void selection_free(struct selection *s)
 
 void selection_reset(struct selection *s)
 {
-	forget_groups(s);
+	forget(&s->groups);
+	forget(&s->zones);
 	s->n = 0;
 	s->is_ordered = false;
 	buf_reset(&s->ids);
 }
 
-static uint32_t group_of(struct selection *s, uint8_t hub, const char *name)
+/* Gives the name's number. */
+static uint32_t number_of(struct names *names, uint8_t hub, const char *name)
 {
 	size_t n = strlen(name);
 	struct named_group *g = xcalloc(1, sizeof *g + 1 + n + 1), *known;
 
 	g->key[0] = (char)hub;
 	memcpy(g->key + 1, name, n + 1);
-	HASH_FIND(hh, s->by_name, g->key, n + 1, known);
+	HASH_FIND(hh, names->by_key, g->key, n + 1, known);
 	if (known != NULL) {
 		free(g);
 		return known->no;
 	}
-	if (s->groups_n == s->groups_size) {
-		s->groups_size = s->groups_size > 0 ? s->groups_size * 2 : 16;
-		s->groups = xrealloc(s->groups, s->groups_size * sizeof(struct named_group *));
+	if (names->n == names->size) {
+		names->size = names->size > 0 ? names->size * 2 : 16;
+		names->all = xrealloc(names->all, names->size * sizeof(struct named_group *));
 	}
-	g->no = s->groups_n;
-	HASH_ADD_KEYPTR(hh, s->by_name, g->key, n + 1, g);
-	s->groups[s->groups_n++] = g;
+	g->no = names->n;
+	HASH_ADD_KEYPTR(hh, names->by_key, g->key, n + 1, g);
+	names->all[names->n++] = g;
 	return g->no;
 }
 
@@ -96,8 +105,10 @@ void selection_add(struct selection *s, const struct selected *found)
 	f = &s->all[s->n++];
 	f->selected = *found;
 	f->selected.device_id = (const char *)(uintptr_t)s->ids.len;
-	f->group = group_of(s, found->hub, found->group != NULL ? found->group : "");
-	f->selected.group = s->groups[f->group]->key + 1;
+	f->group = number_of(&s->groups, found->hub, found->group != NULL ? found->group : "");
+	f->selected.group = s->groups.all[f->group]->key + 1;
+	f->zone = number_of(&s->zones, 0, found->zone != NULL ? found->zone : "");
+	f->selected.zone = s->zones.all[f->zone]->key + 1;
 	buf_put(&s->ids, found->device_id, strlen(found->device_id) + 1);
 }
 
@@ -118,19 +129,34 @@ const struct selected *selection_at(const struct selection *s, uint32_t i)
 
 uint32_t selection_groups_n(const struct selection *s)
 {
-	return s->has_groups ? s->groups_n : 0;
+	return s->has_groups ? s->groups.n : 0;
 }
 
 const char *selection_group(const struct selection *s, uint32_t group, uint8_t *ret_hub, uint32_t *ret_size)
 {
-	*ret_hub = (uint8_t)s->groups[group]->key[0];
-	*ret_size = s->groups[group]->size;
-	return s->groups[group]->key + 1;
+	*ret_hub = (uint8_t)s->groups.all[group]->key[0];
+	*ret_size = s->groups.all[group]->size;
+	return s->groups.all[group]->key + 1;
 }
 
 uint32_t selection_group_at(const struct selection *s, uint32_t i)
 {
 	return s->has_groups ? s->all[i].group : GROUP_NONE;
+}
+
+uint32_t selection_zones_n(const struct selection *s)
+{
+	return s->zones.n;
+}
+
+const char *selection_zone(const struct selection *s, uint32_t zone)
+{
+	return s->zones.all[zone]->key + 1;
+}
+
+uint32_t selection_zone_at(const struct selection *s, uint32_t i)
+{
+	return s->all[i].zone;
 }
 
 /* An open-addressing table of numbers + 1: room for n at half load. */
@@ -198,7 +224,7 @@ static void take_turns(struct selection *s)
 	struct found *turns = xmalloc(s->n * sizeof *turns);
 
 	for (uint32_t i = 0; i < s->n; i++) {
-		s->all[i].rank = s->groups[s->all[i].group]->size++;
+		s->all[i].rank = s->groups.all[s->all[i].group]->size++;
 		places[s->all[i].rank + 1]++;
 	}
 	for (uint32_t rank = 0; rank < s->n; rank++)

@@ -33,6 +33,10 @@ uint32_t selection_groups_n(const struct selection *s);
 const char *selection_group(const struct selection *s, uint32_t group, uint8_t *ret_hub, uint32_t *ret_size);
 /* The group of number i of the order, GROUP_NONE: there are no groups. */
 uint32_t selection_group_at(const struct selection *s, uint32_t i);
+/* The different values of the tag that names time zones, "" for devices without it; by number. */
+uint32_t selection_zones_n(const struct selection *s);
+const char *selection_zone(const struct selection *s, uint32_t zone);
+uint32_t selection_zone_at(const struct selection *s, uint32_t i);
 /* Gives number i of the order. */
 const struct selected *selection_at(const struct selection *s, uint32_t i);
 

@@ -14,6 +14,7 @@
 #include "server/base/id.h"
 #include "server/campaign/member.h"
 #include "server/campaign/model.h"
+#include "server/campaign/spec_schedule.h"
 
 #define NAME_MAX_CHARACTERS 200
 #define METHOD_NAME_MAX 128       /* our own limit; contract 2.1 names none */
@@ -49,6 +50,7 @@ void spec_done(struct campaign_spec *s)
 		free(s->rollout.waves[i].name);
 	free(s->rollout.group_by);
 	free(s->precheck.where);
+	spec_schedule_done(s);
 	free(s->verify.path);
 	free(s->verify.success);
 	free(s->verify.failure);
@@ -250,16 +252,16 @@ static void read_path(const struct section *p, const char *name, char **ret)
 }
 
 /* A path below tags, which must be said, so that nobody reads it as another. */
-static void read_tag(const struct section *p, const char *name, char **ret)
+void spec_read_tag(const struct section *p, const char *name, const char *example, char **ret)
 {
 	const char *path;
 
 	if (!member_text(p, name, &path))
 		return;
 	if (strncasecmp(path, "tags.", 5) != 0)
-		member_wrong(p, name, "must be a tag of the twin, like \"tags.site\", not \"%.60s\"", path);
+		member_wrong(p, name, "must be a tag of the twin, like \"%s\", not \"%.60s\"", example, path);
 	else
-		check_path(p, name, path, "tags.site", ret);
+		check_path(p, name, path, example, ret);
 	if (*ret != NULL)
 		memcpy(*ret, "tags", 4);
 }
@@ -666,7 +668,7 @@ static void read_group(const struct section *rollout, struct campaign_spec *s)
 	if (!member_is_there(&p, "by"))
 		member_wrong(&p, "by",
 		             "is required: the tag that names a device's group, like \"tags.site\"");
-	read_tag(&p, "by", &s->rollout.group_by);
+	spec_read_tag(&p, "by", "tags.site", &s->rollout.group_by);
 	read_limit(&p, "maxUnavailable", &s->rollout.group_max_unavailable);
 }
 
@@ -689,33 +691,6 @@ static void read_rollout(const struct section *whole, struct campaign_spec *s)
 	member_u32(&p, "ratePerMinute", 1, RATE_MAX, &s->rollout.rate_per_minute);
 	read_limit(&p, "maxUnavailable", &s->rollout.max_unavailable);
 	read_group(&p, s);
-}
-
-static void read_schedule(const struct section *whole, struct campaign_spec *s)
-{
-	static const struct known known[] = {
-	        {.name = "startAt"},
-	        {.name = "endAt"},
-	        {.name = "endAfterSeconds"},
-	        {.name = "windows", .is_later = true, .harmless = "[]"},
-	        {.name = "timeZone", .is_later = true},
-	        {.name = "deviceTimeZone", .is_later = true},
-	        {.name = "mustFinishInWindow", .is_later = true, .harmless = "false"},
-	        {.name = "blackouts", .is_later = true, .harmless = "[]"},
-	};
-	int64_t *start = &s->schedule.start_at_ms, *end = &s->schedule.end_at_ms;
-	struct section p;
-
-	if (!member_section(whole, "schedule", &p))
-		return;
-	member_check(&p, known, sizeof known / sizeof *known);
-	member_time(&p, "startAt", start);
-	if (member_time(&p, "endAt", end) && *start != TIME_NONE && *end <= *start)
-		member_wrong(&p, "endAt", "must be later than startAt");
-	member_u32(&p, "endAfterSeconds", 1, SPAN_MAX_S, &s->schedule.end_after_s);
-	if (member_is_there(&p, "endAt") && member_is_there(&p, "endAfterSeconds"))
-		member_wrong(&p, "endAfterSeconds",
-		             "must be left out where endAt is given: only one can hold");
 }
 
 static void read_retry_on(const struct section *p, struct campaign_spec *s)
@@ -953,7 +928,7 @@ static void read_whole(const struct section *whole, bool is_stored, struct campa
 	profile = read_action(whole, s);
 	read_targets(whole, is_stored, s);
 	read_rollout(whole, s);
-	read_schedule(whole, s);
+	spec_read_schedule(whole, s);
 	read_retry(whole, s);
 	read_offline(whole, s);
 	read_verify(whole, profile, s);
@@ -1111,19 +1086,6 @@ static void render_rollout(const struct campaign_spec *s, struct buf *out)
 	buf_putc(out, '}');
 }
 
-static void render_schedule(const struct campaign_spec *s, struct buf *out)
-{
-	char text[TIME_TEXT_SIZE];
-
-	buf_puts(out, "\"schedule\":{");
-	if (s->schedule.start_at_ms != TIME_NONE)
-		buf_printf(out, "\"startAt\":\"%s\",", time_text(s->schedule.start_at_ms, text));
-	if (s->schedule.end_at_ms != TIME_NONE)
-		buf_printf(out, "\"endAt\":\"%s\"}", time_text(s->schedule.end_at_ms, text));
-	else
-		buf_printf(out, "\"endAfterSeconds\":%" PRIu32 "}", s->schedule.end_after_s);
-}
-
 static void render_retry_and_offline(const struct campaign_spec *s, struct buf *out)
 {
 	buf_printf(out, "\"retry\":{\"maxAttempts\":%" PRIu32 ",\"on\":[%s%s%s],\"doubtful\":\"%s\"",
@@ -1191,7 +1153,7 @@ void spec_render(const struct campaign_spec *s, struct buf *out)
 	buf_putc(out, ',');
 	render_rollout(s, out);
 	buf_putc(out, ',');
-	render_schedule(s, out);
+	spec_render_schedule(s, out);
 	buf_putc(out, ',');
 	render_retry_and_offline(s, out);
 	buf_putc(out, ',');

@@ -64,6 +64,19 @@ struct abort_rule {
 	bool cancels; /* else pauses */
 };
 
+/* When calls may be made: a recurring start and a length in real minutes. */
+#define WINDOWS_MAX 16
+struct window_spec {
+	char *cron, *rrule; /* one of them */
+	uint32_t duration_min;
+};
+
+/* Local dates, days since 1970-01-01, both included. */
+#define BLACKOUTS_MAX 100
+struct blackout_spec {
+	int64_t from_day, to_day;
+};
+
 struct campaign_spec {
 	char *name;
 	struct strings hubs; /* empty: every configured hub */
@@ -101,9 +114,18 @@ struct campaign_spec {
 	struct abort_rule aborts[ABORTS_MAX];
 	uint32_t aborts_n;
 	struct {
-		int64_t start_at_ms;  /* TIME_NONE: now */
-		int64_t end_at_ms;    /* TIME_NONE: see end_after_s */
-		uint32_t end_after_s; /* after the start; default 30 days */
+		int64_t start_at_ms;         /* TIME_NONE: now */
+		int64_t end_at_ms;           /* TIME_NONE: see end_after_s */
+		uint32_t end_after_s;        /* after the start; default 30 days */
+		struct window_spec *windows; /* none: at any time */
+		uint32_t windows_n;
+		struct blackout_spec *blackouts;
+		uint32_t blackouts_n;
+		bool has_time_zone;  /* it was said */
+		bool is_device_zone; /* each device's own, by its tag */
+		char *zone_tag;      /* is_device_zone: "tags.timeZone" */
+		char *time_zone;     /* is_device_zone: of devices whose tag is no zone */
+		bool must_finish;    /* a call's time-outs must end in the window, too */
 	} schedule;
 	struct {
 		uint32_t max_attempts;

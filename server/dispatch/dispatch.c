@@ -25,6 +25,7 @@ struct call {
 	enum err refusal;
 	uint32_t tokens;
 	uint32_t response_timeout_s, connect_timeout_s;
+	int64_t until_ms;
 	size_t method_at, payload_at; /* in text */
 	struct buf text;              /* device id, method name, payload, a NUL after each */
 };
@@ -39,6 +40,7 @@ struct dispatch {
 	void *arg;
 	struct calls queue, out, refused, pool;
 	uint64_t queued_tokens;
+	int64_t late_at_ms; /* not later than the first of the queue to become so */
 	struct dispatch_stats stats;
 };
 
@@ -98,6 +100,9 @@ void dispatch_submit(struct dispatch *d, const struct invocation *inv)
 	c->call = inv->call;
 	c->response_timeout_s = inv->response_timeout_s;
 	c->connect_timeout_s = inv->connect_timeout_s;
+	c->until_ms = inv->until_ms;
+	if (d->stats.queued == 0 || c->until_ms < d->late_at_ms)
+		d->late_at_ms = c->until_ms;
 	c->tokens = payload_bytes <= METER_BYTES
 	                    ? 1
 	                    : (uint32_t)((payload_bytes + METER_BYTES - 1) / METER_BYTES);
@@ -202,8 +207,10 @@ int64_t dispatch_run(struct dispatch *d, int64_t now_ms)
 	       bucket_tokens(&d->bucket, now_ms) > 0)
 		if (!send_call(d, c, now_ms))
 			return now_ms; /* told first, so that the rest may be withdrawn */
-	if (c == NULL || d->stats.inflight >= d->inflight_max)
+	if (c == NULL)
 		return TIME_NEVER;
+	if (d->stats.inflight >= d->inflight_max || d->late_at_ms < bucket_next_at(&d->bucket, now_ms))
+		return d->late_at_ms;
 	return bucket_next_at(&d->bucket, now_ms);
 }
 
@@ -224,6 +231,27 @@ int64_t dispatch_credit_at(const struct dispatch *d, int64_t now_ms)
 	return bucket_next_at(&d->bucket, now_ms);
 }
 
+static void take_back(struct dispatch *d, struct call *c, struct calls *withdrawn)
+{
+	unqueue(d, c);
+	TAILQ_INSERT_TAIL(withdrawn, c, entry);
+}
+
+static void tell_withdrawn(struct dispatch *d, struct calls *withdrawn, dispatch_withdrawn_cb *on_withdrawn,
+                           void *arg)
+{
+	struct call *c;
+
+	while ((c = TAILQ_FIRST(withdrawn)) != NULL) {
+		uint32_t of = c->campaign, no = c->no;
+		uint16_t call = c->call;
+
+		TAILQ_REMOVE(withdrawn, c, entry);
+		call_return(d, c);
+		on_withdrawn(arg, of, no, call);
+	}
+}
+
 void dispatch_withdraw(struct dispatch *d, uint32_t campaign, dispatch_withdrawn_cb *on_withdrawn, void *arg)
 {
 	struct calls withdrawn = TAILQ_HEAD_INITIALIZER(withdrawn);
@@ -231,19 +259,29 @@ void dispatch_withdraw(struct dispatch *d, uint32_t campaign, dispatch_withdrawn
 
 	for (c = TAILQ_FIRST(&d->queue); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, entry);
-		if (campaign != 0 && c->campaign != campaign)
-			continue;
-		unqueue(d, c);
-		TAILQ_INSERT_TAIL(&withdrawn, c, entry);
+		if (campaign == 0 || c->campaign == campaign)
+			take_back(d, c, &withdrawn);
 	}
-	while ((c = TAILQ_FIRST(&withdrawn)) != NULL) {
-		uint32_t of = c->campaign, no = c->no;
-		uint16_t call = c->call;
+	tell_withdrawn(d, &withdrawn, on_withdrawn, arg);
+}
 
-		TAILQ_REMOVE(&withdrawn, c, entry);
-		call_return(d, c);
-		on_withdrawn(arg, of, no, call);
+void dispatch_withdraw_late(struct dispatch *d, int64_t now_ms, dispatch_withdrawn_cb *on_withdrawn,
+                            void *arg)
+{
+	struct calls withdrawn = TAILQ_HEAD_INITIALIZER(withdrawn);
+	struct call *c, *next;
+
+	if (d->stats.queued == 0 || now_ms < d->late_at_ms)
+		return;
+	d->late_at_ms = TIME_NEVER;
+	for (c = TAILQ_FIRST(&d->queue); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, entry);
+		if (c->until_ms <= now_ms)
+			take_back(d, c, &withdrawn);
+		else if (c->until_ms < d->late_at_ms)
+			d->late_at_ms = c->until_ms;
 	}
+	tell_withdrawn(d, &withdrawn, on_withdrawn, arg);
 }
 
 void dispatch_stats(const struct dispatch *d, struct dispatch_stats *ret)

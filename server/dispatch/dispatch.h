@@ -39,6 +39,7 @@ struct invocation {
 	uint16_t call;         /* which of its calls */
 	const char *device_id, *method_name, *payload;
 	uint32_t response_timeout_s, connect_timeout_s;
+	int64_t until_ms; /* may not be sent at that time or later; TIME_NEVER: at any time */
 };
 
 /* answer is borrowed until the callback returns. */
@@ -63,6 +64,10 @@ int64_t dispatch_run(struct dispatch *d, int64_t now_ms);
 /* Takes back what is queued and unsent, of one campaign (0: of all), calling on_withdrawn for each before it
  * returns. What hub_invoke() refused is no longer queued: its outcome follows. */
 void dispatch_withdraw(struct dispatch *d, uint32_t campaign, dispatch_withdrawn_cb *on_withdrawn, void *arg);
+
+/* The same of those that may not be sent any more. */
+void dispatch_withdraw_late(struct dispatch *d, int64_t now_ms, dispatch_withdrawn_cb *on_withdrawn,
+                            void *arg);
 
 struct dispatch_stats {
 	uint32_t inflight, queued;

@@ -24,7 +24,7 @@ struct path {
 };
 
 struct watch {
-	struct path value, status, echo, boot, group; /* group: below tags */
+	struct path value, status, echo, boot, group, zone; /* group, zone: below tags */
 	struct where *success, *failure, *precheck;
 	char *candidates;
 	bool counts;
@@ -153,6 +153,7 @@ enum err watch_new(const struct watch_options *options, struct watch **ret)
 	    path_parse(options->boot_path, &w->boot) != ERR_OK ||
 	    predicate_parse(options->success, &w->success) != ERR_OK ||
 	    group_parse(options->group_path, &w->group) != ERR_OK ||
+	    group_parse(options->zone_path, &w->zone) != ERR_OK ||
 	    predicate_parse(options->failure, &w->failure) != ERR_OK ||
 	    predicate_parse(options->precheck, &w->precheck) != ERR_OK) {
 		watch_free(w);
@@ -176,6 +177,7 @@ void watch_free(struct watch *w)
 	where_free(w->failure);
 	where_free(w->precheck);
 	path_done(&w->group);
+	path_done(&w->zone);
 	free(w->candidates);
 	free(w);
 }
@@ -232,6 +234,7 @@ void watch_select(const struct watch *w, struct buf *out)
 	select_value("properties.reported", &w->echo, "e", out);
 	select_value("properties.reported", &w->boot, "b", out);
 	select_value("tags", &w->group, "g", out);
+	select_value("tags", &w->zone, "z", out);
 	select_times(&w->value, "v", out);
 	select_times(&w->boot, "b", out);
 }
@@ -301,7 +304,8 @@ void reading_of_absence(const char *device_id, struct reading *ret)
 	                        .status = nothing,
 	                        .echo = nothing,
 	                        .boot = nothing,
-	                        .group = nothing};
+	                        .group = nothing,
+	                        .zone = nothing};
 }
 
 /* Reads what a twin and a row have in common. */
@@ -362,6 +366,7 @@ enum err reading_from_twin(const struct watch *w, const json_t *twin, struct rea
 	see_in_twin(reported, &w->echo, &ret->echo);
 	see_in_twin(reported, &w->boot, &ret->boot);
 	see_in_twin(json_object_get(twin, "tags"), &w->group, &ret->group);
+	see_in_twin(json_object_get(twin, "tags"), &w->zone, &ret->zone);
 	ret->link = link_of(json_object_get(twin, "connectionState"));
 	ret->precheck = w->precheck == NULL || where_holds(w->precheck, twin);
 	ret->has_predicates = !watch_is_in_rows(w);
@@ -410,6 +415,8 @@ enum err reading_from_row(const struct watch *w, const json_t *row, struct readi
 	see_in_row(row, &w->boot, "b", &ret->boot);
 	if (w->group.n > 0)
 		see(json_object_get(row, "g"), &ret->group);
+	if (w->zone.n > 0)
+		see(json_object_get(row, "z"), &ret->zone);
 	return ERR_OK;
 }
 
@@ -426,4 +433,5 @@ void reading_done(struct reading *r)
 	seen_done(&r->echo);
 	seen_done(&r->boot);
 	seen_done(&r->group);
+	seen_done(&r->zone);
 }

@@ -26,6 +26,8 @@ struct watch_options {
 	const char *precheck;
 	/* "tags.site": the tag that groups devices, NULL: none. */
 	const char *group_path;
+	/* The tag that names devices' time zones, NULL: none. */
+	const char *zone_path;
 	/* Rows do not tell of devices but count them, in all or by group_path (contract 4.2: aggregates). */
 	bool counts;
 };
@@ -68,9 +70,9 @@ struct reading {
 	uint64_t version;  /* reported $version, 0: not said */
 	int64_t hub_at_ms; /* Date of the answer, TIME_NONE: not said */
 	struct seen value, status, echo, boot;
-	struct seen group;   /* the tag */
-	enum link link;      /* only in a point read; may be 5 min late either way (contract 3.2) */
-	bool precheck;       /* holds; true where there is none. Only in a point read */
+	struct seen group, zone; /* the tags */
+	enum link link;          /* only in a point read; may be 5 min late either way (contract 3.2) */
+	bool precheck;           /* holds; true where there is none. Only in a point read */
 	bool has_predicates; /* the next two count: only in a point read; where none is watched it is false */
 	bool success, failure;
 	uint32_t n; /* of a watch that counts: devices, with this value of group if there is one; device_id is

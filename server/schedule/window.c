@@ -103,35 +103,24 @@ static int64_t next_start(const struct windows *w, const struct zone *z, int64_t
 	return start_ms;
 }
 
-static int64_t next_opening(const struct windows *w, const struct zone *z, int64_t at_ms)
-{
-	int64_t changes_ms;
-
-	for (int looks = 0; looks < LOOKS_MAX && at_ms != TIME_NEVER; looks++) {
-		if (in_blackout(w, z, at_ms, &changes_ms))
-			at_ms = changes_ms;
-		else if (w->n == 0 || open_until(w, z, at_ms) > at_ms)
-			return at_ms;
-		else
-			at_ms = next_start(w, z, at_ms);
-	}
-	return TIME_NEVER;
-}
-
-void windows_at(const struct windows *w, const struct zone *z, int64_t now_ms, int64_t open_for_ms,
-                struct window_state *ret)
+/* Whether it is open at at_ms for so long; gives when that ends, or the first that may open it again. */
+static bool is_open_at(const struct windows *w, const struct zone *z, int64_t at_ms, int64_t needed_ms,
+                       int64_t *ret_changes_ms)
 {
 	int64_t blackout_ms, until_ms = TIME_NEVER;
 
-	*ret = (struct window_state){.is_blackout = in_blackout(w, z, now_ms, &blackout_ms)};
-	if (w->n > 0)
-		until_ms = open_until(w, z, now_ms);
-	ret->is_open = !ret->is_blackout && until_ms > now_ms;
-	if (!ret->is_open) {
-		ret->changes_at_ms = next_opening(w, z, now_ms);
-		return;
+	if (in_blackout(w, z, at_ms, &blackout_ms)) {
+		*ret_changes_ms = blackout_ms;
+		return false;
 	}
-	for (int looks = 0; looks < LOOKS_MAX && until_ms < blackout_ms && until_ms - now_ms <= open_for_ms;
+	if (w->n > 0)
+		until_ms = open_until(w, z, at_ms);
+	if (until_ms == at_ms) {
+		*ret_changes_ms = next_start(w, z, at_ms);
+		return false;
+	}
+	/* As far as is needed, windows that follow are looked at, too. */
+	for (int looks = 0; looks < LOOKS_MAX && until_ms < blackout_ms && until_ms - at_ms <= needed_ms;
 	     looks++) {
 		int64_t later_ms = open_until(w, z, until_ms);
 
@@ -139,5 +128,34 @@ void windows_at(const struct windows *w, const struct zone *z, int64_t now_ms, i
 			break;
 		until_ms = later_ms;
 	}
-	ret->changes_at_ms = until_ms < blackout_ms ? until_ms : blackout_ms;
+	if (blackout_ms < until_ms)
+		until_ms = blackout_ms;
+	*ret_changes_ms = until_ms;
+	if (until_ms == TIME_NEVER)
+		return true;
+	if (until_ms - needed_ms > at_ms)
+		*ret_changes_ms = until_ms - needed_ms;
+	return until_ms - needed_ms > at_ms;
+}
+
+void windows_at(const struct windows *w, const struct zone *z, int64_t now_ms, int64_t needed_ms,
+                struct window_state *ret)
+{
+	int64_t blackout_ms, at_ms;
+
+	*ret = (struct window_state){.is_blackout = in_blackout(w, z, now_ms, &blackout_ms)};
+	ret->is_open = is_open_at(w, z, now_ms, needed_ms, &at_ms);
+	for (int looks = 0; !ret->is_open && at_ms != TIME_NEVER; looks++) {
+		int64_t next_ms;
+
+		if (looks == LOOKS_MAX) {
+			at_ms = TIME_NEVER;
+			break;
+		}
+		if (is_open_at(w, z, at_ms, needed_ms, &next_ms))
+			break;
+		at_ms = next_ms;
+	}
+	ret->changes_at_ms = at_ms;
+	ret->again_at_ms = !ret->is_open && blackout_ms < at_ms ? blackout_ms : at_ms;
 }

@@ -19,16 +19,17 @@ void windows_add(struct windows *w, struct recurrence *when, uint32_t duration_m
 void windows_add_blackout(struct windows *w, int64_t from_day, int64_t to_day);
 
 struct window_state {
-	bool is_open;
-	bool is_blackout; /* shut by a blackout, whatever the windows say */
-	/* Open: when it shuts at the latest known (it may then be open still: ask again), or TIME_NEVER.
-	 * Shut: when it opens; TIME_NEVER: not in the next years. */
-	int64_t changes_at_ms;
+	bool is_open;          /* a call may start */
+	bool is_blackout;      /* shut by a blackout, whatever the windows say */
+	int64_t changes_at_ms; /* open: from then on none may; shut: when it opens. TIME_NEVER: not in the
+	                          next years */
+	int64_t again_at_ms; /* when to ask again: something of this, or the reason, may be different then */
 };
 
-/* What holds at now_ms in the zone. Without windows it is open but for blackouts. open_for_ms: where it is
- * open, changes_at_ms is when it truly shuts if that is within so much from now, and else later than that. */
-void windows_at(const struct windows *w, const struct zone *z, int64_t now_ms, int64_t open_for_ms,
+/* What holds at now_ms in the zone for calls that take up to needed_ms of an open time (0: that only have to
+ * start in it). Without windows it is open but for blackouts. Windows that follow one another without a pause
+ * are one. */
+void windows_at(const struct windows *w, const struct zone *z, int64_t now_ms, int64_t needed_ms,
                 struct window_state *ret);
 
 #endif

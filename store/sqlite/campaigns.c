@@ -76,8 +76,8 @@ enum err sq_campaign_add(struct backend *b, const struct op *op)
 	        b, SQ_CAMPAIGN_ADD,
 	        "INSERT INTO campaigns (no, state, phase, is_final, state_reason, started_at_ms, finished_at_ms,"
 	        " start_at_ms, end_at_ms, spec_revision, selected, counts, waves, calls, query_pages,"
-	        " point_reads, messages, id, name, created_by, created_at_ms, retry_of)"
-	        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	        " point_reads, messages, id, name, created_by, created_at_ms, retry_of, schedule_id, occurrence_at_ms)"
+	        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	        &st);
 	if (err != ERR_OK)
 		return err;
@@ -87,6 +87,8 @@ enum err sq_campaign_add(struct backend *b, const struct op *op)
 	sq_bind_text(st, 20, row->created_by);
 	sq_bind_time(st, 21, row->created_at_ms);
 	sq_bind_text(st, 22, row->retry_of);
+	sq_bind_text(st, 23, row->schedule_id);
+	sq_bind_time(st, 24, row->schedule_id[0] != '\0' ? row->occurrence_at_ms : TIME_NONE);
 	err = sq_run(b, st);
 	if (err == ERR_OK)
 		err = put_spec(b, row->no, row->spec);
@@ -231,12 +233,13 @@ enum err sq_idempotency_add(struct backend *b, const struct op *op)
 #define CAMPAIGN_COLUMNS \
 	"SELECT c.no, c.id, c.name, s.spec, c.spec_revision, c.state, c.phase, c.state_reason, c.created_by," \
 	" c.created_at_ms, c.started_at_ms, c.finished_at_ms, c.start_at_ms, c.end_at_ms, c.selected, c.counts," \
-	" c.waves, c.retry_of, c.calls, c.query_pages, c.point_reads, c.messages FROM campaigns c CROSS JOIN specs s ON s.campaign = c.no WHERE c.dropped = 0 AND "
+	" c.waves, c.retry_of, c.calls, c.query_pages, c.point_reads, c.messages, c.schedule_id, c.occurrence_at_ms FROM campaigns c CROSS JOIN specs s ON s.campaign = c.no WHERE c.dropped = 0 AND "
 
 static enum err read_row(struct backend *b, sqlite3_stmt *st, struct arena *arena, struct campaign_row *ret)
 {
 	const char *id = (const char *)sqlite3_column_text(st, 1);
 	const char *retry_of = (const char *)sqlite3_column_text(st, 17);
+	const char *schedule_id = (const char *)sqlite3_column_text(st, 22);
 
 	*ret = (struct campaign_row){
 	        .no = (uint32_t)sqlite3_column_int64(st, 0),
@@ -260,6 +263,8 @@ static enum err read_row(struct backend *b, sqlite3_stmt *st, struct arena *aren
 	};
 	snprintf(ret->id, sizeof ret->id, "%s", id != NULL ? id : "");
 	snprintf(ret->retry_of, sizeof ret->retry_of, "%s", retry_of != NULL ? retry_of : "");
+	snprintf(ret->schedule_id, sizeof ret->schedule_id, "%s", schedule_id != NULL ? schedule_id : "");
+	ret->occurrence_at_ms = sq_time(st, 23);
 	if (ret->name == NULL || ret->spec == NULL || ret->state_reason == NULL || ret->created_by == NULL ||
 	    ret->state >= CAMPAIGN_STATES_N || ret->phase >= CAMPAIGN_STATES_N ||
 	    !unpack_counts(sqlite3_column_blob(st, 15), (size_t)sqlite3_column_bytes(st, 15), &ret->counts) ||
@@ -291,7 +296,7 @@ static enum err list(struct backend *b, const struct campaign_filter *f, struct 
 	        b, SQ_CAMPAIGN_LIST,
 	        CAMPAIGN_COLUMNS
 	        "c.no < ?1 AND (?2 < 0 OR c.state = ?2) AND (?3 IS NULL OR c.name = ?3)"
-	        " AND (?5 = 0 OR c.is_final = 0 OR c.finished_at_ms >= ?5)"
+	        " AND (?7 IS NULL OR c.schedule_id = ?7) AND (?5 = 0 OR c.is_final = 0 OR c.finished_at_ms >= ?5)"
 	        " AND (?6 = 0 OR (c.is_final = 1 AND c.finished_at_ms < ?6)) ORDER BY c.no DESC LIMIT ?4",
 	        &st);
 
@@ -303,6 +308,7 @@ static enum err list(struct backend *b, const struct campaign_filter *f, struct 
 	sqlite3_bind_int64(st, 4, (int64_t)f->limit + 1);
 	sqlite3_bind_int64(st, 5, f->since_ms);
 	sqlite3_bind_int64(st, 6, f->ended_before_ms);
+	sq_bind_text(st, 7, f->schedule_id);
 	err = read_rows(b, st, ret);
 	ret->has_more = ret->campaigns_n > f->limit;
 	if (ret->has_more)

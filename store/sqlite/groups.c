@@ -1,4 +1,4 @@
-/* store/sqlite: the groups of a campaign's targets. */
+/* store/sqlite: the groups of a campaign's targets, and their time zones. */
 #include "store/sqlite/sqlite.h"
 
 enum err sq_group_add(struct backend *b, const struct op *op)
@@ -112,6 +112,40 @@ enum err sq_load_groups(struct backend *b, const struct store_loader *loader)
 		loader->on_group(loader->arg, (uint32_t)(key >> 32), (uint32_t)key,
 		                 (uint8_t)sqlite3_column_int(st, 3), name,
 		                 (uint32_t)sqlite3_column_int64(st, 2));
+	}
+	return err;
+}
+
+/* ---- time zones ---- */
+
+enum err sq_zone_add(struct backend *b, const struct op *op)
+{
+	sqlite3_stmt *st;
+	enum err err = sq_use(b, SQ_ZONE_ADD, "INSERT INTO target_zones (key, name) VALUES (?, ?)", &st);
+
+	if (err != ERR_OK)
+		return err;
+	sqlite3_bind_int64(st, 1, sq_key(op->zone.campaign, op->zone.zone));
+	sq_bind_text(st, 2, op->zone.name);
+	return sq_run(b, st);
+}
+
+enum err sq_load_zones(struct backend *b, const struct store_loader *loader)
+{
+	sqlite3_stmt *st;
+	bool is_row;
+	enum err err =
+	        sq_use(b, SQ_LOAD_ZONES,
+	               "SELECT z.key, z.name FROM campaigns c CROSS JOIN target_zones z"
+	               " ON z.key " SQ_KEY_OF_C " WHERE c.is_final = 0 AND c.dropped = 0 ORDER BY z.key",
+	               &st);
+
+	while (err == ERR_OK && (err = sq_step(b, st, &is_row)) == ERR_OK && is_row) {
+		uint64_t key = (uint64_t)sqlite3_column_int64(st, 0);
+
+		if (loader->on_zone != NULL)
+			loader->on_zone(loader->arg, (uint32_t)(key >> 32), (uint32_t)key,
+			                (const char *)sqlite3_column_text(st, 1));
 	}
 	return err;
 }

@@ -418,6 +418,14 @@ static enum err apply_op(struct backend *b, const struct op *op)
 		return sq_event_add(b, op);
 	case OP_IDEMPOTENCY_ADD:
 		return sq_idempotency_add(b, op);
+	case OP_ZONE_ADD:
+		return sq_zone_add(b, op);
+	case OP_SCHEDULE_PUT:
+		return sq_schedule_put(b, op);
+	case OP_SCHEDULE_DROP:
+		return sq_schedule_drop(b, op);
+	case OP_NOTE_PUT:
+		return sq_note_put(b, op);
 	case OP_LIST_BEGIN:
 		return sq_list_begin(b, op);
 	case OP_LIST_IDS:
@@ -546,6 +554,8 @@ enum err backend_load(struct backend *b, int64_t now_ms, const struct store_load
 	if (err == ERR_OK)
 		err = sq_load_groups(b, loader);
 	if (err == ERR_OK)
+		err = sq_load_zones(b, loader);
+	if (err == ERR_OK)
 		err = sq_load_targets(b, loader);
 	if (err == ERR_OK)
 		err = sq_load_holds(b, now_ms, loader);
@@ -553,6 +563,10 @@ enum err backend_load(struct backend *b, int64_t now_ms, const struct store_load
 		err = sq_load_relapses(b, loader);
 	if (err == ERR_OK)
 		err = sq_load_pages(b, loader);
+	if (err == ERR_OK)
+		err = sq_load_schedules(b, loader);
+	if (err == ERR_OK)
+		err = sq_load_notes(b, loader);
 	if (err == ERR_OK)
 		err = sq_load_progress(b, loader);
 	if (err == ERR_OK)

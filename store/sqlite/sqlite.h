@@ -72,6 +72,16 @@ enum sq_slot {
 	SQ_PLAN_FIND,
 	SQ_USAGE_PUT,
 	SQ_LOAD_USAGE,
+	SQ_ZONE_ADD,
+	SQ_LOAD_ZONES,
+	SQ_SWEEP_ZONES,
+	SQ_SCHEDULE_PUT,
+	SQ_SCHEDULE_DROP,
+	SQ_SCHEDULE_LIST,
+	SQ_SCHEDULE_BY_ID,
+	SQ_NOTE_PUT,
+	SQ_LOAD_SCHEDULES,
+	SQ_LOAD_NOTES,
 	SQ_SWEEP_LIST,
 	SQ_SWEEP_LIST_PAGES,
 	SQ_SWEEP_LIST_END,
@@ -199,6 +209,8 @@ MUST_CHECK enum err sq_load_pages(struct backend *b, const struct store_loader *
 /* ---- groups.c ---- */
 MUST_CHECK enum err sq_group_add(struct backend *b, const struct op *op);
 MUST_CHECK enum err sq_load_groups(struct backend *b, const struct store_loader *loader);
+MUST_CHECK enum err sq_zone_add(struct backend *b, const struct op *op);
+MUST_CHECK enum err sq_load_zones(struct backend *b, const struct store_loader *loader);
 
 /* ---- relapses.c ---- */
 MUST_CHECK enum err sq_relapse_put(struct backend *b, const struct op *op);
@@ -220,6 +232,13 @@ MUST_CHECK enum err sq_list_begin(struct backend *b, const struct op *op);
 MUST_CHECK enum err sq_list_ids(struct backend *b, const struct op *op);
 MUST_CHECK enum err sq_list_end(struct backend *b, const struct op *op);
 MUST_CHECK enum err sq_list_drop(struct backend *b, const struct op *op);
+
+/* ---- schedules.c ---- */
+MUST_CHECK enum err sq_schedule_put(struct backend *b, const struct op *op);
+MUST_CHECK enum err sq_schedule_drop(struct backend *b, const struct op *op);
+MUST_CHECK enum err sq_note_put(struct backend *b, const struct op *op);
+MUST_CHECK enum err sq_load_schedules(struct backend *b, const struct store_loader *loader);
+MUST_CHECK enum err sq_load_notes(struct backend *b, const struct store_loader *loader);
 
 /* ---- prints.c ---- */
 /* Notes the device id of a target that is added. */

@@ -26,6 +26,7 @@ static const struct sliced parts[] = {
         {SQ_SWEEP_ATTEMPTS, DELETE_SLICE("attempts"), 36, 5000},
         {SQ_SWEEP_EVIDENCE, DELETE_SLICE("evidence"), 36, 5000},
         {SQ_SWEEP_GROUPS, DELETE_SLICE("target_groups"), 32, 5000},
+        {SQ_SWEEP_ZONES, DELETE_SLICE("target_zones"), 32, 5000},
         {SQ_SWEEP_PAGES, DELETE_SLICE("pages"), 32, 20},
         {SQ_SWEEP_RELAPSES, DELETE_SLICE("relapses"), 32, 5000},
         {SQ_SWEEP_PROGRESS, DELETE_SLICE("progress"), 32, 5000},

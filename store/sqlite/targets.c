@@ -51,8 +51,8 @@ enum err sq_target_add(struct backend *b, const struct op *op)
 
 	assert(row->no < TARGETS_MAX);
 	err = sq_use(b, SQ_TARGET_ADD,
-	             "INSERT INTO targets (key, marks, device_id, life, baseline, group_no)"
-	             " VALUES (?, ?, ?, ?, ?, ?)",
+	             "INSERT INTO targets (key, marks, device_id, life, baseline, group_no, zone_no)"
+	             " VALUES (?, ?, ?, ?, ?, ?, ?)",
 	             &st);
 	if (err != ERR_OK)
 		return err;
@@ -67,6 +67,10 @@ enum err sq_target_add(struct backend *b, const struct op *op)
 		sqlite3_bind_null(st, 6);
 	else
 		sqlite3_bind_int64(st, 6, row->group);
+	if (row->zone == 0)
+		sqlite3_bind_null(st, 7);
+	else
+		sqlite3_bind_int(st, 7, row->zone);
 	err = sq_run(b, st);
 	if (err == ERR_OK)
 		err = sq_prints_add(b, row, op->target.device_id);
@@ -211,11 +215,12 @@ enum err sq_evidence_add(struct backend *b, const struct op *op)
 
 /* ---- reading ---- */
 
-#define TARGET_COLUMNS "SELECT key, marks, device_id, life, baseline, group_no"
-/* … and its group's name. */
+#define TARGET_COLUMNS "SELECT key, marks, device_id, life, baseline, group_no, zone_no"
+/* … and the names of its group and its zone. */
 #define VIEW_COLUMNS \
 	TARGET_COLUMNS \
 	", (SELECT g.name FROM target_groups g WHERE g.key = (t.key >> 32 << 32) + t.group_no)" \
+	", (SELECT z.name FROM target_zones z WHERE z.key = (t.key >> 32 << 32) + coalesce(t.zone_no, 0))" \
 	" FROM targets t "
 
 /* Reads the row at st; *ret_device_id is borrowed until st moves on. */
@@ -234,6 +239,7 @@ static enum err read_target(struct backend *b, sqlite3_stmt *st, struct target_r
 	ret->hub = (uint8_t)(marks >> 24);
 	ret->group = sqlite3_column_type(st, 5) == SQLITE_NULL ? GROUP_NONE
 	                                                       : (uint32_t)sqlite3_column_int64(st, 5);
+	ret->zone = (uint16_t)sqlite3_column_int(st, 6); /* NULL is 0 */
 	if (*ret_device_id == NULL || ret->state >= TARGET_STATES_N || ret->reason >= REASONS_N ||
 	    ret->wait >= WAITS_N || sqlite3_column_bytes(st, 3) != PACKED_TARGET_BYTES ||
 	    sqlite3_column_bytes(st, 4) != PACKED_BASELINE_BYTES)
@@ -258,7 +264,8 @@ static enum err read_targets(struct backend *b, sqlite3_stmt *st, struct answer 
 		if (err != ERR_OK)
 			break;
 		view->device_id = arena_text(&ret->arena, view->device_id, strlen(view->device_id));
-		view->group = sq_text(st, 6, &ret->arena);
+		view->group = sq_text(st, 7, &ret->arena);
+		view->zone = sq_text(st, 8, &ret->arena);
 		ret->targets_n++;
 	}
 	return err;

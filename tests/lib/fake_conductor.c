@@ -32,6 +32,7 @@ void fake_conductor_init(struct conductor *c, struct store *store)
 void fake_conductor_done(struct conductor *c)
 {
 	spec_done(&c->live_spec);
+	schedule_spec_done(&c->schedule_spec);
 }
 
 void fake_conductor_set_live(struct conductor *c, const struct campaign_row *row)
@@ -311,4 +312,140 @@ void conductor_hub(const struct conductor *c, uint32_t hub, struct hub_view *ret
 {
 	(void)hub;
 	*ret = c->hub;
+}
+
+/* ---- schedules: the last one made is the only one there is ---- */
+
+void conductor_schedule_check(const struct conductor *c, const struct schedule_spec *spec,
+                              const struct campaign_spec *campaign, struct faults *faults)
+{
+	(void)c;
+	(void)campaign;
+	if (strcmp(spec->time_zone, "Europe/Stockolm") == 0)
+		faults_add(faults, "/recurrence/timeZone", "timeZone must be an IANA time zone");
+}
+
+static void put_schedule(struct conductor *c, struct schedule_spec *spec)
+{
+	struct schedule_row row = {.no = 1,
+	                           .name = spec->name,
+	                           .revision = c->schedule_revision,
+	                           .is_paused = c->schedule_is_paused,
+	                           .created_by = "local",
+	                           .created_at_ms = 1000,
+	                           .next_at_ms = 1764547200000,
+	                           .queued_at_ms = TIME_NONE,
+	                           .last_at_ms = TIME_NONE};
+	struct buf text = BUF_INIT;
+
+	schedule_spec_render(spec, &text);
+	row.spec = text.data;
+	snprintf(row.id, sizeof row.id, "%s", c->schedule_id);
+	fake_store_put_schedule(c->store, &row);
+	buf_done(&text);
+	if (spec != &c->schedule_spec) {
+		schedule_spec_done(&c->schedule_spec);
+		c->schedule_spec = *spec;
+		*spec = (struct schedule_spec){0};
+	}
+}
+
+void conductor_schedule_create(struct conductor *c, struct schedule_spec *spec,
+                               const struct conductor_request *request, conductor_done_cb *on_done, void *arg)
+{
+	snprintf(c->schedule_id, sizeof c->schedule_id, "plan%04u", ++c->schedules_n);
+	c->schedule_revision = 1;
+	put_schedule(c, spec);
+	add_key(c, request, c->schedule_id);
+	later(call_done, done_new(c, c->schedule_id, on_done, arg));
+}
+
+static bool has_schedule(const struct conductor *c, const char *id)
+{
+	return c->schedule_id[0] != '\0' && strcmp(c->schedule_id, id) == 0;
+}
+
+bool conductor_schedule_revision(const struct conductor *c, const char *id, uint32_t *ret_revision)
+{
+	*ret_revision = c->schedule_revision;
+	return has_schedule(c, id);
+}
+
+void conductor_schedule_replace(struct conductor *c, const char *id, uint32_t revision,
+                                struct schedule_spec *spec, const char *by, conductor_done_cb *on_done,
+                                void *arg)
+{
+	count_order(c, by);
+	c->schedule_revision = revision + 1;
+	put_schedule(c, spec);
+	later(call_done, done_new(c, id, on_done, arg));
+}
+
+void conductor_schedule_order(struct conductor *c, const char *id, enum schedule_order order, const char *by,
+                              conductor_done_cb *on_done, void *arg)
+{
+	struct done *done = done_new(c, id, on_done, arg);
+
+	count_order(c, by);
+	if (!has_schedule(c, id)) {
+		done->err = ERR_NOT_FOUND;
+		done->detail = "there is no such schedule";
+	} else if (order == SCHEDULE_DELETE) {
+		fake_store_drop_schedule(c->store, id);
+		c->schedule_id[0] = '\0';
+	} else {
+		c->schedule_is_paused = order == SCHEDULE_PAUSE;
+		put_schedule(c, &c->schedule_spec);
+	}
+	later(call_done, done);
+}
+
+void conductor_schedule_run(struct conductor *c, const char *id, const struct conductor_request *request,
+                            conductor_done_cb *on_done, void *arg)
+{
+	struct faults faults = FAULTS_INIT;
+	struct campaign_spec campaign;
+	char reason[SPEC_REASON_SIZE];
+	size_t at;
+
+	if (!has_schedule(c, id) || spec_parse(c->schedule_spec.campaign, strlen(c->schedule_spec.campaign),
+	                                       false, &campaign, &faults, &at, reason) != ERR_OK) {
+		c->order_err = ERR_NOT_FOUND;
+		later(call_done, done_new(c, id, on_done, arg));
+		return;
+	}
+	conductor_create(c, &campaign, request, on_done, arg);
+}
+
+enum err conductor_occurrences(const struct conductor *c, const char *id, int64_t after_ms, size_t max,
+                               struct occurrence_view *ret, size_t *ret_n)
+{
+	if (!has_schedule(c, id))
+		return ERR_NOT_FOUND;
+	for (*ret_n = 0; *ret_n < max; (*ret_n)++)
+		ret[*ret_n] = (struct occurrence_view){
+		        (after_ms == TIME_NONE ? 0 : after_ms) + 1000 + (int64_t)*ret_n,
+		        "2026-03-29T03:30:00+02:00", *ret_n == 0 ? "gap" : NULL};
+	return ERR_OK;
+}
+
+void conductor_schedules(const struct conductor *c, struct schedules_view *ret)
+{
+	*ret = (struct schedules_view){.n = c->schedules_n};
+}
+
+const char *conductor_tzdata(const struct conductor *c)
+{
+	(void)c;
+	return "2026a";
+}
+
+enum wait conductor_window(const struct conductor *c, uint32_t campaign_no, uint32_t target_no,
+                           int64_t *ret_opens_at_ms)
+{
+	(void)campaign_no;
+	*ret_opens_at_ms = 7000;
+	return c->in_blackout >> target_no & 1     ? WAIT_BLACKOUT
+	       : c->out_of_window >> target_no & 1 ? WAIT_WINDOW
+	                                           : WAIT_NONE;
 }

@@ -9,8 +9,9 @@
 struct conductor {
 	struct store *store;
 	bool is_draining;
-	struct campaign_waiting waiting; /* of every campaign */
-	uint64_t parked;                 /* bit 1 << number of a target, of every campaign */
+	struct campaign_waiting waiting;     /* of every campaign */
+	uint64_t parked;                     /* bit 1 << number of a target, of every campaign */
+	uint64_t in_blackout, out_of_window; /* likewise, where waiting.has_shut_windows; they open at 7000 */
 	int64_t predicted_ms;
 	const char *preview_json; /* what previews come to where order_err is OK */
 	bool is_foretold;
@@ -34,6 +35,11 @@ struct conductor {
 	struct hub_view hub; /* the only one */
 	struct histogram proof;
 	uint32_t hubs_n;
+	uint32_t schedules_n;      /* made so far; of the last one: */
+	char schedule_id[ID_SIZE]; /* "": it is gone */
+	uint32_t schedule_revision;
+	bool schedule_is_paused;
+	struct schedule_spec schedule_spec;
 	char live_id[ID_SIZE]; /* the only campaign that has a live spec */
 	uint32_t live_no, live_revision;
 	struct campaign_spec live_spec;

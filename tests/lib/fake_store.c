@@ -52,6 +52,8 @@ struct store {
 	struct progress_row *progress;
 	struct plan_row plan; /* of one campaign; 0: none */
 	size_t progress_n;
+	struct schedule_row *schedules; /* the texts are ours */
+	size_t schedules_n;
 	size_t campaigns_n, targets_n, attempts_n, evidence_n, events_n, keys_n, groups_n, lists_n;
 };
 
@@ -88,6 +90,9 @@ void fake_store_free(struct store *s)
 		free(s->lists[i].name);
 		free(s->lists[i].by);
 	}
+	while (s->schedules_n > 0)
+		fake_store_drop_schedule(s, s->schedules[0].id);
+	free(s->schedules);
 	free(s->groups);
 	free(s->progress);
 	free(s->lists);
@@ -258,6 +263,7 @@ struct ask {
 	store_groups_cb *on_groups;
 	store_list_cb *on_list;
 	store_history_cb *on_history;
+	store_schedules_cb *on_schedules;
 	store_progress_cb *on_progress;
 	store_plan_cb *on_plan;
 	void *arg;
@@ -292,6 +298,8 @@ static bool campaign_matches(const struct ask *a, const struct campaign_row *row
 		return strcmp(a->id, row->id) == 0;
 	return (a->campaigns.state < 0 || a->campaigns.state == (int)row->state) &&
 	       (a->name == NULL || strcmp(a->name, row->name) == 0) &&
+	       (a->campaigns.schedule_id == NULL ||
+	        strcmp(a->campaigns.schedule_id, row->schedule_id) == 0) &&
 	       (a->campaigns.before_no == 0 || row->no < a->campaigns.before_no) &&
 	       (a->campaigns.since_ms == 0 || !campaign_state_is_final(row->state) ||
 	        row->finished_at_ms >= a->campaigns.since_ms) &&
@@ -326,6 +334,7 @@ void store_read_campaigns(struct store *s, const struct campaign_filter *f, stor
 
 	a->campaigns = *f;
 	a->name = f->name != NULL ? xstrdup(f->name) : NULL;
+	a->campaigns.schedule_id = f->schedule_id; /* the request outlives the answer */
 	a->on_campaigns = cb;
 	later(answer_campaigns, a);
 }
@@ -565,6 +574,57 @@ void store_read_groups(struct store *s, uint32_t campaign, uint32_t from_group, 
 	a->limit = limit;
 	a->on_groups = cb;
 	later(answer_groups, a);
+}
+
+void fake_store_drop_schedule(struct store *s, const char *id)
+{
+	for (size_t i = 0; i < s->schedules_n; i++) {
+		struct schedule_row *row = &s->schedules[i];
+
+		if (strcmp(row->id, id) != 0)
+			continue;
+		free((char *)(uintptr_t)row->name);
+		free((char *)(uintptr_t)row->spec);
+		free((char *)(uintptr_t)row->created_by);
+		*row = s->schedules[--s->schedules_n];
+		return;
+	}
+}
+
+void fake_store_put_schedule(struct store *s, const struct schedule_row *row)
+{
+	struct schedule_row copy = *row;
+
+	copy.name = xstrdup(row->name);
+	copy.spec = xstrdup(row->spec);
+	copy.created_by = xstrdup(row->created_by);
+	fake_store_drop_schedule(s, row->id);
+	s->schedules = xrealloc(s->schedules, (s->schedules_n + 1) * sizeof *s->schedules);
+	s->schedules[s->schedules_n++] = copy;
+}
+
+static void answer_schedules(void *arg)
+{
+	struct ask *a = arg;
+	const struct store *s = a->store;
+	const struct schedule_row *found = s->schedules;
+	size_t n = s->schedules_n;
+
+	for (size_t i = 0; a->id != NULL && i < s->schedules_n; i++)
+		if (strcmp(s->schedules[i].id, a->id) == 0)
+			found = &s->schedules[i];
+	if (a->id != NULL)
+		n = n > 0 && strcmp(found->id, a->id) == 0;
+	a->on_schedules(a->arg, s->err, s->revision, found, unless_failing(s, n), false);
+	ask_free(a);
+}
+
+void store_read_schedules(struct store *s, const struct schedule_filter *f, store_schedules_cb *cb, void *arg)
+{
+	struct ask *a = ask_new(s, f->id, arg);
+
+	a->on_schedules = cb;
+	later(answer_schedules, a);
 }
 
 static void answer_list(void *arg)

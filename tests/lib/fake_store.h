@@ -29,6 +29,9 @@ void fake_store_set_plan(struct store *s, const struct plan_row *row);
 /* A device list; of one name the newest counts. */
 void fake_store_add_list(struct store *s, const char *name, const char *const *ids, uint32_t n, int64_t at_ms,
                          const char *by);
+/* A schedule; of one id the newest counts. */
+void fake_store_put_schedule(struct store *s, const struct schedule_row *row);
+void fake_store_drop_schedule(struct store *s, const char *id);
 void fake_store_drop_list(struct store *s, const char *name);
 void fake_store_add_attempt(struct store *s, const struct attempt_row *row);
 void fake_store_add_evidence(struct store *s, const struct evidence_row *row);

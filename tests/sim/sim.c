@@ -17,6 +17,7 @@
 #include "store/backend.h"
 #include "tests/lib/store_sync.h"
 #include "tests/sim/net.h"
+#include "tests/sim/window_check.h"
 
 #define CAMPAIGNS_MAX 8
 
@@ -314,9 +315,11 @@ static bool row_of(struct sim *s, uint32_t campaign_no, const struct known *k, u
 	struct answer page;
 	bool is_there;
 
+	if (k->hubs_n == 0) /* a schedule's: on all hubs */
+		f.hub = (int)hub;
 	while ((uint32_t)f.hub < k->hubs_n && k->hubs[f.hub] != hub)
 		f.hub++;
-	if ((uint32_t)f.hub == k->hubs_n)
+	if (k->hubs_n > 0 && (uint32_t)f.hub == k->hubs_n)
 		return false;
 	answer_init(&page);
 	SIM_CHECK(s, backend_read_targets(s->record, &f, &page) == ERR_OK, "the record cannot be read");
@@ -408,6 +411,14 @@ static void check_call(const struct side *side, const char *path)
 		invoking += t.state == TARGET_INVOKING;
 		SIM_CHECK(s, t.state != TARGET_INVOKING || k == NULL || (!k->was_paused && !k->was_cancelled),
 		          "P6: %s is called, %s is paused or cancelled", device_id, row->id);
+		if (t.state == TARGET_INVOKING) {
+			const char *reason = "";
+
+			SIM_CHECK(s,
+			          window_check(row->spec, window_zone_of_site(site_of(s, 0, device_id)),
+			                       s->now_ms, &reason),
+			          "P5: %s is called in %s", device_id, reason);
+		}
 		if (t.state == TARGET_INVOKING && k != NULL) {
 			check_capacity(s, k, site_of(s, side->index, device_id));
 			check_waves(s, k, t.no);
@@ -682,6 +693,14 @@ static bool step(struct sim *s, int64_t until_ms)
 	return true;
 }
 
+void sim_pass(struct sim *s, int64_t for_ms)
+{
+	int64_t until_ms = s->now_ms + for_ms;
+
+	while (step(s, until_ms))
+		;
+}
+
 bool sim_run(struct sim *s, int64_t for_ms)
 {
 	int64_t until_ms = s->now_ms + for_ms;
@@ -727,6 +746,53 @@ static struct campaign_spec *parse(struct sim *s, const char *json)
 	conductor_check(s->conductor, spec, &faults);
 	SIM_CHECK(s, faults.n == 0, "%s: %s %s", json, faults.all[0].pointer, faults.all[0].detail);
 	return spec;
+}
+
+struct conductor *sim_conductor(struct sim *s)
+{
+	return s->conductor;
+}
+
+struct backend *sim_record(struct sim *s)
+{
+	return s->record;
+}
+
+static bool has_schedule(struct sim *s)
+{
+	struct schedule_filter f = {.limit = 1};
+	struct answer answer;
+	bool is_there;
+
+	answer_init(&answer);
+	SIM_CHECK(s, backend_read_schedules(s->record, &f, &answer) == ERR_OK, "the record cannot be read");
+	is_there = answer.schedules_n > 0;
+	answer_done(&answer);
+	return is_there;
+}
+
+void sim_schedule(struct sim *s, const char *json)
+{
+	struct conductor_request request = {.by = "sim"};
+
+	do {
+		struct faults faults = FAULTS_INIT;
+		struct schedule_spec spec;
+		struct campaign_spec campaign;
+		char reason[SPEC_REASON_SIZE] = "";
+		size_t at;
+
+		SIM_CHECK(s,
+		          schedule_spec_parse(json, strlen(json), &spec, &campaign, &faults, &at, reason) ==
+		                  ERR_OK,
+		          "%s: %s", faults.n > 0 ? faults.all[0].pointer : reason,
+		          faults.n > 0 ? faults.all[0].detail : "");
+		conductor_schedule_check(s->conductor, &spec, &campaign, &faults);
+		SIM_CHECK(s, faults.n == 0, "%s: %s", faults.all[0].pointer, faults.all[0].detail);
+		spec_done(&campaign);
+		s->is_answered = false;
+		conductor_schedule_create(s->conductor, &spec, &request, on_done, s);
+	} while (!wait_for_answer(s) && !has_schedule(s));
 }
 
 /* The process died before it answered: was the campaign made all the same? */

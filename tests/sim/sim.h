@@ -1,5 +1,5 @@
 /* sim: the service's conductor, engine, dispatch, track, hubs and SQLite store against one tests/world a hub,
- * with time, luck and crashes from one seed. Checks the promises P1, P2, P3, P4, P6, P7, P8, P9 and P10
+ * with time, luck and crashes from one seed. Checks the promises P1, P2, P3, P4, P5, P6, P7, P8, P9 and P10
  * (product: Promises) as it goes; what is broken ends the process with the seed. */
 #ifndef ROLLCALL_TESTS_SIM_SIM_H
 #define ROLLCALL_TESTS_SIM_SIM_H
@@ -36,6 +36,13 @@ void sim_options_init(struct sim_options *o);
 struct sim *sim_new(const struct sim_options *o);
 void sim_free(struct sim *s);
 
+struct conductor *sim_conductor(struct sim *s);
+struct backend;
+struct backend *sim_record(struct sim *s); /* the checker's look at the disk */
+/* Creates a schedule from JSON and waits until it is answered. */
+void sim_schedule(struct sim *s, const char *json);
+/* Runs for so long, whatever there is. */
+void sim_pass(struct sim *s, int64_t for_ms);
 struct world *sim_world(struct sim *s, uint32_t hub);
 int64_t sim_now(const struct sim *s);
 uint32_t sim_commits(const struct sim *s); /* so far, over all lives */

@@ -423,6 +423,23 @@ static void draw_waves(struct rng *rng, struct buf *out)
 	           approvals[rng_below(rng, 4)]);
 }
 
+static void draw_schedule(struct rng *rng, struct buf *out)
+{
+	static const char *const zones[] = {"UTC", "device", "Australia/Lord_Howe"};
+
+	buf_printf(out, ",\"schedule\":{\"endAfterSeconds\":%u", 600 + (unsigned)rng_below(rng, 20000));
+	if (rng_below(rng, 3) == 0)
+		buf_printf(
+		        out,
+		        ",\"windows\":[{\"cron\":\"*/20 * * * *\",\"durationMinutes\":%u}],\"timeZone\":\"%s\","
+		        "\"mustFinishInWindow\":%s",
+		        3 + (unsigned)rng_below(rng, 17), zones[rng_below(rng, 3)],
+		        rng_below(rng, 3) == 0 ? "true" : "false");
+	if (rng_below(rng, 6) == 0)
+		buf_puts(out, ",\"blackouts\":[{\"from\":\"2025-12-02\",\"to\":\"2025-12-02\"}]");
+	buf_putc(out, '}');
+}
+
 static enum proof draw_spec(struct rng *rng, uint32_t hubs_n, struct buf *out)
 {
 	static const char *const verifies[] = {
@@ -466,7 +483,7 @@ static enum proof draw_spec(struct rng *rng, uint32_t hubs_n, struct buf *out)
 	if (rng_below(rng, 5) == 0)
 		buf_printf(out, ",\"precheck\":{\"where\":\"tags.line != 'line-b'\",\"onFail\":\"%s\"}",
 		           rng_below(rng, 2) == 0 ? "skip" : "wait");
-	buf_printf(out, ",\"schedule\":{\"endAfterSeconds\":%u}", 600 + (unsigned)rng_below(rng, 20000));
+	draw_schedule(rng, out);
 	buf_printf(out, ",\"retry\":{\"doubtful\":\"%s\"}",
 	           rng_below(rng, 4) == 0 ? "never" : "afterEvidence");
 	buf_printf(out, ",\"offline\":{\"wait\":%s,\"expireAfterSeconds\":%u}",

@@ -140,6 +140,7 @@ static void on_targets(void *arg, enum err err, uint64_t revision, const struct 
 		kept[i] = rows[i];
 		keep(s, &kept[i].device_id);
 		keep(s, &kept[i].group);
+		keep(s, &kept[i].zone);
 	}
 	s->targets = kept;
 	s->campaign = campaign != NULL ? keep_campaigns(s, campaign, 1) : NULL;

@@ -139,7 +139,7 @@ START_TEST(test_new_store_is_empty_and_says_so)
 	ck_assert_uint_eq(rig.head.revision, 0);
 	ck_assert_uint_eq(rig.head.last_event_id, 0);
 	ck_assert_uint_eq(rig.head.last_campaign, 0);
-	ck_assert_int_eq(rig.head.schema_version, 5);
+	ck_assert_int_eq(rig.head.schema_version, 7);
 	rig_campaigns(&rig, &f, &seen);
 	ck_assert_int_eq(seen.err, ERR_OK);
 	ck_assert_uint_eq(seen.n, 0);
@@ -1361,6 +1361,130 @@ START_TEST(test_start_loads_groups_of_live_campaigns_before_targets)
 }
 END_TEST
 
+static void tell_schedule(void *arg, const struct schedule_row *row)
+{
+	(void)arg;
+	buf_printf(&told, "schedule:%s:%s:%u:%d:%lld:%u ", row->id, row->name, row->revision, row->is_paused,
+	           (long long)row->next_at_ms, row->started);
+	ck_assert(row->queued_at_ms == TIME_NONE && row->done_local_s == INT64_MIN);
+}
+
+static void tell_note(void *arg, const char *name, const char *value)
+{
+	(void)arg;
+	buf_printf(&told, "note:%s:%s ", name, value);
+}
+
+static void tell_zone(void *arg, uint32_t campaign, uint32_t zone, const char *name)
+{
+	(void)arg;
+	buf_printf(&told, "zone:%u/%u:%s ", campaign, zone, name);
+}
+
+static const char *load_time(void)
+{
+	const struct store_loader loader = {.on_campaign = tell_campaign,
+	                                    .on_group = tell_group,
+	                                    .on_zone = tell_zone,
+	                                    .on_target = tell_target,
+	                                    .on_hold = tell_hold,
+	                                    .on_page = tell_page,
+	                                    .on_schedule = tell_schedule,
+	                                    .on_note = tell_note};
+
+	buf_done(&told);
+	buf_puts(&told, "");
+	ck_assert_int_eq(store_load(rig.store, NOW_MS, &loader), ERR_OK);
+	return told.data;
+}
+
+START_TEST(test_schedules_and_notes_are_put_loaded_and_dropped)
+{
+	struct schedule_row row = {.no = 1,
+	                           .id = "plan1",
+	                           .name = "nightly",
+	                           .spec = "{}",
+	                           .revision = 3,
+	                           .created_by = "eva",
+	                           .created_at_ms = NOW_MS,
+	                           .done_at_ms = NOW_MS,
+	                           .done_local_s = INT64_MIN,
+	                           .next_at_ms = NOW_MS + 5,
+	                           .queued_at_ms = TIME_NONE,
+	                           .last_at_ms = TIME_NONE,
+	                           .started = 7};
+	struct batch *b = batch_new();
+	char wanted[128];
+
+	batch_schedule_put(b, &row);
+	batch_note_put(b, "tzdata", "2026a");
+	batch_note_put(b, "tzdata", "2026b");
+	row.is_paused = true;
+	row.next_at_ms++;
+	batch_schedule_put(b, &row);
+	rig_commit(&rig, b);
+	rig_reopen(&rig);
+	snprintf(wanted, sizeof wanted, "schedule:plan1:nightly:3:1:%lld:7 note:tzdata:2026b ",
+	         (long long)NOW_MS + 6);
+	ck_assert_str_eq(load_time(), wanted);
+	b = batch_new();
+	batch_schedule_drop(b, 1);
+	batch_schedule_drop(b, 1);
+	rig_commit(&rig, b);
+	ck_assert_str_eq(load_time(), "note:tzdata:2026b ");
+}
+END_TEST
+
+START_TEST(test_an_occurrence_has_one_campaign)
+{
+	struct campaign_row row = rig_campaign_row(1);
+	struct batch *b = batch_new();
+
+	snprintf(row.schedule_id, sizeof row.schedule_id, "plan1");
+	row.occurrence_at_ms = NOW_MS;
+	batch_campaign_add(b, &row, NULL, 0);
+	rig_commit(&rig, b);
+	for (uint32_t no = 2; no < 4; no++) { /* run by hand: as often as one likes */
+		row = rig_campaign_row(no);
+		snprintf(row.schedule_id, sizeof row.schedule_id, "plan1");
+		row.occurrence_at_ms = TIME_NONE;
+		b = batch_new();
+		batch_campaign_add(b, &row, NULL, 0);
+		rig_commit(&rig, b);
+	}
+	rig_campaigns(&rig, &(struct campaign_filter){.state = -1, .limit = 10, .schedule_id = "plan1"},
+	              &seen);
+	ck_assert_uint_eq(seen.n, 3);
+	ck_assert_int_eq(seen.campaigns[2].occurrence_at_ms, NOW_MS);
+	rig_campaigns(&rig, &(struct campaign_filter){.state = -1, .limit = 10, .schedule_id = "plan2"},
+	              &seen);
+	ck_assert_uint_eq(seen.n, 0);
+	row = rig_campaign_row(4);
+	snprintf(row.schedule_id, sizeof row.schedule_id, "plan1");
+	row.occurrence_at_ms = NOW_MS;
+	b = batch_new();
+	batch_campaign_add(b, &row, NULL, 0);
+	ck_assert_int_eq(rig_try_commit(&rig, b), ERR_CONFLICT);
+}
+END_TEST
+
+START_TEST(test_start_loads_zones_of_live_campaigns_before_targets)
+{
+	struct batch *b = rig_campaign_batch(1, 0);
+	struct target_row row = rig_target_row(1, 0);
+
+	batch_zone_add(b, 1, 0, "UTC");
+	batch_zone_add(b, 1, 1, "Asia/Tokyo");
+	row.zone = 1;
+	batch_target_add(b, &row, "d-0", &full_baseline);
+	rig_commit(&rig, b);
+	ck_assert_ptr_nonnull(strstr(load_time(), "zone:1/0:UTC zone:1/1:Asia/Tokyo target:"));
+	rig_target(&rig, 1, "d-0", -1, &seen);
+	ck_assert_uint_eq(seen.targets[0].row.zone, 1);
+	ck_assert_str_eq(seen.targets[0].zone, "Asia/Tokyo");
+}
+END_TEST
+
 START_TEST(test_start_loads_slots_and_plans_of_live_campaigns)
 {
 	struct campaign_row done = rig_campaign_row(2);
@@ -1469,8 +1593,8 @@ END_TEST
 
 START_TEST(test_start_loads_pages_of_campaigns_that_still_select)
 {
-	struct selected rows[] = {{"d-1", 0, false, "site-7", full_baseline},
-	                          {"d-2", 1, true, NULL, {.version = 3}}};
+	struct selected rows[] = {{"d-1", 0, false, "site-7", NULL, full_baseline},
+	                          {"d-2", 1, true, NULL, "Asia/Tokyo", {.version = 3}}};
 	struct selection_page page = {.page = 0, .hub = 1, .rows = rows, .rows_n = 2, .continuation = "next"};
 	struct campaign_row row = rig_campaign_row(1);
 	struct batch *b = batch_new();
@@ -1773,6 +1897,9 @@ int main(void)
 	tcase_add_test(tc, test_expired_idempotency_key_can_be_used_again);
 	tcase_add_test(tc, test_start_loads_live_campaigns_with_their_targets_in_order);
 	tcase_add_test(tc, test_start_loads_groups_of_live_campaigns_before_targets);
+	tcase_add_test(tc, test_schedules_and_notes_are_put_loaded_and_dropped);
+	tcase_add_test(tc, test_an_occurrence_has_one_campaign);
+	tcase_add_test(tc, test_start_loads_zones_of_live_campaigns_before_targets);
 	tcase_add_test(tc, test_start_loads_slots_and_plans_of_live_campaigns);
 	tcase_add_test(tc, test_start_loads_watches_over_proven_targets_of_live_campaigns);
 	tcase_add_test(tc, test_start_loads_what_was_spent_of_each_hubs_last_day);

@@ -14,7 +14,7 @@ import tempfile
 # Who may include whom: for the first row whose files fit, what may stand between the quotes, beside headers of the
 # file's own folder. "*" stands for no slash, "**" for anything.
 BASE = ["server/base/*"]
-CAMPAIGN = ["server/campaign/model.h", "server/campaign/spec.h"]
+CAMPAIGN = ["server/campaign/{model,spec,spec_recurring}.h"]
 INCLUDES = [
     ("server/base/*", []),
     ("server/campaign/*", BASE),
@@ -29,7 +29,7 @@ INCLUDES = [
     ("server/feed.*", BASE + ["server/campaign/model.h", "-server/{conduct,conductor,config,loop,settings}.h"]),
     ("server/conductor.h", BASE + CAMPAIGN + ["-server/*"]),
     ("server/{conduct.h,conduct_*.c,conductor.c}", BASE + CAMPAIGN + [
-        "server/campaign/{engine,latency,policy,preview,selection,wave}.h", "server/hub/{hub,where}.h", "server/dispatch/{day,dispatch,gate,meter}.h",
+        "server/campaign/{engine,latency,policy,preview,queue,selection,wave}.h", "server/schedule/{recurrence,window,zone}.h", "server/hub/{hub,where}.h", "server/dispatch/{day,dispatch,gate,meter}.h",
         "server/track/{evidence,track}.h", "server/feed.h", "store/store.h", "-server/{config,loop,settings}.h"]),
     ("api/cli/*", BASE),
     ("api/*", BASE + CAMPAIGN + ["server/campaign/fault.h", "server/{conductor,feed}.h", "store/store.h"]),

@@ -364,6 +364,8 @@ START_TEST(test_a_campaign_is_its_spec_and_how_it_goes)
 	row->spec_revision = 3;
 	snprintf(row->retry_of, sizeof row->retry_of, "c0");
 	row->cost = (struct campaign_cost){.calls = 9, .query_pages = 2, .point_reads = 7, .messages = 45};
+	snprintf(row->schedule_id, sizeof row->schedule_id, "plan1");
+	row->occurrence_at_ms = 7000;
 	row->waves_n = 2;
 	row->waves[0] = (struct wave_row){
 	        WAVE_SOAKING, false, true, 2000, 9000, {[TARGET_SUCCEEDED] = 5, [TARGET_SKIPPED] = 1}, 2};
@@ -389,7 +391,8 @@ START_TEST(test_a_campaign_is_its_spec_and_how_it_goes)
 	        get("/v1/campaigns/c1")->body,
 	        "{\"id\":\"c1\",\"state\":\"running\",\"stateReason\":\"resumed by eva\","
 	        "\"createdAt\":\"1970-01-01T00:00:01.000Z\",\"createdBy\":\"eva\","
-	        "\"startedAt\":\"1970-01-01T00:00:02.000Z\",\"finishedAt\":null,\"scheduleId\":null,\"retryOf\":\"c0\","
+	        "\"startedAt\":\"1970-01-01T00:00:02.000Z\",\"finishedAt\":null,\"scheduleId\":\"plan1\","
+	        "\"occurrenceAt\":\"1970-01-01T00:00:07.000Z\",\"retryOf\":\"c0\","
 	        "\"etag\":\"\\\"3\\\"\"," WAVY ",\"counts\":" COUNTS
 	        ",\"failedBy\":{\"noProof\":3,\"gone\":1},\"skippedBy\":{\"excluded\":2},"
 	        "\"waitingBy\":{\"offline\":2,\"capacity\":4},"

@@ -209,7 +209,7 @@ START_TEST(test_unknown_paths_are_404_and_other_methods_405_with_allow)
 	                                      "/V1/campaigns",
 	                                      "/v1/campaigns/preview/x",
 
-	                                      "/v1/schedules",
+	                                      "/v1/schedules/s1/campaigns",
 	                                      "/v1/devices/d1",
 	                                      "/v1/campaigns/c1/plans"};
 	const struct answer *a;

@@ -436,13 +436,6 @@ END_TEST
 START_TEST(test_what_comes_later_is_refused_and_never_ignored)
 {
 	static const struct unsound table[] = {
-	        {REST("'schedule':{'windows':[{'cron':'0 2 * * *','durationMinutes':1}],'timeZone':'UTC',"
-	              "'deviceTimeZone':{},'mustFinishInWindow':true,'blackouts':[{}]}"),
-	         {{"/schedule/windows", "windows is not yet supported: leave it out, or say []"},
-	          {"/schedule/timeZone", "timeZone is not yet supported: leave it out"},
-	          {"/schedule/deviceTimeZone", "not yet"},
-	          {"/schedule/mustFinishInWindow", "not yet"},
-	          {"/schedule/blackouts", "not yet"}}},
 	        {REST("'verify':{'by':'reconnect','path':'a','success':'tags.a = 1','acceptRewrite':true}"),
 	         {{"/verify/path", "it is \"reconnect\""},
 	          {"/verify/success", "it is \"reconnect\""},
@@ -453,6 +446,79 @@ START_TEST(test_what_comes_later_is_refused_and_never_ignored)
 	};
 
 	CHECK_ALL_UNSOUND(table);
+}
+END_TEST
+
+START_TEST(test_unsound_windows_zones_and_blackouts_are_refused)
+{
+	static const struct unsound table[] = {
+	        {REST("'schedule':{'windows':[{'cron':'0 2 * * *'},{'durationMinutes':0},7,"
+	              "{'cron':'x','rrule':'y','durationMinutes':1,'until':1}]}"),
+	         {{"/schedule/windows/0/durationMinutes", "is required"},
+	          {"/schedule/windows/1", "exactly one of cron or rrule"},
+	          {"/schedule/windows/1/durationMinutes", "from 1 to"},
+	          {"/schedule/windows/2", "object"},
+	          {"/schedule/windows/3/until", "unknown member"},
+	          {"/schedule/windows/3", "exactly one of cron or rrule"}}},
+	        {REST("'schedule':{'blackouts':[{'from':'2026-02-30','to':'2026-03-01'},"
+	              "{'from':'2026-03-02','to':'2026-03-01'},{}]}"),
+	         {{"/schedule/blackouts/0/from", "must be a local date"},
+	          {"/schedule/blackouts/1/to", "must not be before from"},
+	          {"/schedule/blackouts/2/from", "is required"},
+	          {"/schedule/blackouts/2/to", "is required"}}},
+	        {REST("'schedule':{'timeZone':'UTC','deviceTimeZone':{'from':'zone','x':1}}"),
+	         {{"/schedule/deviceTimeZone/x", "unknown member"},
+	          {"/schedule/deviceTimeZone/from", "must be a tag of the twin, like \"tags.timeZone\""},
+	          {"/schedule/deviceTimeZone", "must be left out unless timeZone is \"device\""}}},
+	        {REST("'schedule':{'timeZone':'','mustFinishInWindow':1}"),
+	         {{"/schedule/timeZone", "1 to 64 bytes"},
+	          {"/schedule/mustFinishInWindow", "true or false"}}},
+	};
+
+	CHECK_ALL_UNSOUND(table);
+}
+END_TEST
+
+START_TEST(test_windows_are_rendered_as_they_are_read)
+{
+	static const char *const sections[] = {
+	        "'windows':[{'cron':'0 2 * * 1-5','durationMinutes':120},"
+	        "{'rrule':'FREQ=WEEKLY;BYDAY=SU;BYHOUR=1;BYMINUTE=0','durationMinutes':240}],"
+	        "'timeZone':'Europe/Stockholm','mustFinishInWindow':true,"
+	        "'blackouts':[{'from':'2026-12-24','to':'2026-12-26'}],'endAfterSeconds':60",
+	        "'timeZone':'device','deviceTimeZone':{'from':'tags.site.zone','fallback':'Asia/Tokyo'},"
+	        "'endAfterSeconds':60",
+	};
+
+	for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
+		struct buf text = BUF_INIT, out = BUF_INIT;
+		struct parsed p;
+
+		buf_printf(&text,
+		           "{'name':'n','action':{'type':'reboot'},'targets':{'all':true},'schedule':{%s}}",
+		           sections[i]);
+		p = parse_sound(text.data);
+		spec_render(&p.spec, &out);
+		buf_reset(&text);
+		buf_printf(&text, "\"schedule\":{%s}", sections[i]);
+		for (char *c = text.data; *c != '\0'; c++)
+			*c = *c == '\'' ? '"' : *c;
+		ck_assert_msg(strstr(out.data, text.data) != NULL, "no %s in %s", text.data, out.data);
+		parsed_done(&p);
+		buf_done(&text);
+		buf_done(&out);
+	}
+}
+END_TEST
+
+START_TEST(test_a_silent_device_time_zone_has_its_defaults)
+{
+	struct parsed p = parse_sound(REST("'schedule':{'timeZone':'device'}"));
+
+	ck_assert(p.spec.schedule.is_device_zone);
+	ck_assert_str_eq(p.spec.schedule.zone_tag, "tags.timeZone");
+	ck_assert_str_eq(p.spec.schedule.time_zone, "UTC");
+	parsed_done(&p);
 }
 END_TEST
 
@@ -1397,7 +1463,8 @@ int main(void)
 	      test_contradictions_are_refused, test_waves_that_do_not_cover_all_in_rising_steps_are_refused,
 	      test_unsound_gates_are_refused, test_unsound_groups_lists_and_prechecks_are_refused,
 	      test_unsound_abort_rules_are_refused, test_what_comes_later_is_refused_and_never_ignored,
-	      test_unknown_members_are_refused_by_name, test_paths_that_are_none_are_refused,
+	      test_unsound_windows_zones_and_blackouts_are_refused, test_unknown_members_are_refused_by_name,
+	      test_paths_that_are_none_are_refused,
 	      test_duplicate_ids_are_named_by_place_and_the_rest_counted, test_lengths_have_limits,
 	      test_a_long_text_is_told_cut_between_its_characters,
 	      test_faults_beyond_the_most_that_are_kept_are_counted);
@@ -1406,7 +1473,8 @@ int main(void)
 	TESTS(s, "defaults", test_a_silent_spec_has_the_defaults_of_its_type,
 	      test_settling_follows_the_profile_unless_nothing_is_verified,
 	      test_a_path_is_taken_with_and_without_its_prefix,
-	      test_the_longest_backoff_is_never_below_the_first,
+	      test_the_longest_backoff_is_never_below_the_first, test_windows_are_rendered_as_they_are_read,
+	      test_a_silent_device_time_zone_has_its_defaults,
 	      test_later_members_may_be_said_where_they_ask_for_nothing,
 	      test_a_device_id_may_have_all_the_characters_that_the_hub_allows);
 	TESTS(s, "waves", test_a_wave_inherits_what_its_own_gate_does_not_say,

@@ -65,7 +65,7 @@ static void stop(void)
 
 static void submit_payload(uint32_t campaign, uint32_t no, const char *payload)
 {
-	struct invocation inv = {campaign, no, 1, "d-1", "reboot", payload, 30, 5};
+	struct invocation inv = {campaign, no, 1, "d-1", "reboot", payload, 30, 5, TIME_NEVER};
 
 	dispatch_submit(dispatch, &inv);
 }
@@ -92,7 +92,7 @@ static void ck_told(const char *expected)
 START_TEST(test_submit_queues_and_run_sends_all_that_was_said)
 {
 	char device_id[] = "d#1", method[] = "reboot", payload[] = "{\"attemptId\":\"c-1\"}";
-	struct invocation inv = {7, 3, 2, device_id, method, payload, 30, 5};
+	struct invocation inv = {7, 3, 2, device_id, method, payload, 30, 5, TIME_NEVER};
 	const struct fake_request *r;
 
 	start(8, 0);
@@ -213,6 +213,28 @@ START_TEST(test_withdraw_takes_back_what_is_unsent_of_one_campaign_or_of_all)
 	ck_told("1/0/1 answered 200;");
 	dispatch_run(dispatch, NOW);
 	ck_assert_uint_eq(fake_hub_n(hub), 1);
+	stop();
+}
+END_TEST
+
+START_TEST(test_what_is_late_is_taken_back_and_never_sent)
+{
+	struct invocation inv = {1, 1, 1, "d-1", "reboot", "null", 30, 5, NOW + 100};
+
+	start(1, 0);
+	submit(1, 0);
+	dispatch_run(dispatch, NOW);
+	dispatch_submit(dispatch, &inv);
+	submit(1, 2);
+	ck_assert_int_eq(dispatch_run(dispatch, NOW), NOW + 100);
+	dispatch_withdraw_late(dispatch, NOW + 99, on_withdrawn, &told);
+	ck_told("");
+	dispatch_withdraw_late(dispatch, NOW + 100, on_withdrawn, &told);
+	ck_told("1/1/1 withdrawn;");
+	ck_assert_int_eq(dispatch_run(dispatch, NOW + 100), TIME_NEVER);
+	answer(0, HUB_ANSWERED, 200);
+	dispatch_run(dispatch, NOW + 100);
+	ck_assert_uint_eq(fake_hub_n(hub), 2);
 	stop();
 }
 END_TEST
@@ -359,6 +381,7 @@ int main(void)
 	      test_rate_lets_a_second_gather_and_then_one_each_interval,
 	      test_credit_is_what_would_be_sent_at_once, test_payload_takes_a_token_for_each_4_kb,
 	      test_a_429_halves_the_pace, test_withdraw_takes_back_what_is_unsent_of_one_campaign_or_of_all,
+	      test_what_is_late_is_taken_back_and_never_sent,
 	      test_refused_call_is_told_undelivered_by_the_next_run_before_more_are_sent,
 	      test_after_free_late_answers_are_told_to_nobody, test_each_of_many_is_sent_once_and_told_once);
 	TESTS(s, "rates", test_rates_are_the_published_ones, test_rates_of_what_is_not_sold_are_refused);

@@ -113,7 +113,13 @@ START_TEST(test_windows_that_follow_one_another_are_one_where_it_is_asked_for)
 	windows_at(w, zones_get(zones, "UTC"), at("2026-01-01T01:30:00Z"), 0, &s);
 	ck_assert_int_ge(s.changes_at_ms, at("2026-01-01T02:00:00Z"));
 	windows_at(w, zones_get(zones, "UTC"), at("2026-01-01T01:30:00Z"), 60 * MINUTE_MS, &s);
-	ck_assert_int_eq(s.changes_at_ms, at("2026-01-01T03:00:00Z"));
+	ck_assert(s.is_open);
+	ck_assert_int_eq(s.changes_at_ms, at("2026-01-01T02:00:00Z")); /* later, an hour would not do */
+	windows_at(w, zones_get(zones, "UTC"), at("2026-01-01T02:00:00Z"), 60 * MINUTE_MS, &s);
+	ck_assert(!s.is_open);
+	ck_assert_int_eq(s.changes_at_ms, at("2026-01-02T01:00:00Z"));
+	windows_at(w, zones_get(zones, "UTC"), at("2026-01-01T00:30:00Z"), 121 * MINUTE_MS, &s);
+	ck_assert(!s.is_open && s.changes_at_ms == TIME_NEVER);
 	windows_free(w);
 }
 END_TEST
