@@ -95,8 +95,8 @@ START_TEST(test_filters_choose_as_in_the_list)
 	ck_status(ask("GET", "/v1/campaigns/none/targets", CSV, NULL), 404);
 	ck_status(ask("HEAD", TARGETS, CSV, NULL), 200);
 	ck_has(get(TARGETS), "{\"value\":[");
-	server_stop();
 	ck_assert_uint_eq(fake_store_views_n(store), 0);
+	server_stop();
 }
 END_TEST
 
