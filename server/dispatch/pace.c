@@ -33,7 +33,7 @@ void pace_init(struct pace *p, uint32_t granted_per_minute, int64_t now_ms)
 void pace_answered(struct pace *p, int64_t took_ms)
 {
 	p->answers++;
-	if (p->samples_n < PACE_SAMPLES_MAX)
+	if (took_ms != TIME_NONE && p->samples_n < PACE_SAMPLES_MAX)
 		p->samples_ms[p->samples_n++] = (int32_t)(took_ms < INT32_MAX ? took_ms : INT32_MAX);
 }
 
@@ -155,7 +155,9 @@ bool pace_run(struct pace *p, int64_t now_ms)
 	if (now_ms - p->began_at_ms >= WINDOW_MS) {
 		if (p->samples_n >= ANSWERS_MIN)
 			judge(p, now_ms - p->began_at_ms);
-		if (p->samples_n >= ANSWERS_MIN || now_ms - p->began_at_ms >= WINDOW_MAX_MS)
+		else if (p->answers >= ANSWERS_MIN)
+			go_faster(p);
+		if (p->answers >= ANSWERS_MIN || now_ms - p->began_at_ms >= WINDOW_MAX_MS)
 			window_begin(p, now_ms);
 	}
 	return p->per_minute != before;

@@ -35,7 +35,8 @@ struct pace {
 };
 
 void pace_init(struct pace *p, uint32_t granted_per_minute, int64_t now_ms);
-/* An answer came that the hub did work for. */
+/* An answer came that the hub did work for. took_ms TIME_NONE: how long that takes depends on what was asked.
+ */
 void pace_answered(struct pace *p, int64_t took_ms);
 /* A 429 came. */
 void pace_throttled(struct pace *p);

@@ -50,7 +50,8 @@ void lane_answered(struct lane *l, int64_t asked_at_ms, const struct hub_answer 
 			l->retry_after_ms = answer->retry_after_ms;
 	} else if (answer->outcome == HUB_ANSWERED || answer->outcome == HUB_GONE) {
 		l->throttled_in_row = 0;
-		pace_answered(&l->pace, answer->took_ms);
+		/* A page takes as long as what is on it. */
+		pace_answered(&l->pace, answer->reading != NULL ? answer->took_ms : TIME_NONE);
 	}
 }
 

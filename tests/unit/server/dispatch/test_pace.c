@@ -151,6 +151,22 @@ START_TEST(test_without_a_granted_rate_429_teaches_one)
 }
 END_TEST
 
+START_TEST(test_where_time_says_nothing_only_429_slows)
+{
+	begin(20);
+	pace_throttled(&pace);
+	ck_assert(pace_run(&pace, now));
+	ck_assert_uint_eq(pace.per_minute, 10);
+	for (int i = 0; i < 200; i++) {
+		now += 3000;
+		pace_answered(&pace, TIME_NONE);
+		pace_run(&pace, now);
+	}
+	ck_assert_uint_eq(pace.per_minute, 20);
+	ck_assert_int_eq(pace.usual_ms, TIME_NONE);
+}
+END_TEST
+
 START_TEST(test_few_answers_are_no_verdict)
 {
 	begin(2400);
@@ -174,6 +190,7 @@ int main(void)
 	      test_a_hub_that_holds_back_is_slowed_for_before_it_says_429,
 	      test_a_hub_that_is_simply_slow_costs_no_throughput,
 	      test_429_halves_the_rate_once_in_ten_seconds_and_it_comes_back,
-	      test_without_a_granted_rate_429_teaches_one, test_few_answers_are_no_verdict);
+	      test_without_a_granted_rate_429_teaches_one, test_where_time_says_nothing_only_429_slows,
+	      test_few_answers_are_no_verdict);
 	return suite_run(s);
 }
