@@ -16,11 +16,13 @@ const routes = [
   [/^campaigns\/([^/]+)\/(targets|events|spec)$/, 'campaign', 'id', 'tab'],
   [/^campaigns\/([^/]+)\/targets\/([^/]+)$/, 'target', 'id', 'device'],
   [/^devices\/([^/]+)$/, 'device', 'device'],
+  [/^schedules$/, 'schedules'],
   [/^hubs$/, 'hubs'],
-  [/^new$/, 'new'],
+  [/^new(?:\/(schedules))?$/, 'new', 'kind'],
 ];
 const places = [
   ['campaigns', 'Campaigns'],
+  ['schedules', 'Schedules'],
   ['hubs', 'Hubs'],
 ];
 let leave = new AbortController();
@@ -29,7 +31,7 @@ function match(address) {
   for (const [pattern, view, ...names] of routes) {
     const found = pattern.exec(address);
     if (found)
-      return { view, ...Object.fromEntries(names.map((name, i) => [name, decodeURIComponent(found[i + 1])])) };
+      return { view, ...Object.fromEntries(names.map((name, i) => [name, decodeURIComponent(found[i + 1] ?? '')])) };
   }
   return null;
 }

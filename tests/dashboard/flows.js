@@ -125,6 +125,51 @@ export async function flows(page, service, make) {
   );
 
   await it(
+    'a schedule is made, and tells its next occurrences on the clocks of its zone',
+    async () => {
+      await go(page, service, '#/schedules');
+      await page.getByRole('link', { name: 'New schedule' }).click();
+      await page.getByLabel('Name of the schedule').fill('Sundays at half past two');
+      await page.getByLabel('Cron').fill('30 2 * * 0');
+      await page.getByLabel('Time zone').first().fill('Europe/Atlantis');
+      await page.getByLabel('From').fill('2027-03-20T00:00');
+      await page.getByLabel('Name', { exact: true }).fill('Reboot by schedule');
+      await page.getByLabel('those named here').check();
+      await page.getByLabel('Device ids').fill('dev-000001 dev-000002');
+      await page.getByLabel('A proven device settles').fill('0');
+      await page.getByRole('button', { name: /^Preview/ }).click();
+      await page.locator('.headline', { hasText: 'will be called' }).waitFor();
+      await page.getByRole('button', { name: 'Make the schedule …' }).click();
+      await page.getByRole('dialog').getByRole('button', { name: 'Make it' }).click();
+      await page.getByRole('dialog').getByRole('alert').waitFor();
+      await page.keyboard.press('Escape');
+      is(await page.getByLabel('Time zone').first().getAttribute('aria-invalid'), 'true', 'a zone that is none');
+      await page.getByLabel('Time zone').first().fill('Europe/Stockholm');
+      holds(
+        (await order(page, 'Make the schedule …', 'Make it')).includes('starts a new campaign each time'),
+        'it says so',
+      );
+      const card = page.locator('.panel', { has: page.getByRole('heading', { name: 'Sundays at half past two' }) });
+      await card.locator('.occurrences').waitFor();
+      is(
+        (await card.locator('.occurrences li span:first-child').allInnerTexts()).slice(0, 3),
+        ['Sun 21 Mar 2027, 02:30 (+01:00)', 'Sun 28 Mar 2027, 03:30 (+02:00)', 'Sun 4 Apr 2027, 02:30 (+02:00)'].map(
+          (text) => text.replace(/^(\w+) /, '$1, '),
+        ),
+      );
+      await card.getByText('the clock leaps over it').waitFor();
+      await order(page, 'Pause …', 'Pause');
+      await card.getByText('none of these starts a campaign').waitFor();
+      await order(page, 'Resume …', 'Resume');
+      await order(page, 'Run now …', 'Run now');
+      await card.getByRole('link', { name: 'Its campaigns' }).click();
+      await page.getByRole('link', { name: 'Reboot by schedule' }).click();
+      await page.locator('.state-line', { hasText: 'by a schedule' }).waitFor();
+    },
+    page,
+  );
+
+  await it(
     'a wave that waits for a person is approved, and the list shows it first',
     async () => {
       const c = await make({

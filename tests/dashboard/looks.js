@@ -25,6 +25,8 @@ export async function looks(browser, service, make) {
     device: '#/devices/dev-000001',
     hubs: '#/hubs',
     new: '#/new',
+    schedules: '#/schedules',
+    'a new schedule': '#/new/schedules',
   };
 
   const dark = ['campaigns', 'campaign', 'devices', 'target', 'new']; // between them every kind of piece

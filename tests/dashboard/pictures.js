@@ -35,6 +35,22 @@ async function campaigns(service) {
     targets: { where: "tags.site = 'site-012'" },
     rollout: { maxUnavailable: 20 },
   });
+  const nightly = {
+    action: { type: 'reboot' },
+    hubs: ['gbg'],
+    rollout: { group: { by: 'tags.site', maxUnavailable: 1 } },
+  };
+  await ask(service, 'POST', '/v1/schedules', {
+    name: 'Kiosks, every Sunday night',
+    recurrence: { cron: '30 2 * * 0', timeZone: 'Europe/Stockholm', from: '2027-03-10T00:00:00Z' },
+    campaign: { ...nightly, name: 'Kiosks, Sunday night', targets: { all: true } },
+  });
+  await ask(service, 'POST', '/v1/schedules', {
+    name: 'Tills, last Monday of the month',
+    recurrence: { rrule: 'FREQ=MONTHLY;BYDAY=-1MO;BYHOUR=4;BYMINUTE=0', timeZone: 'America/New_York' },
+    overlap: 'queue',
+    campaign: { ...nightly, hubs: ['malmo'], name: 'Tills, monthly', targets: { all: true } },
+  });
   await make({
     name: 'Chargers, weekly reboot',
     hubs: ['gbg'],
@@ -110,6 +126,7 @@ try {
   );
   await take(browser, service, 'campaign', `#/campaigns/${c.id}`, (page) => page.locator('.plot').waitFor());
   await take(browser, service, 'campaigns', '#/');
+  await take(browser, service, 'schedules', '#/schedules');
   const [failed] = (await ask(service, 'GET', `/v1/campaigns/${c.id}/targets?state=succeeded&limit=1`)).value;
   await take(browser, service, 'device', `#/campaigns/${c.id}/targets/${failed.deviceId}`);
 } finally {
