@@ -1,5 +1,5 @@
 // tests/dashboard: the service is killed and comes back; the page goes on without a reload, and nothing is missing.
-import { go } from './pages.js';
+import { go, stateOf, waitState } from './pages.js';
 import { ask, folder, kill, startService, until } from './rig.js';
 import { holds, is, it } from './suite.js';
 import { join } from 'node:path';
@@ -13,6 +13,10 @@ async function allEvents(service, c) {
   }
   return all;
 }
+
+/** The ids of the events on the page, in their order. */
+const shown = (page) =>
+  page.evaluate(() => [...document.querySelectorAll('.events li')].map((e) => Number(e.dataset.id)).reverse());
 
 export async function resume(page, hub) {
   await it(
@@ -42,13 +46,43 @@ export async function resume(page, hub) {
         const { counts } = await ask(service, 'GET', `/v1/campaigns/${c.id}`);
         return counts.invoking + counts.awaitingProof === 0;
       });
-      const shown = () =>
-        page.evaluate(() => [...document.querySelectorAll('.events li')].map((e) => Number(e.dataset.id)).reverse());
       const [all, seen] = await until('the page to show the last event', async () => {
-        const pair = [await allEvents(service, c), await shown()];
+        const pair = [await allEvents(service, c), await shown(page)];
         return pair[0].at(-1) === pair[1].at(-1) && pair;
       });
       holds(seen.length > 50, `${seen.length} are shown`);
+      is(seen, all.slice(-seen.length));
+    },
+    page,
+  );
+
+  await it(
+    'a hidden page lets go of its stream, and has all that it missed when it is seen again',
+    async () => {
+      const service = await startService({ quick: hub });
+      const c = await ask(service, 'POST', '/v1/campaigns', {
+        name: 'Unseen',
+        action: { type: 'reboot' },
+        targets: { all: true },
+        rollout: { maxUnavailable: 30 },
+        verify: { settleSeconds: 0 },
+      });
+      await go(page, service, `#/campaigns/${c.id}/events`);
+      await page.locator('.stream', { hasText: 'Live' }).waitFor();
+      const hide = (isHidden) =>
+        page.evaluate((value) => {
+          Object.defineProperty(document, 'hidden', { configurable: true, get: () => value });
+          document.dispatchEvent(new Event('visibilitychange'));
+        }, isHidden);
+      await hide(true);
+      await page.locator('.stream').waitFor({ state: 'detached' });
+      await until('its end', async () => (await ask(service, 'GET', `/v1/campaigns/${c.id}`)).state === 'completed');
+      holds((await stateOf(page)) !== 'Completed', 'nobody has looked yet');
+      await hide(false);
+      await waitState(page, 'Completed');
+      const all = await allEvents(service, c);
+      await until('the page to show the last event', async () => (await shown(page)).at(-1) === all.at(-1));
+      const seen = await shown(page);
       is(seen, all.slice(-seen.length));
     },
     page,
