@@ -1,7 +1,7 @@
 // One campaign: how far it is, why the rest waits, its waves, groups and failures, kept live.
 import { campaignPath, get, path } from './api.js';
 import { h, say, update } from './dom.js';
-import { ago, number, percent, span, time, until } from './format.js';
+import { ago, number, percent, plural, span, time, until } from './format.js';
 import { groupMap } from './groups.js';
 import { icon } from './icons.js';
 import { keepLive, lastEventId } from './live.js';
@@ -125,6 +125,18 @@ function failures(c) {
   );
 }
 
+const perDevice = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 1 });
+
+function cost({ cost: c }) {
+  return h(
+    'p',
+    {},
+    h('b', {}, `about ${plural(c.messages, 'message')}`),
+    c.messagesPerDevice !== null && ` (${perDevice.format(c.messagesPerDevice)} a device)`,
+    `: ${plural(c.calls, 'call')}, ${plural(c.queryPages, 'query page')}, ${plural(c.pointReads, 'twin read')}.`,
+  );
+}
+
 export async function show(root, { id, tab, params, signal }) {
   const base = campaignPath(id);
   let campaign = await get(base, signal),
@@ -203,6 +215,7 @@ export async function show(root, { id, tab, params, signal }) {
             : empty('Nothing has happened yet.'),
           h('p', {}, h('a', { href: link(['campaigns', id, 'events']) }, 'All events')),
         ),
+        panel('What it has cost its hubs', { 'data-key': 'cost' }, cost(c)),
       ),
     ];
   }

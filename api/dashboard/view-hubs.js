@@ -62,6 +62,11 @@ function card(hub) {
       'dl',
       { class: 'details' },
       row('Calls a minute', hub.quota.callsPerMinute === null ? 'no limit' : number(hub.quota.callsPerMinute)),
+      hub.inUse.callsPerMinute !== hub.quota.callsPerMinute &&
+        row(
+          'Pace just now',
+          `${number(hub.inUse.callsPerMinute)} calls a minute: it asked for less, or holds calls back`,
+        ),
       row('Out now', `${plural(hub.inUse.inFlight, 'call')}, ${number(hub.inUse.queued)} queued`),
       row('Proofs awaited', number(hub.inUse.watched)),
       row(
