@@ -19,6 +19,7 @@
 #include "server/feed.h"
 #include "server/hub/hub.h"
 #include "server/loop.h"
+#include "server/notify.h"
 #include "store/care.h"
 #include "store/store.h"
 
@@ -57,6 +58,8 @@ struct service {
 	unsigned stops_n;         /* signals that ask for it */
 	int64_t settle_mono_ms;   /* until then calls that are out are waited for */
 	int64_t deadline_mono_ms; /* then the process ends, whatever is left to do */
+	int64_t watchdog_ms;      /* how often the service manager wants to hear of us; 0: not at all */
+	int64_t heard_mono_ms;    /* when it last did */
 };
 
 /* --- stopping --- */
@@ -151,11 +154,26 @@ static void step(struct service *s)
 
 /* --- what the loop and the conductor tell --- */
 
+/* Gives how soon it is to be fed again. */
+static int64_t feed_watchdog(struct service *s)
+{
+	int64_t now_mono_ms = clock_mono_ms();
+
+	if (now_mono_ms - s->heard_mono_ms >= s->watchdog_ms) {
+		notify("WATCHDOG=1");
+		s->heard_mono_ms = now_mono_ms;
+	}
+	return s->heard_mono_ms + s->watchdog_ms - now_mono_ms;
+}
+
 static int64_t on_run(void *arg, int64_t now_ms)
 {
 	struct service *s = arg;
 	int64_t next_ms = s->conductor != NULL ? conductor_run(s->conductor) : TIME_NEVER;
+	int64_t feed_ms = s->watchdog_ms > 0 ? feed_watchdog(s) : TIME_NEVER;
 
+	if (feed_ms != TIME_NEVER && now_ms + feed_ms < next_ms)
+		next_ms = now_ms + feed_ms;
 	step(s);
 	return s->state != SERVING && next_ms > now_ms + DRAIN_LOOK_MS ? now_ms + DRAIN_LOOK_MS : next_ms;
 }
@@ -166,6 +184,7 @@ static void on_stop(void *arg)
 	int64_t now_mono_ms = clock_mono_ms(), drain_ms = (int64_t)s->config.drain_s * 1000;
 
 	if (s->stops_n++ == 0) {
+		notify("STOPPING=1");
 		log_info("stopping", LI("drainSeconds", s->config.drain_s));
 		s->settle_mono_ms = now_mono_ms + drain_ms * 9 / 10; /* the rest is for closing */
 		s->deadline_mono_ms = now_mono_ms + drain_ms;
@@ -399,6 +418,8 @@ static enum status serve(struct service *s)
 	s->status = start(s);
 	if (s->status == STATUS_STOPPED) {
 		tell_started(s);
+		notify("READY=1");
+		s->watchdog_ms = notify_watchdog_ms();
 	} else {
 		s->state = STOPPING_API; /* what has started is stopped as ever */
 		s->deadline_mono_ms = clock_mono_ms() + (int64_t)s->config.drain_s * 1000;

@@ -121,6 +121,14 @@ run_service --config "$folder/config.json" --database "$folder/none/rollcall.db"
 it "a database that cannot be made ends the start with status 3" is $? 3
 it "it names the file" says "none/rollcall.db"
 
+# --- under systemd ---
+
+mkdir "$folder/units"
+unit=$e2e/../../deploy/systemd/rollcalld.service
+sed "s|/usr/bin/rollcalld|$ROLLCALLD|" "$unit" >"$folder/units/rollcalld.service"
+it "the unit is sound" systemd-analyze verify "$folder/units/rollcalld.service"
+it "the unit leaves as little open as can be" systemd-analyze security --offline=true --threshold=20 "$unit"
+
 # --- settings ---
 
 jq '.listen = "0.0.0.0:http" | .logLevel = "loud" | .surprise = 1 | .hubs[0].sku = "S9" | .hubs[1].trackIntervalMs = 5' \
