@@ -16,8 +16,9 @@ struct group {
 	UT_hash_handle hh;
 	TAILQ_ENTRY(group) entry; /* who has had a turn goes to the end */
 	const struct watch *watch;
-	uint32_t users;    /* targets and requests */
-	size_t text_bytes; /* of a query without its ids */
+	uint32_t users;      /* targets and requests */
+	size_t text_bytes;   /* of a query without its ids */
+	int64_t asked_at_ms; /* the last time anybody was who made no full page; TIME_NONE: never */
 	struct due due;
 	struct scan scan;
 };

@@ -6,8 +6,8 @@
 
 #define QUERY_TEXT_MAX 8192 /* characters, counted in bytes (contract 4.2) */
 #define IDS_MAX 100         /* a query: as many as rows a page (contract 4.1) */
-/* Who is due waits for company this share of the interval, unless a page is full; and for a query to get to
- * it that share, before it is read instead. */
+/* Who is due waits for company this share of the interval at least, unless a page is full; and for a query to
+ * get to it that share, before it is read instead. */
 #define GATHER_PARTS 5
 #define LATE_PARTS 2
 /* Times are compared as text, and "…00Z" stands behind "…00.1Z": a second earlier is safe either way. */
@@ -43,6 +43,7 @@ struct group *track_open_join(struct track *t, const struct watch *watch)
 		g = xcalloc(1, sizeof *g);
 		g->watch = watch;
 		g->text_bytes = text_bytes(watch);
+		g->asked_at_ms = TIME_NONE;
 		due_init(&g->due, t->options.interval_ms);
 		scan_init(&g->scan);
 		HASH_ADD_PTR(t->by_watch, watch, g);
@@ -205,7 +206,7 @@ static struct request *ids_of(struct track *t, struct group *g, enum due_kind ki
 	size_t left = g->text_bytes < QUERY_TEXT_MAX ? QUERY_TEXT_MAX - g->text_bytes : 0, n = 0;
 	int64_t since_ms = TIME_NEVER;
 	struct target *target = NULL;
-	struct due_entry *e;
+	struct due_entry *e = NULL;
 
 	buf_puts(&condition, "deviceId IN [");
 	while (n < IDS_MAX && (e = due_next(&g->due, kind, now_ms)) != NULL) {
@@ -232,8 +233,11 @@ static struct request *ids_of(struct track *t, struct group *g, enum due_kind ki
 		put_since(&condition, since_ms);
 	}
 	r->text = buf_take(&condition);
-	if (n > 0)
+	if (n > 0) {
+		if (n < IDS_MAX && e == NULL)
+			g->asked_at_ms = now_ms;
 		return r;
+	}
 	track_request_end(t, r);
 	due_asked(&g->due, &target->due, now_ms);
 	track_request_candidate(t, target);
@@ -244,6 +248,7 @@ static struct request *scan_of(struct track *t, struct group *g, size_t due_n, i
 {
 	struct buf condition = BUF_INIT;
 
+	g->asked_at_ms = now_ms;
 	put_since(&condition, scan_begin(&g->scan, due_n, now_ms));
 	return track_request_new(t, REQUEST_SCAN, TAILQ_FIRST(&g->due.lines)->campaign, g->watch,
 	                         buf_take(&condition));
@@ -260,10 +265,22 @@ static enum due_kind kind_of(const struct group *g)
 	return g->scan.is_out ? DUE_FIRST : DUE_ANY;
 }
 
+/* When a page that is not full goes out for somebody who is due at due_ms. */
+static int64_t ripe_at(const struct track *t, const struct group *g, int64_t due_ms)
+{
+	int64_t gathered_ms = due_ms + (int64_t)t->options.interval_ms / GATHER_PARTS;
+	int64_t again_ms = g->asked_at_ms != TIME_NONE ? g->asked_at_ms + t->options.interval_ms : TIME_NONE;
+
+	return gathered_ms > again_ms ? gathered_ms : again_ms;
+}
+
 static bool is_ripe(const struct track *t, const struct group *g, int64_t now_ms)
 {
-	return due_at(&g->due, kind_of(g)) <= now_ms - (int64_t)t->options.interval_ms / GATHER_PARTS ||
-	       due_count(&g->due, kind_of(g), now_ms, IDS_MAX) == IDS_MAX;
+	int64_t due_ms = due_at(&g->due, kind_of(g));
+
+	if (due_ms > now_ms)
+		return false;
+	return ripe_at(t, g, due_ms) <= now_ms || due_count(&g->due, kind_of(g), now_ms, IDS_MAX) == IDS_MAX;
 }
 
 /* The cheapest way to ask after those of g that are due; NULL: a point read, which has been queued. */
@@ -277,6 +294,7 @@ static struct request *ask_of(struct track *t, struct group *g, int64_t now_ms)
 		return scan_of(t, g, again_n, now_ms);
 	if (due_count(&g->due, kind_of(g), now_ms, 2) != 1 || !can_spare_reads(t, now_ms))
 		return ids_of(t, g, kind_of(g), now_ms);
+	g->asked_at_ms = now_ms;
 	e = due_next(&g->due, kind_of(g), now_ms);
 	due_asked(&g->due, e, now_ms);
 	track_request_candidate(t, target_of(e));
@@ -351,7 +369,7 @@ int64_t track_open_next_at(const struct track *t, int64_t now_ms)
 
 		if (due_ms != TIME_NEVER && t->queries.out < t->queries.out_max) {
 			if (due_ms <= now_ms)
-				due_ms += (int64_t)t->options.interval_ms / GATHER_PARTS;
+				due_ms = ripe_at(t, g, due_ms);
 			due_ms = later(due_ms, query_ms);
 			first_ms = due_ms < first_ms ? due_ms : first_ms;
 		}
@@ -368,8 +386,11 @@ void track_open_step_back(struct track *t, int64_t by_ms)
 {
 	struct group *g;
 
-	TAILQ_FOREACH (g, &t->groups, entry)
+	TAILQ_FOREACH (g, &t->groups, entry) {
 		due_step_back(&g->due, by_ms);
+		if (g->asked_at_ms != TIME_NONE)
+			g->asked_at_ms -= by_ms;
+	}
 }
 
 void track_open_free(struct track *t)

@@ -5,12 +5,12 @@
  * Cost is counted in messages of the daily quota (contract 7.2); the rates of queries and reads (7.1) are
  * what it has to do with. Who is due, and when, is due.h's. Those who are due are asked about
  *
- *   by id     up to 100 a query, all campaigns that watch the same together, as soon as a page is full or one
- *             has waited a fifth of the interval. A message a page, and one for each that has reported since
- *             its call: rows of others are not asked for.
- *   by scan   "what has changed since", where that takes fewer pages for those who are due again: scan.h
- *   by read   a message each: where one is due alone; and where queries are so scarce that who is due for the
- *             first time would wait for half of the interval, as far as reads are to spare
+ *   by id     up to 100 a query, all campaigns that watch the same together, as soon as a page is full; else
+ *             when one has waited a fifth of the interval, and an interval has passed since the last query. A
+ * message a page, and one for each that has reported since its call: rows of others are not asked for. by
+ * scan   "what has changed since", where that takes fewer pages for those who are due again: scan.h by read
+ * a message each: where one is due alone; and where queries are so scarce that who is due for the first time
+ * would wait for half of the interval, as far as reads are to spare
  *
  * That a query shows nothing is never news. A query that fails is not repeated: its targets are due again
  * later. After a 429 its kind (query or point read) is held for 10 s, doubled up to 60 s, or as long as
@@ -50,7 +50,8 @@ struct track_cost {
 typedef void track_cost_cb(void *arg, uint32_t campaign, const struct track_cost *cost);
 
 struct track_options {
-	uint32_t interval_ms;        /* least time between two asks about one target */
+	uint32_t interval_ms; /* least time between two asks about one target, and between two queries with
+	                         the same watch whose pages are not full */
 	uint32_t queries_per_minute; /* 0: no limit; half a minute's worth may gather */
 	uint32_t reads_per_minute;   /* 0: no limit; a second's worth may gather */
 	uint32_t reads_inflight_max; /* at least 1 */
