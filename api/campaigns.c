@@ -124,7 +124,9 @@ static void on_ordered(void *arg, enum err err, const char *detail, const char *
 
 static void give_order(struct request *r, enum order order)
 {
+	request_sign(r, NULL);
 	conductor_order(r->context->conductor, r->parts[0], order, r->who.name, on_ordered, r);
+	conductor_sign(r->context->conductor, NULL);
 }
 
 void campaigns_pause(struct request *r)
@@ -195,13 +197,17 @@ void campaigns_patch(struct request *r)
 	const struct campaign_spec *old = conductor_spec(c, r->parts[0], &revision);
 	struct campaign_spec spec;
 	char etag[ETAG_SIZE];
+	size_t len;
 
 	if (!request_has_if_match(r))
 		return;
-	if (old == NULL)
+	if (old == NULL) {
 		store_read_campaign(r->context->store, r->parts[0], on_not_live, r);
-	else if (request_is_current(r, json_etag(revision, etag)) && read_patch(r, old, &spec))
+	} else if (request_is_current(r, json_etag(revision, etag)) && read_patch(r, old, &spec)) {
+		request_sign(r, httpd_body(r->exchange, &len));
 		conductor_respec(c, r->parts[0], revision, &spec, r->who.name, on_ordered, r);
+		conductor_sign(c, NULL);
+	}
 }
 
 /* ---- forgotten ---- */
@@ -217,7 +223,9 @@ static void on_deleted(void *arg, enum err err, const char *detail, const char *
 
 void campaigns_delete(struct request *r)
 {
+	request_sign(r, NULL);
 	conductor_delete(r->context->conductor, r->parts[0], r->who.name, on_deleted, r);
+	conductor_sign(r->context->conductor, NULL);
 }
 
 /* ---- the list ---- */

@@ -155,7 +155,9 @@ static void make_from_spec(struct create *c)
 	struct campaign_spec spec;
 
 	if (read_spec(c->r, &spec)) {
+		request_sign(c->r, spec.name);
 		conductor_create(c->r->context->conductor, &spec, &request, on_created, c);
+		conductor_sign(c->r->context->conductor, NULL);
 		return;
 	}
 	spec_done(&spec);
@@ -173,7 +175,9 @@ static void make_from_failed(struct create *c)
 	uint32_t reasons;
 
 	if (json_reasons(body, len, &reasons, &faults, &at, reason) == ERR_OK) {
+		request_sign(r, body);
 		conductor_retry(r->context->conductor, r->parts[0], reasons, &request, on_created, c);
+		conductor_sign(r->context->conductor, NULL);
 		return;
 	}
 	reply_bad_body(r, &faults, at, reason);
@@ -185,17 +189,22 @@ static void make_schedule(struct create *c)
 	struct conductor_request request = asked(c);
 	struct schedule_spec spec;
 
-	if (schedules_read_spec(c->r, &spec))
-		conductor_schedule_create(c->r->context->conductor, &spec, &request, on_created, c);
-	else
+	if (!schedules_read_spec(c->r, &spec)) {
 		create_end(c);
+		return;
+	}
+	request_sign(c->r, spec.name);
+	conductor_schedule_create(c->r->context->conductor, &spec, &request, on_created, c);
+	conductor_sign(c->r->context->conductor, NULL);
 }
 
 static void make_from_schedule(struct create *c)
 {
 	struct conductor_request request = asked(c);
 
+	request_sign(c->r, NULL);
 	conductor_schedule_run(c->r->context->conductor, c->r->parts[0], &request, on_created, c);
+	conductor_sign(c->r->context->conductor, NULL);
 }
 
 /* LOOKING_UP ends. */

@@ -88,6 +88,9 @@ void events_of_campaign(struct request *r);
 /* metrics.c */
 void metrics_get(struct request *r);
 
+/* audit.c */
+void audit_list(struct request *r);
+
 /* sse.c */
 void sse_of_all(struct request *r);
 void sse_of_campaign(struct request *r);

@@ -414,6 +414,21 @@ const char *httpd_target(const struct exchange *x)
 	return x->target;
 }
 
+const char *httpd_address(const struct exchange *x, char out[HTTPD_ADDRESS_SIZE])
+{
+	const union MHD_ConnectionInfo *info =
+	        MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *address = info != NULL ? info->client_addr : NULL;
+
+	out[0] = '\0';
+	if (address != NULL && getnameinfo(address,
+	                                   address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+	                                                                 : sizeof(struct sockaddr_in6),
+	                                   out, HTTPD_ADDRESS_SIZE, NULL, 0, NI_NUMERICHOST) != 0)
+		out[0] = '\0';
+	return out;
+}
+
 bool httpd_is_http_1_0(const struct exchange *x)
 {
 	return strcmp(x->version, MHD_HTTP_VERSION_1_0) == 0;

@@ -67,6 +67,9 @@ void httpd_stop(struct httpd *h, void (*on_stopped)(void *arg), void *arg);
 /* What came; borrowed until on_end. */
 const char *httpd_method(const struct exchange *x);
 const char *httpd_target(const struct exchange *x); /* as sent: path and query, nothing decoded */
+/* Where it came from, a number; "" where the system does not tell. */
+#define HTTPD_ADDRESS_SIZE 64
+const char *httpd_address(const struct exchange *x, char out[HTTPD_ADDRESS_SIZE]);
 bool httpd_is_http_1_0(const struct exchange *x);
 /* NULL where absent; the first where repeated. */
 const char *httpd_header(const struct exchange *x, const char *name);

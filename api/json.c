@@ -549,6 +549,32 @@ void json_event(struct buf *out, const struct event *event, const char *campaign
 	buf_putc(out, '}');
 }
 
+/* ---- the record of orders ---- */
+
+void json_audit(struct buf *out, const struct audit_row *row)
+{
+	static const char *const names[AUDIT_TEXTS_N] = {[AUDIT_ACTOR] = "actor",
+	                                                 [AUDIT_ROLE] = "role",
+	                                                 [AUDIT_ADDRESS] = "address",
+	                                                 [AUDIT_METHOD] = "method",
+	                                                 [AUDIT_PATH] = "path",
+	                                                 [AUDIT_REQUEST_ID] = "requestId",
+	                                                 [AUDIT_CAMPAIGN_ID] = "campaignId",
+	                                                 [AUDIT_WAS] = "before",
+	                                                 [AUDIT_BECAME] = "after"};
+
+	buf_printf(out, "{\"no\":%llu,\"at\":", (unsigned long long)row->no);
+	put_time(out, row->at_ms);
+	for (size_t i = 0; i < AUDIT_TEXTS_N; i++) {
+		buf_printf(out, ",\"%s\":", names[i]);
+		put_text(out, row->text[i]);
+	}
+	buf_puts(out, ",\"hash\":\"");
+	for (size_t i = 0; i < AUDIT_HASH_BYTES; i++)
+		buf_printf(out, "%02x", row->hash[i]);
+	buf_puts(out, "\"}");
+}
+
 /* ---- hubs ---- */
 
 static void put_lag(struct buf *out, int64_t ms)

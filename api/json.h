@@ -17,6 +17,7 @@ struct campaign_spec;
 struct campaign_waiting;
 struct group_view;
 struct hub_view;
+struct audit_row;
 struct occurrence_view;
 struct target_view;
 
@@ -57,6 +58,7 @@ void json_evidence(struct buf *out, const struct evidence_row *row, int64_t now_
 /* The members of a device list, without braces and ids. */
 void json_list_members(struct buf *out, const char *name, uint32_t n, int64_t at_ms, const char *by);
 void json_event(struct buf *out, const struct event *event, const char *campaign_id);
+void json_audit(struct buf *out, const struct audit_row *row);
 void json_hub(struct buf *out, const struct hub_view *hub);
 
 /* ---- what is read ---- */

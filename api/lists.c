@@ -128,7 +128,9 @@ static void make(struct ask *a)
 		}
 	}
 	lists_forget(r);
+	request_sign(r, NULL);
 	conductor_list_end(c, r->parts[0], n, r->who.name, on_made, a);
+	conductor_sign(c, NULL);
 }
 
 /* LOOKING_UP ends. */
@@ -231,8 +233,11 @@ static void on_to_drop(void *arg, enum err err, const char *const *ids, size_t n
 	(void)n;
 	(void)at_ms;
 	(void)by;
-	if (is_found(r, err, n_all))
+	if (is_found(r, err, n_all)) {
+		request_sign(r, NULL);
 		conductor_list_drop(r->context->conductor, r->parts[0], r->who.name, on_dropped, r);
+		conductor_sign(r->context->conductor, NULL);
+	}
 }
 
 void lists_delete(struct request *r)

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "server/base/hash.h"
+#include "server/conductor.h"
 
 #define RETRY_BUSY_S "1"
 #define RETRY_DRAINING_S "10"
@@ -413,6 +414,20 @@ void request_put_next_cursor(const struct request *r, uint64_t position, struct 
 	put_cursor(r, position, &cursor);
 	request_put_next(r, "cursor", cursor.data, out);
 	buf_done(&cursor);
+}
+
+void request_sign(struct request *r, const char *what)
+{
+	char address[HTTPD_ADDRESS_SIZE];
+	struct origin origin = {.actor = r->who.name,
+	                        .role = role_text(r->who.role),
+	                        .address = httpd_address(r->exchange, address),
+	                        .method = r->method,
+	                        .path = r->path,
+	                        .request_id = r->id,
+	                        .what = what};
+
+	conductor_sign(r->context->conductor, &origin);
 }
 
 /* ---- preconditions ---- */

@@ -115,6 +115,10 @@ void request_put_next(const struct request *r, const char *name, const char *val
 /* The same for a cursor that stands for position. */
 void request_put_next_cursor(const struct request *r, uint64_t position, struct buf *out);
 
+/* Signs the order that is to be given next, for the record of orders; conductor_sign(…, NULL) after it. what:
+ * what it asks for, NULL: the path says it. */
+void request_sign(struct request *r, const char *what);
+
 /* ---- preconditions (RFC 9110 13.1.1): false where it replied ---- */
 
 MUST_CHECK bool request_has_if_match(struct request *r);

@@ -72,6 +72,7 @@ static const struct route routes[] = {
         {"POST", SCHEDULE "/pause", ROLE_OPERATOR, "", BODY_NOTHING, JSON, schedules_pause},
         {"POST", SCHEDULE "/resume", ROLE_OPERATOR, "", BODY_NOTHING, JSON, schedules_resume},
         {"GET", "/v1/system", ROLE_VIEWER, "", BODY_IGNORED, JSON, system_get},
+        {"GET", "/v1/audit", ROLE_ADMIN, "limit cursor ", BODY_IGNORED, JSON, audit_list},
         {"GET", "/v1/hubs", ROLE_VIEWER, "", BODY_IGNORED, JSON, system_hubs},
         {"GET", "/metrics", ROLE_METRICS, "", BODY_IGNORED, "text/plain", metrics_get},
         {"GET", "/livez", ROLE_NONE, "", BODY_IGNORED, JSON, system_live},

@@ -83,16 +83,21 @@ static void on_ordered(void *arg, enum err err, const char *detail, const char *
 		reply_err(r, err, detail);
 }
 
+static void give_order(struct request *r, enum schedule_order order, conductor_done_cb *on_done)
+{
+	request_sign(r, NULL);
+	conductor_schedule_order(r->context->conductor, r->parts[0], order, r->who.name, on_done, r);
+	conductor_sign(r->context->conductor, NULL);
+}
+
 void schedules_pause(struct request *r)
 {
-	conductor_schedule_order(r->context->conductor, r->parts[0], SCHEDULE_PAUSE, r->who.name, on_ordered,
-	                         r);
+	give_order(r, SCHEDULE_PAUSE, on_ordered);
 }
 
 void schedules_resume(struct request *r)
 {
-	conductor_schedule_order(r->context->conductor, r->parts[0], SCHEDULE_RESUME, r->who.name, on_ordered,
-	                         r);
+	give_order(r, SCHEDULE_RESUME, on_ordered);
 }
 
 /* Whether If-Match names the schedule as it is; else it has replied. */
@@ -113,9 +118,12 @@ void schedules_put(struct request *r)
 	struct schedule_spec spec;
 	uint32_t revision;
 
-	if (is_current(r, &revision) && schedules_read_spec(r, &spec))
-		conductor_schedule_replace(r->context->conductor, r->parts[0], revision, &spec, r->who.name,
-		                           on_ordered, r);
+	if (!is_current(r, &revision) || !schedules_read_spec(r, &spec))
+		return;
+	request_sign(r, spec.name);
+	conductor_schedule_replace(r->context->conductor, r->parts[0], revision, &spec, r->who.name,
+	                           on_ordered, r);
+	conductor_sign(r->context->conductor, NULL);
 }
 
 static void on_deleted(void *arg, enum err err, const char *detail, const char *id)
@@ -129,8 +137,7 @@ static void on_deleted(void *arg, enum err err, const char *detail, const char *
 
 void schedules_delete(struct request *r)
 {
-	conductor_schedule_order(r->context->conductor, r->parts[0], SCHEDULE_DELETE, r->who.name, on_deleted,
-	                         r);
+	give_order(r, SCHEDULE_DELETE, on_deleted);
 }
 
 /* ---- occurrences ---- */

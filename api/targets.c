@@ -149,8 +149,10 @@ static void on_target(void *arg, enum err err, uint64_t revision, const struct t
 		reply_problem(r, PROBLEM_NOT_FOUND, "the campaign has no such target");
 	} else if (a->order >= 0) {
 		a->filter.hub = target->row.hub;
+		request_sign(r, NULL);
 		conductor_target_order(r->context->conductor, r->parts[0], r->parts[1], a->filter.hub,
 		                       (enum target_order)a->order, r->who.name, on_ordered, a);
+		conductor_sign(r->context->conductor, NULL);
 		return;
 	} else {
 		campaigns_waiting(r->context->conductor, campaign, &a->waiting);

@@ -135,6 +135,7 @@ struct conductor {
 	struct live *lives;
 	struct watched *watches;
 	uint64_t last_event_id, committing_event_id;
+	struct signature *signature; /* NULL: what is ordered goes on no record */
 	uint32_t last_campaign;
 	uint64_t luck;         /* state of a splitmix64, for ids and seeds */
 	uint32_t selections;   /* serial numbers given so far */
@@ -187,6 +188,15 @@ void conduct_answer_later(struct conductor *c, enum err err, const char *detail,
                           conductor_done_cb *on_done, void *arg);
 /* Adds an event to the commit to come; its id is filled in. */
 void conduct_tell(struct conductor *c, struct event *event);
+
+/* conduct_audit.c: the record of orders */
+struct signature;
+/* Puts on record what an order changed, once, in the commit to come. Nothing where it is not signed. */
+void conduct_audit(struct conductor *c, const char *campaign_id, const char *was, const char *became);
+/* Of an order that ends later: gives the signature, NULL where there is none, and takes it back. */
+struct signature *conduct_take_signature(struct conductor *c);
+void conduct_give_signature(struct conductor *c, struct signature *s);
+void signature_free(struct signature *s); /* NULL is fine */
 
 /* conduct_hub.c: calls, reads, gates, the hub's clock */
 MUST_CHECK enum err port_init(struct port *p, struct conductor *c, uint8_t index,

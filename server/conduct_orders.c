@@ -155,6 +155,7 @@ void conductor_create(struct conductor *c, struct campaign_spec *given,
 	conduct_windows_tell(c, live);
 	conduct_schedules_live(c, row.schedule_id, 1);
 	tell_created(c, &row);
+	conduct_audit(c, row.id, "", campaign_state_text(row.state));
 	if (spec->targets.by == TARGETS_IDS)
 		select_ids(c, live, &spec->targets.ids, request);
 	if (row.state == CAMPAIGN_SELECTING)
@@ -226,6 +227,32 @@ static void put_in_force(struct conductor *c, struct live *live, enum order orde
 	}
 }
 
+static enum campaign_state state_of(const struct conductor *c, const struct live *live)
+{
+	struct campaign_row row;
+
+	if (engine_campaign_row(c->engine, live->no, &row) != ERR_OK)
+		abort(); /* live */
+	return row.state;
+}
+
+/* What is so already was not changed. */
+static void audit_order(struct conductor *c, const struct live *live, enum order order,
+                        enum campaign_state was)
+{
+	static const struct {
+		const char *became;
+		enum campaign_state already; /* CAMPAIGN_STATES_N: no state is */
+	} orders[] = {[ORDER_PAUSE] = {"paused", CAMPAIGN_PAUSED},
+	              [ORDER_RESUME] = {"resumed", CAMPAIGN_STATES_N},
+	              [ORDER_CANCEL] = {"cancelling", CAMPAIGN_CANCELLING},
+	              [ORDER_APPROVE] = {"approved", CAMPAIGN_STATES_N},
+	              [ORDER_OVERRIDE] = {"approved, overriding the gate", CAMPAIGN_STATES_N}};
+
+	if (was != orders[order].already && (order != ORDER_RESUME || was == CAMPAIGN_PAUSED))
+		conduct_audit(c, live->id, campaign_state_text(was), orders[order].became);
+}
+
 void conductor_order(struct conductor *c, const char *campaign_id, enum order order, const char *by,
                      conductor_done_cb *on_done, void *arg)
 {
@@ -240,15 +267,18 @@ void conductor_order(struct conductor *c, const char *campaign_id, enum order or
 	                 .by = by,
 	                 .is_override = order == ORDER_OVERRIDE};
 	const char *why = "the campaign is ending already";
+	enum campaign_state was;
 	enum err err;
 
 	if (live == NULL)
 		return;
+	was = state_of(c, live);
 	f.campaign = live->no;
 	err = conduct_feed(c, &f);
-	if (err == ERR_OK)
+	if (err == ERR_OK) {
 		put_in_force(c, live, order);
-	else if (order == ORDER_APPROVE)
+		audit_order(c, live, order, was);
+	} else if (order == ORDER_APPROVE)
 		why = "no gate waits for approval; one that failed opens only with \"override\": true";
 	else if (order == ORDER_OVERRIDE)
 		why = "no gate waits for approval or has failed";
@@ -274,6 +304,10 @@ void conductor_target_order(struct conductor *c, const char *campaign_id, const 
 	else
 		why = "the campaign has no such device";
 	if (err == ERR_OK)
+		conduct_audit(c, live->id, target_state_text(TARGET_WAITING),
+		              order == TARGET_ORDER_SKIP ? target_state_text(TARGET_SKIPPED)
+		                                         : "to be called again");
+	if (err == ERR_OK)
 		log_info("target ordered", LS("campaign", live->id), LS("device", device_id), LS("by", by),
 		         LS("order", order == TARGET_ORDER_SKIP ? "skip" : "retry"));
 	conduct_answer_later(c, err, err == ERR_OK ? NULL : why, live->id, on_done, arg);
@@ -298,6 +332,7 @@ void conductor_respec(struct conductor *c, const char *campaign_id, uint32_t rev
 	struct live *live = conduct_live_by_id(c, campaign_id);
 	struct campaign_spec *spec = xmalloc(sizeof *spec);
 	struct campaign_row row;
+	char was[32], became[32];
 
 	*spec = *given;
 	*given = (struct campaign_spec){0};
@@ -324,6 +359,9 @@ void conductor_respec(struct conductor *c, const char *campaign_id, uint32_t rev
 	live->spec_revision++;
 	conduct_windows_respec(c, live);
 	live->must_write_spec = true;
+	snprintf(was, sizeof was, "spec %u", revision);
+	snprintf(became, sizeof became, "spec %u", live->spec_revision);
+	conduct_audit(c, live->id, was, became);
 	log_info("campaign changed", LS("campaign", live->id), LS("by", by));
 	conduct_answer_later(c, ERR_OK, NULL, live->id, on_done, arg);
 }
@@ -335,6 +373,7 @@ struct removal {
 	conductor_done_cb *on_done;
 	void *arg;
 	char *by;
+	struct signature *signature;
 };
 
 static void on_removal(void *arg, enum err err, uint64_t revision, const struct campaign_row *rows, size_t n,
@@ -351,9 +390,13 @@ static void on_removal(void *arg, enum err err, uint64_t revision, const struct 
 		r->on_done(r->arg, ERR_NOT_FOUND, "no such campaign", "");
 	} else {
 		batch_campaign_drop(r->c->batch, rows[0].no);
+		conduct_give_signature(r->c, r->signature);
+		r->signature = NULL;
+		conduct_audit(r->c, rows[0].id, campaign_state_text(rows[0].state), "deleted");
 		log_info("campaign deleted", LS("campaign", rows[0].id), LS("by", r->by));
 		conduct_answer_later(r->c, ERR_OK, NULL, rows[0].id, r->on_done, r->arg);
 	}
+	signature_free(r->signature);
 	free(r->by);
 	free(r);
 }
@@ -373,7 +416,7 @@ void conductor_delete(struct conductor *c, const char *campaign_id, const char *
 		return;
 	}
 	r = xmalloc(sizeof *r);
-	*r = (struct removal){c, on_done, arg, xstrdup(by)};
+	*r = (struct removal){c, on_done, arg, xstrdup(by), conduct_take_signature(c)};
 	c->asked++;
 	store_read_campaign(c->store, campaign_id, on_removal, r);
 }
@@ -394,6 +437,7 @@ struct again {
 	uint32_t campaign, next_no;
 	char id[ID_SIZE];
 	size_t ids_size;
+	struct signature *signature;
 };
 
 static void again_end(struct again *a, enum err err, const char *detail)
@@ -409,6 +453,7 @@ static void again_end(struct again *a, enum err err, const char *detail)
 	free(a->hubs);
 	free((char *)(uintptr_t)a->request.by);
 	free((char *)(uintptr_t)a->request.idempotency_key);
+	signature_free(a->signature);
 	free(a);
 }
 
@@ -434,10 +479,14 @@ static void create_again(struct again *a)
 	a->request.zones = (const char *const *)a->zones;
 	a->request.hubs = a->hubs;
 	conductor_check(a->c, &a->spec, &faults);
-	if (faults.n > 0)
+	if (faults.n > 0) {
 		again_end(a, ERR_CONFLICT, faults.all[0].detail);
-	else
+	} else {
+		conduct_give_signature(a->c, a->signature);
+		a->signature = NULL;
 		conductor_create(a->c, &a->spec, &a->request, on_created_again, a);
+		conductor_sign(a->c, NULL);
+	}
 	faults_done(&faults);
 }
 
@@ -554,6 +603,7 @@ void conductor_retry(struct conductor *c, const char *campaign_id, uint32_t reas
 		a->request.idempotency_key = xstrdup(request->idempotency_key);
 	a->request.body_hash = request->body_hash;
 	a->reasons = reasons;
+	a->signature = conduct_take_signature(c);
 	c->asked++;
 	store_read_campaign(c->store, campaign_id, on_campaign_to_retry, a);
 }
@@ -619,9 +669,13 @@ void conductor_list_ids(struct conductor *c, const char *name, const char *const
 void conductor_list_end(struct conductor *c, const char *name, uint32_t n, const char *by,
                         conductor_done_cb *on_done, void *arg)
 {
+	char became[32];
+
 	assert(making_of(c, name) != NULL);
 	making_end(c, name);
 	batch_list_end(c->batch, name, n, conduct_now(c), by);
+	snprintf(became, sizeof became, "%u devices", n);
+	conduct_audit(c, "", "", became);
 	log_info("device list made", LS("list", name), LI("devices", n), LS("by", by));
 	conduct_answer_later(c, ERR_OK, NULL, "", on_done, arg);
 }
@@ -631,6 +685,7 @@ void conductor_list_drop(struct conductor *c, const char *name, const char *by, 
 {
 	making_end(c, name);
 	batch_list_drop(c->batch, name);
+	conduct_audit(c, "", "", "deleted");
 	log_info("device list dropped", LS("list", name), LS("by", by));
 	conduct_answer_later(c, ERR_OK, NULL, "", on_done, arg);
 }

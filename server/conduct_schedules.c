@@ -190,6 +190,7 @@ static void tell(struct conductor *c, const struct schedule *s, const char *chan
 	buf_done(&detail);
 }
 
+/* What a person changed. */
 static void tell_by(struct conductor *c, const struct schedule *s, const char *change, const char *by)
 {
 	struct buf more = BUF_INIT;
@@ -198,6 +199,7 @@ static void tell_by(struct conductor *c, const struct schedule *s, const char *c
 	buf_json(&more, by);
 	tell(c, s, change, TIME_NONE, more.data, 0);
 	buf_done(&more);
+	conduct_audit(c, "", "", change);
 }
 
 static void tell_why(struct conductor *c, const struct schedule *s, const char *change, int64_t occurrence_ms,

@@ -418,6 +418,7 @@ void conductor_free(struct conductor *c)
 		free(w);
 	}
 	conduct_forget_making(c);
+	conductor_sign(c, NULL);
 	conduct_schedules_free(c);
 	alarms_done(&c->window_alarms);
 	zones_free(c->zones);

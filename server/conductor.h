@@ -58,6 +58,15 @@ bool conductor_is_settled(const struct conductor *c);
 /* NULL is fine. No callback comes any more. Free the hubs after that. */
 void conductor_free(struct conductor *c);
 
+/* Who gives an order, for the record of orders (GET /v1/audit). */
+struct origin {
+	const char *actor, *role, *address, *method, *path, *request_id;
+	const char *what; /* what is asked for, in short; NULL: the path says it */
+};
+/* What the next order changes goes on record with a copy of o, in the same commit. NULL: nobody gives orders;
+ * so after each. */
+void conductor_sign(struct conductor *c, const struct origin *o);
+
 /* Ends an order: OK once it is durable and in force; else CONFLICT (wrong state), NOT_FOUND, CLOSED with
  * detail, a plain English reason. id: the campaign it is about. */
 typedef void conductor_done_cb(void *arg, enum err err, const char *detail, const char *id);

@@ -379,6 +379,8 @@ static char *help(void)
 	        "  rollcalld backup FILE [flags]                copy the database to a new file, also while the\n"
 	        "                                               service runs; in the copy campaigns are paused\n"
 	        "  rollcalld check [flags]                      check the database, also while the service runs\n"
+	        "  rollcalld audit verify [flags]               go through the record of orders, also while the\n"
+	        "                                               service runs\n"
 	        "  rollcalld --help | --version\n"
 	        "\n");
 	settings_help(&out);
@@ -437,6 +439,10 @@ static void read_task(struct settings *s, int argc, char *const *argv, struct co
 {
 	if (strcmp(argv[1], "check") == 0) {
 		c->task = CONFIG_CHECK;
+	} else if (strcmp(argv[1], "audit") == 0) {
+		c->task = CONFIG_AUDIT;
+		if (argc < 3 || strcmp(argv[2], "verify") != 0)
+			faults_add(s->faults, "audit", "must be: audit verify");
 	} else if (strcmp(argv[1], "backup") == 0) {
 		c->task = CONFIG_BACKUP;
 		if (argc > 2 && argv[2][0] != '-' && argv[2][0] != '\0')
@@ -449,7 +455,7 @@ static void read_task(struct settings *s, int argc, char *const *argv, struct co
 static void read_settings(struct settings *s, int argc, char *const *argv, char *const *environment,
                           struct config *c)
 {
-	int skipped = c->task == CONFIG_SERVE ? 0 : c->file == NULL ? 1 : 2;
+	int skipped = c->task == CONFIG_SERVE ? 0 : c->file == NULL && c->task != CONFIG_AUDIT ? 1 : 2;
 
 	settings_read(s, argc - skipped, argv + skipped, environment);
 	if (s->wants_help || s->wants_version) {

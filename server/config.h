@@ -29,6 +29,7 @@ enum config_task {
 	CONFIG_PRINT,  /* text on standard output */
 	CONFIG_BACKUP, /* a copy of database in file; of the rest nothing but warnings is set */
 	CONFIG_CHECK,  /* database; likewise */
+	CONFIG_AUDIT,  /* likewise */
 };
 
 struct config {

@@ -479,6 +479,22 @@ static enum status check(const struct config *c)
 	return is_sound ? STATUS_STOPPED : STATUS_FAILED;
 }
 
+static enum status verify_audit(const struct config *c)
+{
+	char hash[AUDIT_HASH_TEXT_SIZE];
+	bool is_sound = true;
+	char *reason = NULL;
+	uint64_t n = 0;
+	enum status status =
+	        report(store_audit_verify(c->database, on_fault, &is_sound, &n, hash, &reason), reason);
+
+	if (status != STATUS_STOPPED)
+		return status;
+	printf("%s: %" PRIu64 " audit entries, the last has the hash %s: %s\n", c->database, n, hash,
+	       is_sound ? "sound" : "NOT SOUND");
+	return is_sound ? STATUS_STOPPED : STATUS_FAILED;
+}
+
 static enum status do_task(const struct config *c)
 {
 	enum status status = STATUS_STOPPED;
@@ -489,6 +505,8 @@ static enum status do_task(const struct config *c)
 		status = report(store_backup(c->database, c->file, clock_now_ms(), &reason), reason);
 	else if (c->task == CONFIG_CHECK)
 		status = check(c);
+	else if (c->task == CONFIG_AUDIT)
+		status = verify_audit(c);
 	else if (fputs(c->text, stdout) == EOF)
 		status = STATUS_FAILED;
 	return fflush(stdout) == 0 ? status : STATUS_FAILED;

@@ -73,6 +73,7 @@ void answer_done(struct answer *a)
 	free(a->campaign_ids);
 	free(a->groups);
 	free(a->schedules);
+	free(a->audit);
 	free(a->progress);
 	free(a->list.ids);
 	arena_done(&a->arena);

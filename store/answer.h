@@ -44,6 +44,8 @@ struct answer {
 	const char **campaign_ids; /* one for each event, or each target of a history */
 	size_t events_n;
 	uint64_t first_kept_id, last_id;
+	struct audit_row *audit;
+	size_t audit_n;
 	struct idempotency_row idempotency;
 	bool has_idempotency;
 	struct group_view *groups;

@@ -150,6 +150,17 @@ static uint32_t slot_of(const struct answer *a)
 	return slot_s;
 }
 
+void store_read_audit(struct store *s, uint64_t before_no, uint32_t limit, store_audit_cb *cb, void *arg)
+{
+	struct ask *ask = ask_new(ASK_AUDIT, NULL, arg);
+
+	assert(limit > 0 && limit <= STORE_PAGE_MAX);
+	ask->about.audit.before_no = before_no;
+	ask->about.audit.limit = limit;
+	ask->cb.audit = cb;
+	store_ask(s, ask);
+}
+
 static void set_rows(struct ask *ask, uint32_t campaign, uint32_t from, uint32_t limit)
 {
 	assert(limit > 0 && limit <= STORE_PAGE_MAX);
@@ -247,6 +258,9 @@ void ask_run(struct ask *ask, struct backend *reader)
 	case ASK_IDEMPOTENCY:
 		ask->err = backend_read_idempotency(b, ask->text, ask->about.kept_since_ms, answer);
 		break;
+	case ASK_AUDIT:
+		ask->err = backend_read_audit(b, ask->about.audit.before_no, ask->about.audit.limit, answer);
+		break;
 	case ASK_GROUPS:
 		ask->err = backend_read_groups(b, ask->about.rows.campaign, ask->about.rows.from,
 		                               ask->about.rows.limit, answer);
@@ -308,6 +322,9 @@ void ask_tell(struct ask *ask)
 		break;
 	case ASK_IDEMPOTENCY:
 		ask->cb.idempotency(arg, err, a->has_idempotency ? &a->idempotency : NULL);
+		break;
+	case ASK_AUDIT:
+		ask->cb.audit(arg, err, a->revision, a->audit, a->audit_n, a->has_more);
 		break;
 	case ASK_GROUPS:
 		ask->cb.groups(arg, err, a->revision, a->groups, a->groups_n, a->has_more, campaign);

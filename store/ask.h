@@ -18,6 +18,7 @@ enum ask_kind {
 	ASK_TARGET,
 	ASK_EVENTS,
 	ASK_IDEMPOTENCY,
+	ASK_AUDIT,
 	ASK_GROUPS,
 	ASK_LIST,
 	ASK_HISTORY,
@@ -39,6 +40,10 @@ struct ask {
 		int64_t kept_since_ms;
 		struct schedule_filter schedules;
 		struct {
+			uint64_t before_no;
+			uint32_t limit;
+		} audit;
+		struct {
 			uint32_t campaign, from, limit;
 		} rows; /* ASK_GROUPS; ASK_LIST: from and limit only; ASK_HISTORY: before campaign */
 	} about;
@@ -52,6 +57,7 @@ struct ask {
 		store_target_cb *target;
 		store_events_cb *events;
 		store_idempotency_cb *idempotency;
+		store_audit_cb *audit;
 		store_groups_cb *groups;
 		store_list_cb *list;
 		store_history_cb *history;

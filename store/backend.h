@@ -57,6 +57,8 @@ MUST_CHECK enum err backend_read_groups(struct backend *b, uint32_t campaign, ui
 /* campaigns_n as with targets. */
 MUST_CHECK enum err backend_read_progress(struct backend *b, const char *campaign_id, struct answer *ret);
 MUST_CHECK enum err backend_read_plan(struct backend *b, const char *campaign_id, struct answer *ret);
+MUST_CHECK enum err backend_read_audit(struct backend *b, uint64_t before_no, uint32_t limit,
+                                       struct answer *ret);
 MUST_CHECK enum err backend_read_list(struct backend *b, const char *name, uint32_t from, uint32_t limit,
                                       struct answer *ret);
 MUST_CHECK enum err backend_read_schedules(struct backend *b, const struct schedule_filter *f,

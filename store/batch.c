@@ -241,6 +241,14 @@ void batch_idempotency_add(struct batch *b, const struct idempotency_row *row)
 	close_op(b);
 }
 
+void batch_audit_add(struct batch *b, const struct audit_row *row)
+{
+	open_op(b, OP_AUDIT_ADD, row, sizeof *row);
+	for (size_t i = 0; i < AUDIT_TEXTS_N; i++)
+		put_string(b, row->text[i]);
+	close_op(b);
+}
+
 void batch_relapse_put(struct batch *b, const struct relapse_row *row)
 {
 	open_op(b, OP_RELAPSE_PUT, row, sizeof *row);
@@ -494,6 +502,15 @@ static void read_note(const char *part_at, struct op *ret)
 	ret->note.value = part.value;
 }
 
+static void read_audit(const char *part_at, struct op *ret)
+{
+	const char *at = part_at + sizeof ret->audit;
+
+	memcpy(&ret->audit, part_at, sizeof ret->audit);
+	for (size_t i = 0; i < AUDIT_TEXTS_N; i++)
+		take_string(&ret->audit.text[i], &at);
+}
+
 static void read_group(const char *part_at, struct op *ret)
 {
 	struct group_part part;
@@ -590,6 +607,9 @@ bool batch_read(const struct batch *b, size_t *at, struct op *ret)
 		break;
 	case OP_IDEMPOTENCY_ADD:
 		read_idempotency(part, ret);
+		break;
+	case OP_AUDIT_ADD:
+		read_audit(part, ret);
 		break;
 	case OP_EVENTS_DROP:
 		memcpy(&ret->before_ms, part, sizeof ret->before_ms);

@@ -18,6 +18,28 @@ struct idempotency_row {
 	const char *campaign_id; /* what it made */
 };
 
+/* An order that changed something. The number counts up from 1; it and the hash are given by the store. No
+ * text is NULL. */
+enum audit_text {
+	AUDIT_ACTOR, /* a token's name */
+	AUDIT_ROLE,
+	AUDIT_ADDRESS, /* where the request came from */
+	AUDIT_METHOD,
+	AUDIT_PATH,
+	AUDIT_REQUEST_ID,
+	AUDIT_CAMPAIGN_ID, /* "": about none */
+	AUDIT_WAS,         /* in short */
+	AUDIT_BECAME,
+	AUDIT_TEXTS_N
+};
+#define AUDIT_HASH_BYTES 32
+struct audit_row {
+	uint64_t no;
+	int64_t at_ms;
+	const char *text[AUDIT_TEXTS_N];
+	uint8_t hash[AUDIT_HASH_BYTES];
+};
+
 struct batch *batch_new(void);
 /* NULL is fine. */
 void batch_free(struct batch *b);
@@ -82,5 +104,6 @@ void batch_schedule_drop(struct batch *b, uint32_t schedule);
 /* Remembers a value under a name, in place of the older one. */
 void batch_note_put(struct batch *b, const char *name, const char *value);
 void batch_idempotency_add(struct batch *b, const struct idempotency_row *row);
+void batch_audit_add(struct batch *b, const struct audit_row *row);
 
 #endif

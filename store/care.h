@@ -13,6 +13,13 @@
  * is plain English, yours to free(), and no file is left behind. */
 MUST_CHECK enum err store_backup(const char *path, const char *to, int64_t now_ms, char **ret_reason);
 
+/* Goes through the record of orders and tells each entry that does not fit: whose own hash is not that of its
+ * content and of the entry before, or that is missing. *ret_n: entries; ret_hash: of the last, as hex. */
+#define AUDIT_HASH_TEXT_SIZE 65
+MUST_CHECK enum err store_audit_verify(const char *path, void (*on_fault)(void *arg, const char *text),
+                                       void *arg, uint64_t *ret_n, char ret_hash[AUDIT_HASH_TEXT_SIZE],
+                                       char **ret_reason);
+
 struct store_census {
 	uint32_t campaigns;
 	uint64_t targets, events, revision;

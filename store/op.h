@@ -35,7 +35,8 @@ enum op_kind {
 	OP_PROGRESS_WIDEN,
 	OP_PLAN_PUT,
 	OP_USAGE_PUT,
-	OP_EVENTS_DROP
+	OP_EVENTS_DROP,
+	OP_AUDIT_ADD
 };
 
 /* All pointers lead into the batch. */
@@ -78,6 +79,7 @@ struct op {
 			size_t packed_bytes;
 		} event;
 		struct idempotency_row idempotency;
+		struct audit_row audit;
 		struct schedule_row schedule;
 		struct {
 			const char *name, *value;

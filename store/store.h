@@ -185,6 +185,11 @@ typedef void store_plan_cb(void *arg, enum err err, uint64_t revision, const str
                            const struct campaign_row *campaign);
 void store_read_plan(struct store *s, const char *campaign_id, store_plan_cb *cb, void *arg);
 
+/* Orders on record, the newest first: those numbered below before_no (0: all). */
+typedef void store_audit_cb(void *arg, enum err err, uint64_t revision, const struct audit_row *rows,
+                            size_t n, bool has_more);
+void store_read_audit(struct store *s, uint64_t before_no, uint32_t limit, store_audit_cb *cb, void *arg);
+
 /* A device list: ids from the from-th on (0: the first), up to limit; n_all is how many it has. n_all 0: no
  * such list. */
 typedef void store_list_cb(void *arg, enum err err, const char *const *ids, size_t n, uint32_t n_all,

@@ -446,6 +446,8 @@ static enum err apply_op(struct backend *b, const struct op *op)
 		return sq_usage_put(b, op);
 	case OP_EVENTS_DROP:
 		return sq_events_drop(b, op);
+	case OP_AUDIT_ADD:
+		return sq_audit_add(b, op);
 	}
 	abort();
 }

@@ -49,6 +49,13 @@ void fake_conductor_set_live(struct conductor *c, const struct campaign_row *row
 	c->live_revision = row->spec_revision;
 }
 
+void conductor_sign(struct conductor *c, const struct origin *o)
+{
+	if (o != NULL)
+		snprintf(c->signed_by, sizeof c->signed_by, "%s %s %s %s %s %s", o->actor, o->role,
+		         o->address, o->method, o->path, o->what != NULL ? o->what : "-");
+}
+
 bool conductor_is_draining(const struct conductor *c)
 {
 	return c->is_draining;

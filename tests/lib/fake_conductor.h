@@ -9,8 +9,9 @@
 struct conductor {
 	struct store *store;
 	bool is_draining;
-	struct campaign_waiting waiting;     /* of every campaign */
-	uint64_t parked;                     /* bit 1 << number of a target, of every campaign */
+	char signed_by[160];             /* "actor role method path what" of the last order that was signed */
+	struct campaign_waiting waiting; /* of every campaign */
+	uint64_t parked;                 /* bit 1 << number of a target, of every campaign */
 	uint64_t in_blackout, out_of_window; /* likewise, where waiting.has_shut_windows; they open at 7000 */
 	int64_t predicted_ms;
 	const char *preview_json; /* what previews come to where order_err is OK */

@@ -46,6 +46,8 @@ struct store {
 	struct attempt_row *attempts;
 	struct evidence_row *evidence;
 	struct event *events;
+	struct audit_row *audit;
+	size_t audit_n;
 	struct key *keys;
 	struct group *groups;
 	struct list *lists;
@@ -101,6 +103,7 @@ void fake_store_free(struct store *s)
 	free(s->attempts);
 	free(s->evidence);
 	free(s->events);
+	free(s->audit);
 	free(s->keys);
 	free(s);
 }
@@ -236,6 +239,11 @@ void fake_store_add_event(struct store *s, const struct event *event)
 	ADD(s->events, s->events_n, *event);
 }
 
+void fake_store_add_audit(struct store *s, const struct audit_row *row)
+{
+	ADD(s->audit, s->audit_n, *row);
+}
+
 void fake_store_add_key(struct store *s, const struct idempotency_row *row)
 {
 	struct key k = {xstrdup(row->key), xstrdup(row->campaign_id), row->body_hash, row->at_ms};
@@ -259,6 +267,7 @@ struct ask {
 	store_targets_cb *on_targets;
 	store_target_cb *on_target;
 	store_events_cb *on_events;
+	store_audit_cb *on_audit;
 	store_idempotency_cb *on_key;
 	store_groups_cb *on_groups;
 	store_list_cb *on_list;
@@ -509,6 +518,32 @@ void store_read_events(struct store *s, uint32_t campaign, uint64_t after, uint3
 	a->targets.limit = limit;
 	a->on_events = cb;
 	later(answer_events, a);
+}
+
+static void answer_audit(void *arg)
+{
+	struct ask *a = arg;
+	const struct store *s = a->store;
+	struct audit_row *rows = xcalloc(s->audit_n + 1, sizeof *rows);
+	size_t n = 0;
+
+	for (size_t i = s->audit_n; i > 0 && n <= a->targets.limit; i--)
+		if (a->after == 0 || s->audit[i - 1].no < a->after)
+			rows[n++] = s->audit[i - 1];
+	a->on_audit(a->arg, s->err, s->revision, rows,
+	            unless_failing(s, n > a->targets.limit ? a->targets.limit : n), n > a->targets.limit);
+	free(rows);
+	ask_free(a);
+}
+
+void store_read_audit(struct store *s, uint64_t before_no, uint32_t limit, store_audit_cb *cb, void *arg)
+{
+	struct ask *a = ask_new(s, NULL, arg);
+
+	a->after = before_no;
+	a->targets.limit = limit;
+	a->on_audit = cb;
+	later(answer_audit, a);
 }
 
 static void answer_key(void *arg)

@@ -36,6 +36,8 @@ void fake_store_drop_list(struct store *s, const char *name);
 void fake_store_add_attempt(struct store *s, const struct attempt_row *row);
 void fake_store_add_evidence(struct store *s, const struct evidence_row *row);
 void fake_store_add_event(struct store *s, const struct event *event);
+/* Texts must outlive the store. */
+void fake_store_add_audit(struct store *s, const struct audit_row *row);
 void fake_store_add_key(struct store *s, const struct idempotency_row *row);
 
 #endif

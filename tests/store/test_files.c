@@ -855,6 +855,90 @@ START_TEST(test_long_listing_sees_whole_commits_and_does_not_hold_them_up)
 }
 END_TEST
 
+static void on_audit(void *arg, enum err err, uint64_t revision, const struct audit_row *rows, size_t n,
+                     bool has_more)
+{
+	char *out = arg;
+
+	(void)revision;
+	ck_assert_int_eq(err, ERR_OK);
+	out[0] = '\0';
+	for (size_t i = 0; i < n; i++)
+		snprintf(out + strlen(out), 256 - strlen(out), "%d:%s:%s ", (int)rows[i].no,
+		         rows[i].text[AUDIT_ACTOR], rows[i].text[AUDIT_BECAME]);
+	if (has_more)
+		snprintf(out + strlen(out), 256 - strlen(out), "…");
+	seen.is_done = true;
+}
+
+static const char *audit_of(uint64_t before_no, uint32_t limit, char out[256])
+{
+	seen.is_done = false;
+	store_read_audit(rig.store, before_no, limit, on_audit, out);
+	rig_wait(&rig, &seen.is_done);
+	return out;
+}
+
+static void on_audit_fault(void *arg, const char *text)
+{
+	buf_printf(arg, "%s; ", text);
+}
+
+/* What verifying tells; the store is closed. */
+static void ck_audit(uint64_t entries, const char *faults)
+{
+	struct buf told = BUF_INIT;
+	char hash[AUDIT_HASH_TEXT_SIZE], *reason = NULL;
+	uint64_t n = 0;
+
+	buf_puts(&told, "");
+	ck_assert_int_eq(store_audit_verify(rig.path, on_audit_fault, &told, &n, hash, &reason), ERR_OK);
+	ck_assert_str_eq(told.data, faults);
+	ck_assert_uint_eq(n, entries);
+	ck_assert_uint_eq(strlen(hash), 64);
+	buf_done(&told);
+}
+
+static void tamper(const char *sql)
+{
+	sqlite3 *db;
+
+	ck_assert_int_eq(sqlite3_open(rig.path, &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+START_TEST(test_orders_are_chained_and_a_changed_one_is_named)
+{
+	char out[256];
+
+	rig_open_store(&rig);
+	for (int i = 1; i <= 5; i++) {
+		struct batch *b = batch_new();
+		char became[16];
+		struct audit_row row = {
+		        .at_ms = NOW_MS + i,
+		        .text = {"eva", "operator", "::1", "POST", "/v1/x", "r", "c1", "a", became}};
+
+		snprintf(became, sizeof became, "b%d", i);
+		batch_audit_add(b, &row);
+		rig_commit(&rig, b);
+	}
+	ck_assert_str_eq(audit_of(0, 10, out), "5:eva:b5 4:eva:b4 3:eva:b3 2:eva:b2 1:eva:b1 ");
+	ck_assert_str_eq(audit_of(0, 2, out), "5:eva:b5 4:eva:b4 …");
+	ck_assert_str_eq(audit_of(4, 2, out), "3:eva:b3 2:eva:b2 …");
+	ck_assert_str_eq(audit_of(1, 2, out), "");
+	rig_close_store(&rig);
+	ck_audit(5, "");
+	tamper("UPDATE audit SET actor = 'eve' WHERE no = 3");
+	ck_audit(5, "audit entry 3 does not fit: it was changed, or the one before it was made anew; ");
+	tamper("UPDATE audit SET actor = 'eva' WHERE no = 3; UPDATE audit SET at_ms = at_ms + 1 WHERE no = 5");
+	ck_audit(5, "audit entry 5 does not fit: it was changed, or the one before it was made anew; ");
+	tamper("DELETE FROM audit WHERE no IN (2, 3); UPDATE audit SET at_ms = at_ms - 1 WHERE no = 5");
+	ck_audit(3, "audit entries 2 to 3 not there any more; ");
+}
+END_TEST
+
 static void on_view(void *arg, enum err err, struct store_view *view)
 {
 	ck_assert_int_eq(err, ERR_OK);
@@ -1038,6 +1122,7 @@ int main(void)
 	tcase_add_test(tc, test_batches_handed_over_while_a_commit_runs_are_committed_together);
 	tcase_add_test(tc, test_close_commits_what_was_handed_over);
 	tcase_add_test(tc, test_long_listing_sees_whole_commits_and_does_not_hold_them_up);
+	tcase_add_test(tc, test_orders_are_chained_and_a_changed_one_is_named);
 	tcase_add_test(tc, test_view_shows_one_commit_while_others_are_made);
 	tcase_add_test(tc, test_wal_is_written_back_while_lists_are_read);
 	tcase_add_test(tc, test_copy_holds_one_commit_with_live_campaigns_paused_while_the_store_goes_on);

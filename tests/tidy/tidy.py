@@ -51,7 +51,7 @@ LIBRARIES = [
     ("microhttpd.h", ["api/httpd.c"]),
     ("gnutls/", ["api/tls.c"]),
     ("sqlite3.h", ["store/sqlite/*", "tests/store/*"]),
-    ("openssl/", ["server/hub/sas.c", "api/auth.c", "deploy/agent/sas.c", "tests/{bench,hubsim,unit}/**"]),
+    ("openssl/", ["server/hub/sas.c", "api/auth.c", "store/sqlite/audit.c", "deploy/agent/sas.c", "tests/{bench,hubsim,unit}/**"]),
     ("jansson.h", ["server/hub/*", "server/campaign/{member,spec,spec_*}.*", "server/settings.c", "api/json.c", "api/cli/*", "deploy/agent/*", "tests/**"]),
     ("libical/", ["server/schedule/rrule.c"]),
     ("uthash.h", ["server/campaign/*", "server/track/*", "server/conduct.h", "tests/**"]),

@@ -1,0 +1,197 @@
+/* store/sqlite: the record of orders, each chained to the one before. */
+#include <inttypes.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/care.h"
+#include "store/sqlite/sqlite.h"
+
+#define TEXT_COLUMNS "actor, role, address, method, path, request_id, campaign_id, was, became"
+#define TEXTS_AT 2 /* behind no and at_ms */
+#define HASH_AT (TEXTS_AT + AUDIT_TEXTS_N)
+
+/* SHA-256 over the hash before, then number, time and texts, each with its length before it. */
+static void chain(const uint8_t before[AUDIT_HASH_BYTES], const struct audit_row *row,
+                  uint8_t ret[AUDIT_HASH_BYTES])
+{
+	struct buf content = BUF_INIT;
+
+	buf_put(&content, before, AUDIT_HASH_BYTES);
+	buf_put_u64(&content, row->no);
+	buf_put_u64(&content, (uint64_t)row->at_ms);
+	for (size_t i = 0; i < AUDIT_TEXTS_N; i++)
+		buf_put_str(&content, row->text[i]);
+	if (EVP_Digest(content.data, content.len, ret, NULL, EVP_sha256(), NULL) != 1)
+		abort(); /* out of memory */
+	buf_done(&content);
+}
+
+/* Zeros where there is none. */
+static void take_hash(sqlite3_stmt *st, int column, uint8_t ret[AUDIT_HASH_BYTES])
+{
+	const void *hash = sqlite3_column_blob(st, column);
+
+	memset(ret, 0, AUDIT_HASH_BYTES);
+	if (hash != NULL && sqlite3_column_bytes(st, column) == AUDIT_HASH_BYTES)
+		memcpy(ret, hash, AUDIT_HASH_BYTES);
+}
+
+enum err sq_audit_add(struct backend *b, const struct op *op)
+{
+	struct audit_row row = op->audit;
+	uint8_t before[AUDIT_HASH_BYTES] = {0};
+	sqlite3_stmt *st;
+	bool is_row = false;
+	enum err err = sq_use(b, SQ_AUDIT_LAST, "SELECT no, hash FROM audit ORDER BY no DESC LIMIT 1", &st);
+
+	if (err == ERR_OK)
+		err = sq_step(b, st, &is_row);
+	if (err != ERR_OK)
+		return err;
+	row.no = is_row ? (uint64_t)sqlite3_column_int64(st, 0) + 1 : 1;
+	if (is_row)
+		take_hash(st, 1, before);
+	sqlite3_reset(st);
+	chain(before, &row, row.hash);
+	err = sq_use(b, SQ_AUDIT_ADD,
+	             "INSERT INTO audit (no, at_ms, " TEXT_COLUMNS
+	             ", hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	             &st);
+	if (err != ERR_OK)
+		return err;
+	sqlite3_bind_int64(st, 1, (int64_t)row.no);
+	sqlite3_bind_int64(st, 2, row.at_ms);
+	for (int i = 0; i < AUDIT_TEXTS_N; i++)
+		sq_bind_text(st, TEXTS_AT + 1 + i, row.text[i]);
+	sq_bind_blob(st, HASH_AT + 1, row.hash, sizeof row.hash);
+	return sq_run(b, st);
+}
+
+static void take_row(sqlite3_stmt *st, struct arena *arena, struct audit_row *ret)
+{
+	ret->no = (uint64_t)sqlite3_column_int64(st, 0);
+	ret->at_ms = sqlite3_column_int64(st, 1);
+	for (int i = 0; i < AUDIT_TEXTS_N; i++) {
+		const char *text = (const char *)sqlite3_column_text(st, TEXTS_AT + i);
+		size_t n = (size_t)sqlite3_column_bytes(st, TEXTS_AT + i);
+
+		ret->text[i] = arena_text(arena, text != NULL ? text : "", text != NULL ? n : 0);
+	}
+	take_hash(st, HASH_AT, ret->hash);
+}
+
+static enum err list(struct backend *b, uint64_t before_no, uint32_t limit, struct answer *ret)
+{
+	sqlite3_stmt *st;
+	bool is_row;
+	enum err err = sq_use(b, SQ_AUDIT_LIST,
+	                      "SELECT no, at_ms, " TEXT_COLUMNS
+	                      ", hash FROM audit WHERE no < ? ORDER BY no DESC LIMIT ?",
+	                      &st);
+
+	if (err != ERR_OK)
+		return err;
+	sqlite3_bind_int64(st, 1, before_no > 0 && before_no < INT64_MAX ? (int64_t)before_no : INT64_MAX);
+	sqlite3_bind_int64(st, 2, (int64_t)limit + 1);
+	while ((err = sq_step(b, st, &is_row)) == ERR_OK && is_row) {
+		ret->audit = answer_room(ret->audit, ret->audit_n, sizeof *ret->audit);
+		take_row(st, &ret->arena, &ret->audit[ret->audit_n++]);
+	}
+	sqlite3_reset(st);
+	ret->has_more = ret->audit_n > limit;
+	ret->audit_n -= ret->has_more;
+	return err;
+}
+
+enum err backend_read_audit(struct backend *b, uint64_t before_no, uint32_t limit, struct answer *ret)
+{
+	enum err err = sq_snapshot(b, ret);
+
+	if (err == ERR_OK)
+		err = list(b, before_no, limit, ret);
+	return sq_snapshot_end(b, err);
+}
+
+/* ---- going through all of it ---- */
+
+struct walk {
+	void (*on_fault)(void *arg, const char *text);
+	void *arg;
+	uint64_t n, next_no;
+	uint8_t last[AUDIT_HASH_BYTES];
+};
+
+static void complain(const struct walk *w, uint64_t from_no, uint64_t to_no, const char *what)
+{
+	char text[128];
+
+	if (from_no == to_no)
+		snprintf(text, sizeof text, "audit entry %" PRIu64 " %s", from_no, what);
+	else
+		snprintf(text, sizeof text, "audit entries %" PRIu64 " to %" PRIu64 " %s", from_no, to_no,
+		         what);
+	w->on_fault(w->arg, text);
+}
+
+static void look_at(struct walk *w, sqlite3_stmt *st)
+{
+	struct arena arena = ARENA_INIT;
+	struct audit_row row;
+	uint8_t hash[AUDIT_HASH_BYTES];
+
+	take_row(st, &arena, &row);
+	chain(w->last, &row, hash);
+	if (row.no != w->next_no)
+		complain(w, w->next_no, row.no - 1, "not there any more");
+	else if (memcmp(hash, row.hash, sizeof hash) != 0)
+		complain(w, row.no, row.no,
+		         "does not fit: it was changed, or the one before it was made anew");
+	/* From here on by what stands there, so that one change is one fault. */
+	memcpy(w->last, row.hash, sizeof w->last);
+	w->next_no = row.no + 1;
+	w->n++;
+	arena_done(&arena);
+}
+
+static enum err walk(struct backend *b, struct walk *w)
+{
+	sqlite3_stmt *st;
+	int code;
+
+	if (sqlite3_prepare_v2(b->db, "SELECT no, at_ms, " TEXT_COLUMNS ", hash FROM audit ORDER BY no", -1,
+	                       &st, NULL) != SQLITE_OK)
+		return sq_failed(b);
+	while ((code = sqlite3_step(st)) == SQLITE_ROW)
+		look_at(w, st);
+	sqlite3_finalize(st);
+	return code == SQLITE_DONE ? ERR_OK : sq_failed(b);
+}
+
+enum err store_audit_verify(const char *path, void (*on_fault)(void *arg, const char *text), void *arg,
+                            uint64_t *ret_n, char ret_hash[AUDIT_HASH_TEXT_SIZE], char **ret_reason)
+{
+	struct walk w = {.on_fault = on_fault, .arg = arg, .next_no = 1};
+	struct backend *b;
+	int version;
+	enum err err = sq_open_reader(path, &b, ret_reason);
+
+	if (err != ERR_OK)
+		return err;
+	err = sq_examine(b, &version);
+	if (err == ERR_OK && version != sq_migrations_n)
+		err = sq_refused(b, ERR_INVALID,
+		                 "it was written by an older version: let the service open it first");
+	if (err == ERR_OK)
+		err = walk(b, &w);
+	if (err == ERR_OK) {
+		*ret_n = w.n;
+		for (int i = 0; i < AUDIT_HASH_BYTES; i++)
+			snprintf(ret_hash + 2 * i, 3, "%02x", w.last[i]);
+	} else {
+		*ret_reason = xstrdup(backend_reason(b));
+	}
+	backend_close(b);
+	return err;
+}

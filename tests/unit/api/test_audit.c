@@ -1,0 +1,92 @@
+/* tests: api/audit.c, and how orders are signed. */
+#include <string.h>
+
+#include "store/batch.h"
+#include "tests/unit/api/harness.h"
+
+#define JSON_TYPE "Content-Type: application/json\r\n"
+#define AS(role) "Authorization: Bearer " role "-token\r\n" JSON_TYPE
+
+static void start(void)
+{
+	server_start((struct api_options){.tokens_file = tokens_file(TOKENS)});
+	fake_store_add_campaign(store, "c1", SOUND);
+	fake_store_add_target(store, 1, "d1");
+}
+
+START_TEST(test_orders_on_record_are_listed_the_newest_first)
+{
+	const struct answer *a;
+	char next[128];
+
+	start();
+	for (uint64_t no = 1; no <= 3; no++)
+		fake_store_add_audit(store,
+		                     &(struct audit_row){.no = no,
+		                                         .at_ms = 1000,
+		                                         .text = {"eva", "operator", "::1", "POST",
+		                                                  "/v1/campaigns/c1/pause", "r1",
+		                                                  no == 2 ? "" : "c1", "running", "paused"},
+		                                         .hash = {0xab}});
+	a = ask("GET", "/v1/audit?limit=2", AS("admin"), NULL);
+	ck_status(a, 200);
+	ck_has(a,
+	       "{\"value\":[{\"no\":3,\"at\":\"1970-01-01T00:00:01.000Z\",\"actor\":\"eva\",\"role\":\"operator\","
+	       "\"address\":\"::1\",\"method\":\"POST\",\"path\":\"/v1/campaigns/c1/pause\",\"requestId\":\"r1\","
+	       "\"campaignId\":\"c1\",\"before\":\"running\",\"after\":\"paused\",\"hash\":\"ab00000000");
+	ck_has(a, "{\"no\":2,");
+	ck_has(a, "\"campaignId\":null");
+	ck_lacks(a, "{\"no\":1,");
+	snprintf(next, sizeof next, "%.*s", (int)strcspn(strstr(a->body, "/v1/audit"), "\""),
+	         strstr(a->body, "/v1/audit"));
+	a = ask("GET", next, AS("admin"), NULL);
+	ck_has(a, "{\"value\":[{\"no\":1,");
+	ck_lacks(a, "nextLink");
+	ck_status(ask("GET", "/v1/audit", AS("approver"), NULL), 403);
+	server_stop();
+}
+END_TEST
+
+START_TEST(test_each_order_is_signed_by_who_gives_it_from_where)
+{
+	static const struct {
+		const char *method, *target, *headers, *body, *expected;
+	} cases[] = {
+	        {"POST", "/v1/campaigns", AS("operator"), SOUND,
+	         "operator operator 127.0.0.1 POST /v1/campaigns n"},
+	        {"POST", "/v1/campaigns/c1/pause", AS("operator"), "",
+	         "operator operator 127.0.0.1 POST /v1/campaigns/c1/pause -"},
+	        {"POST", "/v1/campaigns/c1/approve", AS("approver"), "",
+	         "approver approver 127.0.0.1 POST /v1/campaigns/c1/approve -"},
+	        {"POST", "/v1/campaigns/c1/retry", AS("admin"), "{}",
+	         "admin admin 127.0.0.1 POST /v1/campaigns/c1/retry {}"},
+	        {"POST", "/v1/campaigns/c1/targets/d1/skip", AS("operator"), "",
+	         "operator operator 127.0.0.1 POST /v1/campaigns/c1/targets/d1/skip -"},
+	        {"DELETE", "/v1/campaigns/c1", AS("operator"), NULL,
+	         "operator operator 127.0.0.1 DELETE /v1/campaigns/c1 -"},
+	        {"PUT", "/v1/device-lists/tills",
+	         "Authorization: Bearer operator-token\r\nContent-Type: text/plain\r\n", "a\n",
+	         "operator operator 127.0.0.1 PUT /v1/device-lists/tills -"},
+	};
+
+	start();
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const struct answer *a;
+
+		conductor.signed_by[0] = '\0';
+		a = ask(cases[i].method, cases[i].target, cases[i].headers, cases[i].body);
+		ck_assert_msg(a->status / 100 == 2, "%s: %u %s", cases[i].target, a->status, a->body);
+		ck_assert_str_eq(conductor.signed_by, cases[i].expected);
+	}
+	server_stop();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("api audit");
+
+	TESTS(s, "audit", test_orders_on_record_are_listed_the_newest_first,
+	      test_each_order_is_signed_by_who_gives_it_from_where);
+	return suite_run(s);
+}
