@@ -13,6 +13,42 @@ struct ask {
 	uint32_t from, limit;
 };
 
+/* So many of those in the way are named. */
+#define BLOCKS_MAX 20
+
+struct blocks {
+	struct buf *out;
+	uint32_t n;
+};
+
+static void on_down(void *arg, const char *device_id, const char *campaign_id, const char *how,
+                    int64_t since_ms)
+{
+	struct blocks *b = arg;
+
+	if (b->n == BLOCKS_MAX)
+		return;
+	buf_puts(b->out, b->n++ > 0 ? "," : "");
+	json_block(b->out, device_id, campaign_id, how, since_ms);
+}
+
+/* A group of a live campaign is as it is now; of one that is over, those that failed may not be back. */
+static void put_group(const struct request *r, uint32_t campaign, const struct group_view *g, const char *hub,
+                      struct buf *out)
+{
+	const struct conductor *c = r->context->conductor;
+	uint32_t unavailable = g->state[TARGET_FAILED], max = UINT32_MAX;
+	struct buf down = BUF_INIT;
+	struct blocks blocks = {&down, 0};
+
+	buf_puts(&down, "");
+	if (conductor_group(c, campaign, g->group, &unavailable, &max) && unavailable >= max &&
+	    g->state[TARGET_WAITING] > 0)
+		conductor_group_down(c, campaign, g->group, on_down, &blocks);
+	json_group(out, g, hub, unavailable, down.data);
+	buf_done(&down);
+}
+
 static void on_groups(void *arg, enum err err, uint64_t revision, const struct group_view *rows, size_t n,
                       bool has_more, const struct campaign_row *campaign)
 {
@@ -26,7 +62,8 @@ static void on_groups(void *arg, enum err err, uint64_t revision, const struct g
 	buf_puts(&body, "{\"value\":[");
 	for (size_t i = 0; i < n; i++) {
 		buf_puts(&body, i > 0 ? "," : "");
-		json_group(&body, &rows[i], rows[i].hub < spec.hubs.n ? spec.hubs.all[rows[i].hub] : NULL);
+		put_group(r, campaign->no, &rows[i],
+		          rows[i].hub < spec.hubs.n ? spec.hubs.all[rows[i].hub] : NULL, &body);
 	}
 	spec_done(&spec);
 	buf_putc(&body, ']');

@@ -371,19 +371,29 @@ void json_past(struct buf *out, const struct target_view *target, const char *ca
 	buf_putc(out, '}');
 }
 
-void json_group(struct buf *out, const struct group_view *group, const char *hub)
+void json_group(struct buf *out, const struct group_view *group, const char *hub, uint32_t unavailable,
+                const char *blocked_by)
 {
-	const uint32_t *n = group->state;
-
 	buf_puts(out, "{\"group\":");
 	put_text(out, group->name);
 	buf_puts(out, ",\"hub\":");
 	put_text(out, hub);
 	buf_printf(out, ",\"size\":%u,\"counts\":", group->size);
-	put_counts(out, group->size, n);
-	buf_printf(out, ",\"unavailable\":%u,\"waiting\":%u}",
-	           n[TARGET_INVOKING] + n[TARGET_DOUBTFUL] + n[TARGET_AWAITING_PROOF] + n[TARGET_FAILED],
-	           n[TARGET_WAITING]);
+	put_counts(out, group->size, group->state);
+	buf_printf(out, ",\"unavailable\":%u,\"waiting\":%u,\"blockedBy\":[%s]}", unavailable,
+	           group->state[TARGET_WAITING], blocked_by);
+}
+
+void json_block(struct buf *out, const char *device_id, const char *campaign_id, const char *how,
+                int64_t since_ms)
+{
+	buf_puts(out, "{\"deviceId\":");
+	buf_json(out, device_id);
+	buf_puts(out, ",\"campaignId\":");
+	put_text(out, campaign_id);
+	buf_printf(out, ",\"state\":\"%s\",\"since\":", how);
+	put_time(out, since_ms);
+	buf_putc(out, '}');
 }
 
 static void put_member(struct buf *out, const char *name, const json_t *object)

@@ -46,8 +46,12 @@ void json_target_members(struct buf *out, const struct target_view *target,
                          const struct target_context *context);
 /* One target of a device's history. */
 void json_past(struct buf *out, const struct target_view *target, const char *campaign_id);
-/* hub: its name, NULL: not known. */
-void json_group(struct buf *out, const struct group_view *group, const char *hub);
+/* hub: its name, NULL: not known. blocked_by: the list of who is in the way, as JSON. */
+void json_group(struct buf *out, const struct group_view *group, const char *hub, uint32_t unavailable,
+                const char *blocked_by);
+/* One of these; campaign_id NULL: its campaign is over. */
+void json_block(struct buf *out, const char *device_id, const char *campaign_id, const char *how,
+                int64_t since_ms);
 /* A campaign's plan beside what became of it. plan NULL: there is none; forecast NULL: it cannot be told. */
 void json_plan(struct buf *out, const struct campaign_row *row, const struct plan_row *plan,
                const struct campaign_forecast *forecast, uint64_t revision);

@@ -15,6 +15,7 @@
 #include "server/dispatch/day.h"
 #include "server/dispatch/dispatch.h"
 #include "server/dispatch/gate.h"
+#include "server/dispatch/reconnect.h"
 #include "server/schedule/recurrence.h"
 #include "server/schedule/window.h"
 #include "server/track/evidence.h"
@@ -31,6 +32,7 @@ struct port {
 	struct conductor_hub options;
 	char *name, *sku;
 	struct hub_rates rates;
+	struct reconnects reconnects;
 	struct dispatch *dispatch;
 	struct track *track;
 	struct gate gate;

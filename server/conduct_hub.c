@@ -418,6 +418,8 @@ static void invoke(struct conductor *c, struct live *live, struct port *p, const
 	inv.payload = payload.data;
 	live->payload_bytes = payload.len;
 	dispatch_submit(p->dispatch, &inv);
+	if (live->rule.profile->restarts)
+		reconnects_take(&p->reconnects, conduct_now(c));
 	buf_done(&payload);
 }
 
@@ -476,6 +478,7 @@ enum err port_init(struct port *p, struct conductor *c, uint8_t index, const str
 	track.message_bytes = p->rates.message_bytes;
 	p->name = xstrdup(options->name);
 	p->sku = xstrdup(options->sku);
+	reconnects_init(&p->reconnects, options->sku, options->units, options->reserve_percent);
 	dispatch.calls_per_minute = p->rates.calls_per_minute;
 	track.queries_per_minute = p->rates.queries_per_minute;
 	track.reads_per_minute = p->rates.reads_per_minute;
@@ -503,6 +506,7 @@ void port_before(struct port *p, int64_t now_ms)
 {
 	gate_run(&p->gate, now_ms);
 	run_day(p, now_ms);
+	reconnects_run(&p->reconnects, now_ms);
 	tell_gate(p, now_ms);
 	if (is_wanted(p) && gate_wants_probe(&p->gate, now_ms)) {
 		gate_probing(&p->gate);
@@ -574,6 +578,8 @@ void port_state(const struct port *p, int64_t now_ms, struct hub_state *ret)
 	                           ? READS_QUEUED_MAX - stats.before_calls_queued
 	                           : 0;
 	ret->clock_offset_ms = clock_offset(p);
+	ret->restart_credit = reconnects_credit(&p->reconnects, now_ms);
+	ret->restart_at_ms = reconnects_next_at(&p->reconnects, now_ms);
 }
 
 void conductor_hub(const struct conductor *c, uint32_t hub, struct hub_view *ret)

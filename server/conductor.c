@@ -239,13 +239,14 @@ static void on_target(void *arg, const struct target_row *row, const char *devic
 	course_saw(loading->c, conduct_live(loading->c, row->campaign), row);
 }
 
-static void on_hold(void *arg, const struct target_row *row, const char *hub_name, const char *device_id)
+static void on_hold(void *arg, const struct store_hold *hold)
 {
 	struct loading *loading = arg;
-	int hub = conduct_find_hub(loading->c, hub_name);
+	int hub = conduct_find_hub(loading->c, hold->hub_name);
 
-	if (loading->err == ERR_OK && hub >= 0 && conduct_live(loading->c, row->campaign) == NULL)
-		engine_hold_add(loading->c->engine, row, (uint8_t)hub, device_id);
+	if (loading->err == ERR_OK && hub >= 0 && conduct_live(loading->c, hold->row->campaign) == NULL)
+		engine_hold_add(loading->c->engine, hold->row, (uint8_t)hub, hold->device_id, hold->group_by,
+		                hold->group);
 }
 
 static void on_relapse(void *arg, const struct relapse_row *row)
@@ -780,6 +781,40 @@ bool conductor_is_parked(const struct conductor *c, uint32_t campaign_no, uint32
 void conductor_stats(const struct conductor *c, struct conductor_stats *ret)
 {
 	*ret = (struct conductor_stats){HASH_COUNT(c->lives), &c->proof};
+}
+
+bool conductor_group(const struct conductor *c, uint32_t campaign_no, uint32_t group,
+                     uint32_t *ret_unavailable, uint32_t *ret_max)
+{
+	struct engine_group g;
+
+	if (!engine_group(c->engine, campaign_no, group, &g))
+		return false;
+	*ret_unavailable = g.out + g.offline + g.failed;
+	*ret_max = g.max;
+	return true;
+}
+
+struct asked_down {
+	const struct conductor *c;
+	conductor_down_cb *down;
+	void *arg;
+};
+
+static void on_down(void *arg, const char *device_id, uint32_t campaign, const char *how, int64_t since_ms)
+{
+	const struct asked_down *asked = arg;
+	const struct live *live = conduct_live(asked->c, campaign);
+
+	asked->down(asked->arg, device_id, live != NULL ? live->id : NULL, how, since_ms);
+}
+
+void conductor_group_down(const struct conductor *c, uint32_t campaign_no, uint32_t group,
+                          conductor_down_cb *down, void *arg)
+{
+	struct asked_down asked = {c, down, arg};
+
+	engine_group_down(c->engine, campaign_no, group, on_down, &asked);
 }
 
 uint32_t conductor_hubs_n(const struct conductor *c)

@@ -210,6 +210,17 @@ struct campaign_forecast {
 	int64_t opens_at_ms[WAVES_MAX], wave_ends_at_ms[WAVES_MAX];
 };
 bool conductor_foretell(const struct conductor *c, uint32_t campaign_no, struct campaign_forecast *ret);
+/* A group of a live campaign as it is now: how many of its devices are unavailable by what P4 counts (between
+ * call and end of settling and last seen offline, over all campaigns; failed in this one), and how many may
+ * be. False: the campaign is not live, or has no such group. */
+bool conductor_group(const struct conductor *c, uint32_t campaign_no, uint32_t group,
+                     uint32_t *ret_unavailable, uint32_t *ret_max);
+/* Calls back for each of these devices, in no order: how it is down ("invoking" … "settling" "offline"
+ * "failed"), since when (TIME_NONE: not known), in which campaign (NULL: one that is over). */
+typedef void conductor_down_cb(void *arg, const char *device_id, const char *campaign_id, const char *how,
+                               int64_t since_ms);
+void conductor_group_down(const struct conductor *c, uint32_t campaign_no, uint32_t group,
+                          conductor_down_cb *down, void *arg);
 /* Its ends_at_ms; TIME_NONE: cannot be told. */
 int64_t conductor_predicted_finish(const struct conductor *c, uint32_t campaign_no);
 /* Names of a campaign's hubs by target_row.hub live in its spec; of a campaign without hubs: all configured

@@ -47,6 +47,13 @@ void store_close(struct store *s, void (*on_closed)(void *arg), void *arg);
 typedef void store_committed_cb(void *arg, enum err err, uint64_t revision);
 void store_commit(struct store *s, struct batch *batch, store_committed_cb *on_committed, void *arg);
 
+/* A device that a target which is final keeps. */
+struct store_hold {
+	const struct target_row *row;
+	const char *hub_name, *device_id;
+	const char *group_by, *group; /* the tag's path and its value, NULL: it has no group */
+};
+
 /* ---- at start, before the loop runs: blocking, calls back for each row in the order said ---- */
 struct store_loader {
 	/* Campaigns that are not final, by number. */
@@ -60,8 +67,8 @@ struct store_loader {
 	void (*on_target)(void *arg, const struct target_row *row, const char *device_id,
 	                  const struct baseline *baseline);
 	/* Targets of final campaigns, and final ones of live campaigns, whose hold_until_ms is later than
-	 * now_ms. hub_name: the campaign's hub by that index. */
-	void (*on_hold)(void *arg, const struct target_row *row, const char *hub_name, const char *device_id);
+	 * now_ms. */
+	void (*on_hold)(void *arg, const struct store_hold *hold);
 	/* The watches over proven targets of live campaigns, by campaign and number; may be NULL. */
 	void (*on_relapse)(void *arg, const struct relapse_row *row);
 	/* Where slots of their progress begin, by campaign and time; may be NULL. */

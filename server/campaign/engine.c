@@ -52,6 +52,7 @@ void engine_campaign_drop(struct engine *e, uint32_t no)
 	for (uint32_t i = 0; i < c->groups_n; i++) {
 		group_leave(c->groups[i].shared, c->no);
 		alarms_done(&c->groups[i].parked);
+		free(c->groups[i].lost);
 	}
 	free(c->groups);
 	free(c->targets);
@@ -60,6 +61,13 @@ void engine_campaign_drop(struct engine *e, uint32_t no)
 	spec_done(c->spec);
 	free(c->spec);
 	free(c);
+}
+
+static void kept_done(struct kept *k)
+{
+	free(k->device_id);
+	free(k->group_by);
+	free(k->group);
 }
 
 void engine_free(struct engine *e)
@@ -74,7 +82,7 @@ void engine_free(struct engine *e)
 	alarms_done(&e->forgets);
 	alarms_done(&e->relapse_alarms);
 	for (size_t i = 0; i < e->kept_n; i++)
-		free(e->kept[i].device_id);
+		kept_done(&e->kept[i]);
 	free(e->kept);
 	free(e->ring);
 	free(e);
@@ -216,15 +224,23 @@ static bool has_expired(const struct campaign *c, int64_t offline_ms)
 	return !c->spec->offline.wait || offline_ms >= (int64_t)c->spec->offline.expire_after_s * 1000;
 }
 
-static void keep(struct engine *e, const struct target_row *row, uint8_t hub, const char *device_id,
-                 bool is_slot)
+static struct kept *keep(struct engine *e, const struct target_row *row, uint8_t hub, const char *device_id)
 {
+	struct kept *k;
+
 	if (e->kept_n == e->kept_size) {
 		e->kept_size = e->kept_size > 0 ? e->kept_size * 2 : 64;
 		e->kept = xrealloc(e->kept, e->kept_size * sizeof *e->kept);
 	}
-	e->kept[e->kept_n++] =
-	        (struct kept){row->campaign, row->no, hub, is_slot, row->hold_until_ms, xstrdup(device_id)};
+	k = &e->kept[e->kept_n++];
+	*k = (struct kept){.campaign = row->campaign,
+	                   .no = row->no,
+	                   .hub = hub,
+	                   .is_slot = row->state == TARGET_SUCCEEDED,
+	                   .until_ms = row->hold_until_ms,
+	                   .since_ms = row->called_at_ms,
+	                   .device_id = xstrdup(device_id)};
+	return k;
 }
 
 /* Takes up a target on record in the middle of its life. */
@@ -238,14 +254,14 @@ static void resume_target(struct engine *e, struct campaign *c, const struct tar
 
 	if (target_state_is_final(row->state)) {
 		if (row->hold_until_ms != TIME_NONE)
-			keep(e, row, lane->hub, device_id, row->state == TARGET_SUCCEEDED);
+			keep(e, row, lane->hub, device_id);
 		return;
 	}
 	if (is_out || row->is_unresolved) {
 		struct holder *h = hold_take(e->holds, lane->hub, device_id, c->no, row->no);
 
 		if (is_out)
-			engine_take_slot(c, row->no, h);
+			engine_take_slot(c, row->no, h, row->called_at_ms);
 	}
 	c->targets[row->no].flags |= F_TOUCHED;
 	a = activate(c, row->no);
@@ -299,15 +315,21 @@ void engine_target_add(struct engine *e, const struct target_row *row, const cha
 	counts_add(&c->counts, row);
 	counts_add(&c->told, row);
 	mark_dirty(e, c);
-	if (row->group != GROUP_NONE)
-		c->groups[row->group].failed += row->state == TARGET_FAILED;
+	if (row->group != GROUP_NONE && row->state == TARGET_FAILED)
+		group_lose(&c->groups[row->group], row->no, row->changed_at_ms);
 	if (row->state != TARGET_WAITING || row->calls > 0 || row->wait != WAIT_NONE)
 		resume_target(e, c, row, device_id);
 }
 
-void engine_hold_add(struct engine *e, const struct target_row *row, uint8_t hub, const char *device_id)
+void engine_hold_add(struct engine *e, const struct target_row *row, uint8_t hub, const char *device_id,
+                     const char *group_by, const char *group)
 {
-	keep(e, row, hub, device_id, false);
+	struct kept *k = keep(e, row, hub, device_id);
+
+	if (group_by == NULL || group == NULL)
+		return;
+	k->group_by = xstrdup(group_by);
+	k->group = xstrdup(group);
 }
 
 /* ---- steps waiting to be handed out ---- */
@@ -489,7 +511,7 @@ static void release_at(struct change *ch, int64_t at_ms, bool keeps_slot)
 	if (!keeps_slot) {
 		leave_slot(ch, h);
 	} else if (!h->is_slot) { /* a call thought not to have reached it did */
-		engine_take_slot(ch->c, ch->row->no, h);
+		engine_take_slot(ch->c, ch->row->no, h, ch->row->called_at_ms);
 	}
 	hold_until(ch->e->holds, hub_of(ch->c, ch->row->no), device_of(ch->c, ch->row->no), at_ms);
 	ch->row->hold_until_ms = at_ms;
@@ -568,7 +590,7 @@ static void after_change(struct engine *e, struct campaign *c, uint8_t from, uin
 
 	engine_count_offline(e, c, row);
 	if (g != NULL && has_finished && row->state == TARGET_FAILED)
-		g->failed++;
+		group_lose(g, row->no, row->changed_at_ms);
 	if (g != NULL && (has_finished || /* or does not use the room that there was for it: */
 	                  (was_candidate && !is_candidate && row->state != TARGET_INVOKING)))
 		group_touch(e->groups, g->shared);
@@ -1277,7 +1299,7 @@ static void claim(struct engine *e, struct campaign *c, uint32_t no, int64_t now
 
 	if (h == NULL)
 		h = hold_take(e->holds, hub_of(c, no), device_of(c, no), c->no, no);
-	engine_take_slot(c, no, h);
+	engine_take_slot(c, no, h, now_ms);
 	engine_relapse_end(e, hub_of(c, no), device_of(c, no));
 	move(&ch, TARGET_INVOKING, REASON_NONE);
 	ch.row->attempts++;
@@ -1294,6 +1316,8 @@ static void claim(struct engine *e, struct campaign *c, uint32_t no, int64_t now
 	end(&ch);
 	rate_take(&c->rate, now_ms);
 	hub->call_credit--;
+	if (profile_of(c->spec->action.type)->restarts)
+		hub->restart_credit--;
 	e->claims_left--;
 }
 
@@ -1402,6 +1426,11 @@ static bool may_claim(struct engine *e, const struct campaign *c, const struct l
 	if (hub->call_credit == 0) {
 		if (hub->credit_at_ms < *wake_ms)
 			*wake_ms = hub->credit_at_ms;
+		return false;
+	}
+	if (profile_of(c->spec->action.type)->restarts && hub->restart_credit == 0) {
+		if (hub->restart_at_ms < *wake_ms)
+			*wake_ms = hub->restart_at_ms;
 		return false;
 	}
 	if (e->claims_left == 0)
@@ -1690,15 +1719,22 @@ static void take_kept(struct engine *e, int64_t now_ms)
 {
 	for (size_t i = 0; i < e->kept_n; i++) {
 		struct kept *k = &e->kept[i];
+		struct campaign *c = find(e, k->campaign);
 
 		if (k->until_ms > now_ms && hold_find(e->holds, k->hub, k->device_id) == NULL) {
 			struct holder *h = hold_take(e->holds, k->hub, k->device_id, k->campaign, k->no);
 
-			if (k->is_slot)
-				engine_take_slot(find(e, k->campaign), k->no, h);
+			if (k->is_slot && c != NULL) {
+				engine_take_slot(c, k->no, h, k->since_ms);
+			} else if (k->is_slot && k->group != NULL) { /* its group goes on counting */
+				h->is_slot = true;
+				h->since_ms = k->since_ms;
+				h->group = groups_get(e->groups, k->hub, k->group_by, k->group);
+				h->group->out++;
+			}
 			hold_until(e->holds, k->hub, k->device_id, k->until_ms);
 		}
-		free(k->device_id);
+		kept_done(k);
 	}
 	free(e->kept);
 	e->kept = NULL;

@@ -33,8 +33,10 @@ void engine_group_add(struct engine *e, uint32_t campaign, uint8_t hub, const ch
 void engine_target_add(struct engine *e, const struct target_row *row, const char *device_id,
                        const struct baseline *baseline);
 /* A device held by a target of a campaign that is not live any more, until row->hold_until_ms; from
- * engine_recover() on. */
-void engine_hold_add(struct engine *e, const struct target_row *row, uint8_t hub, const char *device_id);
+ * engine_recover() on. group_by and group: the tag and value of its group, NULL: none; where it is settling,
+ * it goes on counting there. */
+void engine_hold_add(struct engine *e, const struct target_row *row, uint8_t hub, const char *device_id,
+                     const char *group_by, const char *group);
 /* The watch over a proven target of a live campaign, as on record; after the targets. */
 void engine_relapse_add(struct engine *e, const struct relapse_row *row);
 /* After all was added at start: what was INVOKING becomes DOUBTFUL, what awaits proof is watched again. */
@@ -48,6 +50,8 @@ struct hub_state {
 	int64_t credit_at_ms;    /* when credit may grow by itself, TIME_NEVER: not by time */
 	uint32_t read_credit;    /* point reads likewise */
 	int64_t clock_offset_ms; /* hub's clock less ours, at least */
+	uint32_t restart_credit; /* calls among these that send devices away, to connect anew */
+	int64_t restart_at_ms;   /* when that may grow */
 };
 void engine_hub(struct engine *e, uint8_t hub, const struct hub_state *state);
 
@@ -225,6 +229,20 @@ void engine_waiting(const struct engine *e, uint32_t campaign, int64_t now_ms, s
  * is none such. */
 struct forecast;
 bool engine_outlook(const struct engine *e, uint32_t campaign, struct forecast *ret);
+/* A group of a campaign: how many of it are down, by what P4 counts, and how many may be. */
+struct engine_group {
+	uint32_t out;     /* between call and end of settling, over all campaigns */
+	uint32_t offline; /* last seen offline, over all campaigns */
+	uint32_t failed;  /* in this one */
+	uint32_t max;
+};
+bool engine_group(const struct engine *e, uint32_t campaign, uint32_t group, struct engine_group *ret);
+/* Calls back for each of these devices: how it is down ("invoking" … "settling" "offline" "failed"), since
+ * when, and in which campaign (by number). */
+typedef void engine_down_cb(void *arg, const char *device_id, uint32_t campaign, const char *how,
+                            int64_t since_ms);
+void engine_group_down(const struct engine *e, uint32_t campaign, uint32_t group, engine_down_cb *down,
+                       void *arg);
 /* Whether a proven device has relapsed. */
 bool engine_has_relapsed(const struct engine *e, uint32_t campaign, uint32_t no);
 /* Whether a waiting target waits for room in its group. */

@@ -49,6 +49,64 @@ bool engine_find(const struct engine *e, uint32_t campaign, const char *device_i
 	return false;
 }
 
+bool engine_group(const struct engine *e, uint32_t campaign, uint32_t group, struct engine_group *ret)
+{
+	const struct campaign *c = find(e, campaign);
+
+	if (c == NULL || group >= c->groups_n)
+		return false;
+	*ret = (struct engine_group){.out = c->groups[group].shared->out,
+	                             .offline = c->groups[group].shared->offline,
+	                             .failed = c->groups[group].failed,
+	                             .max = engine_group_max(c, &c->groups[group])};
+	return true;
+}
+
+struct asked_down {
+	const struct engine *e;
+	const struct shared_group *group;
+	engine_down_cb *down;
+	void *arg;
+};
+
+static void on_held(void *arg, const char *device_id, const struct holder *h)
+{
+	const struct asked_down *asked = arg;
+	const struct campaign *c = find(asked->e, h->campaign);
+	bool is_out = c != NULL && !target_state_is_final(c->targets[h->no].state);
+
+	if (h->is_slot && h->group == asked->group)
+		asked->down(asked->arg, device_id, h->campaign,
+		            is_out ? target_state_text(c->targets[h->no].state) : "settling", h->since_ms);
+}
+
+void engine_group_down(const struct engine *e, uint32_t campaign, uint32_t group, engine_down_cb *down,
+                       void *arg)
+{
+	const struct campaign *c = find(e, campaign);
+	struct asked_down asked = {e, NULL, down, arg};
+	const struct campaign_group *g;
+
+	if (c == NULL || group >= c->groups_n)
+		return;
+	g = &c->groups[group];
+	asked.group = g->shared;
+	for (uint32_t i = 0; i < g->failed; i++)
+		down(arg, device_of(c, g->lost[i].no), campaign, "failed", g->lost[i].at_ms);
+	for (size_t i = 0; i < e->forgets.n; i++) { /* each that counts as offline has an alarm there */
+		const struct campaign *other = find(e, (uint32_t)(e->forgets.heap[i].who >> 32));
+		uint32_t no = (uint32_t)e->forgets.heap[i].who;
+		const struct campaign_group *its = other != NULL ? group_of(other, no) : NULL;
+
+		if (its == NULL || its->shared != g->shared || !(other->targets[no].flags & F_OFFLINE))
+			continue;
+		if (other->targets[no].active->row.changed_at_ms + OFFLINE_FOR_MS == e->forgets.heap[i].at_ms)
+			down(arg, device_of(other, no), other->no, "offline",
+			     other->targets[no].active->row.changed_at_ms);
+	}
+	holds_each(e->holds, on_held, &asked);
+}
+
 bool engine_has_relapsed(const struct engine *e, uint32_t campaign, uint32_t no)
 {
 	const struct campaign *c = find(e, campaign);
@@ -70,6 +128,8 @@ static int64_t pace_at(const struct campaign *c, const struct hub_state *hub, in
 
 	if (rate_at_ms > now_ms)
 		return rate_at_ms;
+	if (hub->call_credit > 0 && profile_of(c->spec->action.type)->restarts && hub->restart_credit == 0)
+		return hub->restart_at_ms;
 	if (hub->call_credit > 0)
 		return now_ms;
 	return hub->credit_at_ms == TIME_NEVER ? TIME_NONE : hub->credit_at_ms;

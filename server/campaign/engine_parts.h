@@ -13,9 +13,9 @@
 #include "server/campaign/policy.h"
 #include "server/campaign/queue.h"
 
-/* A device found offline counts against its group for so long, or until it is called again: P4 says 5 min,
- * and the call after a 404103 comes within 6. */
-#define OFFLINE_FOR_MS (7 * 60000)
+/* A device found offline counts against its group for 5 min (P4: age <= 5 min), or until it is called again.
+ */
+#define OFFLINE_FOR_MS (5 * 60000 + 1)
 
 #define F_TOUCHED 1u  /* the cursor passes it by: it is, or will be, in a queue or has an alarm */
 #define F_READING 2u  /* a point read is out */
@@ -50,8 +50,9 @@ struct kept {
 	uint32_t campaign, no;
 	uint8_t hub;
 	bool is_slot;
-	int64_t until_ms;
+	int64_t until_ms, since_ms;
 	char *device_id;
+	char *group_by, *group; /* of a campaign that is not live; NULL: none */
 };
 
 /* The share of one hub and one time zone in a campaign; those of zone z begin at z * hubs_n. */
@@ -194,7 +195,7 @@ void engine_count_time(struct engine *e, int64_t now_ms);
 
 /* ---- engine_room.c: the places that devices take in their campaign and their group ---- */
 
-void engine_take_slot(struct campaign *c, uint32_t no, struct holder *h);
+void engine_take_slot(struct campaign *c, uint32_t no, struct holder *h, int64_t since_ms);
 /* c is NULL where the campaign is over and dropped: its group goes on counting until then. */
 void engine_give_slot(struct engine *e, struct campaign *c, struct holder *h);
 /* How many of the campaign's group may be down. */

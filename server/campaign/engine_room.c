@@ -6,11 +6,12 @@ uint32_t engine_group_max(const struct campaign *c, const struct campaign_group 
 	return limit_of(c->spec->rollout.group_max_unavailable, g->size);
 }
 
-void engine_take_slot(struct campaign *c, uint32_t no, struct holder *h)
+void engine_take_slot(struct campaign *c, uint32_t no, struct holder *h, int64_t since_ms)
 {
 	struct campaign_group *g = group_of(c, no);
 
 	h->is_slot = true;
+	h->since_ms = since_ms;
 	c->slots++;
 	if (g != NULL) {
 		h->group = g->shared;

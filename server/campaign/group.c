@@ -94,6 +94,13 @@ struct shared_group *groups_next_touched(struct groups *g)
 	return group;
 }
 
+void group_lose(struct campaign_group *g, uint32_t no, int64_t at_ms)
+{
+	if ((g->failed & (g->failed + 1)) == 0) /* 0, 1, 3, 7 …: full */
+		g->lost = xrealloc(g->lost, (2 * (size_t)g->failed + 1) * sizeof *g->lost);
+	g->lost[g->failed++] = (struct lost){no, at_ms};
+}
+
 uint32_t group_room(const struct campaign_group *g, uint32_t max)
 {
 	uint32_t down = g->shared->out + g->shared->offline + g->failed;

@@ -35,14 +35,23 @@ void group_touch(struct groups *g, struct shared_group *group);
 /* Gives the group that was touched first, which is no longer touched then; NULL: none is. */
 struct shared_group *groups_next_touched(struct groups *g);
 
+/* A target that failed. */
+struct lost {
+	uint32_t no;
+	int64_t at_ms;
+};
+
 /* The same group in one campaign. */
 struct campaign_group {
 	struct shared_group *shared;
 	uint32_t size;
 	uint32_t failed;      /* final: they do not come back */
+	struct lost *lost;    /* these */
 	struct alarms parked; /* targets that wait for room; by number instead of time */
 };
 
+/* One more has failed. */
+void group_lose(struct campaign_group *g, uint32_t no, int64_t at_ms);
 /* How many more of the campaign's group may be called, if max may be down. */
 uint32_t group_room(const struct campaign_group *g, uint32_t max);
 /* Whether failed devices alone use it up, so that it never has room again. */

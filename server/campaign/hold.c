@@ -20,7 +20,7 @@ struct hold {
 	struct waiter *waiters;
 	uint32_t waiters_n;
 	uint16_t key_bytes;
-	char key[]; /* hub, then the device id */
+	char key[]; /* hub, then the device id, NUL */
 };
 
 struct holds {
@@ -75,13 +75,14 @@ struct holder *hold_find(struct holds *h, uint8_t hub, const char *device_id)
 struct holder *hold_take(struct holds *h, uint8_t hub, const char *device_id, uint32_t campaign, uint32_t no)
 {
 	size_t n = strlen(device_id);
-	struct hold *hold = xcalloc(1, sizeof *hold + n + 1);
+	struct hold *hold = xcalloc(1, sizeof *hold + n + 2);
 
 	assert(find(h, hub, device_id) == NULL);
 	hold->key[0] = (char)hub;
 	memcpy(hold->key + 1, device_id, n);
 	hold->key_bytes = (uint16_t)(n + 1);
-	hold->holder = (struct holder){campaign, no, TIME_NEVER, false, NULL};
+	hold->holder = (struct holder){
+	        .campaign = campaign, .no = no, .until_ms = TIME_NEVER, .since_ms = TIME_NONE};
 	HASH_ADD_KEYPTR(hh, h->all, hold->key, hold->key_bytes, hold);
 	return &hold->holder;
 }
@@ -142,4 +143,12 @@ bool hold_expire(struct holds *h, int64_t now_ms, struct holder *ret, hold_freed
 int64_t holds_next_at(const struct holds *h)
 {
 	return alarms_next_at(&h->alarms);
+}
+
+void holds_each(const struct holds *h, hold_each_cb *each, void *arg)
+{
+	const struct hold *hold;
+
+	for (hold = h->all; hold != NULL; hold = hold->hh.next)
+		each(arg, hold->key + 1, &hold->holder);
 }

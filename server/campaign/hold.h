@@ -13,6 +13,7 @@ struct shared_group;
 struct holder {
 	uint32_t campaign, no;      /* whose target holds it */
 	int64_t until_ms;           /* TIME_NEVER: until released */
+	int64_t since_ms;           /* when its call was made; where it is a slot */
 	bool is_slot;               /* counts against its campaign's maxUnavailable */
 	struct shared_group *group; /* … and that of this group; NULL: of none. Borrowed */
 };
@@ -34,5 +35,8 @@ void hold_release(struct holds *h, uint8_t hub, const char *device_id, hold_free
 /* Frees those whose time has come: *ret is the holder that was. False: none is due. */
 bool hold_expire(struct holds *h, int64_t now_ms, struct holder *ret, hold_freed_cb *on_freed, void *arg);
 int64_t holds_next_at(const struct holds *h);
+/* Calls back for each device that is held, in no order. */
+typedef void hold_each_cb(void *arg, const char *device_id, const struct holder *holder);
+void holds_each(const struct holds *h, hold_each_cb *each, void *arg);
 
 #endif

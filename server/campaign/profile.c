@@ -19,6 +19,7 @@ static const struct profile profiles[ACTIONS_N] = {
                         .timeout_s = 900,
                         .settle_s = 120,
                         .act_s = 2,
+                        .restarts = true,
                         .attaches_attempt_id = true,
                 },
         [ACTION_FACTORY_RESET] =
@@ -36,6 +37,7 @@ static const struct profile profiles[ACTIONS_N] = {
                         .timeout_s = 3600,
                         .settle_s = 300,
                         .act_s = 30,
+                        .restarts = true,
                         .attaches_attempt_id = true,
                 },
         /* No boot path: that it booted does not prove that it runs the new firmware. */
@@ -54,6 +56,7 @@ static const struct profile profiles[ACTIONS_N] = {
                         .timeout_s = 3600,
                         .settle_s = 0,
                         .act_s = 300,
+                        .restarts = true,
                         .attaches_attempt_id = true,
                 },
         [ACTION_METHOD] =

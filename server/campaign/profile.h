@@ -32,6 +32,7 @@ struct profile {
 	uint32_t timeout_s;        /* default for verify.timeoutSeconds: the time to act */
 	uint32_t settle_s;         /* default for verify.settleSeconds */
 	uint32_t act_s;            /* from the call to the report, where nothing better is known */
+	bool restarts;             /* the device goes away and connects anew */
 	bool attaches_attempt_id;  /* default for action.attachAttemptId */
 };
 

@@ -475,6 +475,45 @@ enum err sq_load_targets(struct backend *b, const struct store_loader *loader)
 	return err;
 }
 
+/* Gives the tag by which a campaign groups its devices, NULL: by none. */
+static enum err read_group_by(struct backend *b, uint32_t campaign, struct arena *arena, const char **ret)
+{
+	sqlite3_stmt *st;
+	bool is_row;
+	enum err err =
+	        sq_use(b, SQ_GROUP_BY,
+	               "SELECT json_extract(spec, '$.rollout.group.by') FROM specs WHERE campaign = ?", &st);
+
+	if (err != ERR_OK)
+		return err;
+	sqlite3_bind_int64(st, 1, campaign);
+	err = sq_step(b, st, &is_row);
+	*ret = err == ERR_OK && is_row ? sq_text(st, 0, arena) : NULL;
+	sqlite3_reset(st);
+	return err;
+}
+
+static enum err read_group_name(struct backend *b, const struct target_row *row, struct arena *arena,
+                                const char **ret)
+{
+	sqlite3_stmt *st;
+	bool is_row;
+	enum err err;
+
+	*ret = NULL;
+	if (row->group == GROUP_NONE)
+		return ERR_OK;
+	err = sq_use(b, SQ_GROUP_NAME, "SELECT name FROM target_groups WHERE key = ?", &st);
+	if (err != ERR_OK)
+		return err;
+	sqlite3_bind_int64(st, 1, sq_key(row->campaign, row->group));
+	err = sq_step(b, st, &is_row);
+	if (err == ERR_OK && is_row)
+		*ret = sq_text(st, 0, arena);
+	sqlite3_reset(st);
+	return err;
+}
+
 static enum err load_holds_of(struct backend *b, uint32_t campaign, bool is_final, int64_t now_ms,
                               const struct store_loader *loader)
 {
@@ -482,20 +521,28 @@ static enum err load_holds_of(struct backend *b, uint32_t campaign, bool is_fina
 	const char *hubs[HUBS_MAX], *device_id;
 	struct baseline baseline;
 	struct target_row row;
+	struct store_hold hold = {.row = &row};
 	size_t hubs_n = 0;
 	sqlite3_stmt *st;
 	bool is_row;
 	enum err err = sq_hubs_read(b, campaign, &arena, hubs, &hubs_n);
 
 	if (err == ERR_OK)
+		err = read_group_by(b, campaign, &arena, &hold.group_by);
+	if (err == ERR_OK)
 		err = use_all(b, campaign, &st);
 	while (err == ERR_OK && (err = sq_step(b, st, &is_row)) == ERR_OK && is_row) {
 		err = read_target(b, st, &row, &device_id, &baseline);
 		if (err == ERR_OK && row.hub >= hubs_n)
 			err = sq_refused(b, ERR_CORRUPT, "a target's hub is not known");
-		if (err == ERR_OK && row.hold_until_ms > now_ms &&
-		    (is_final || target_state_is_final(row.state)))
-			loader->on_hold(loader->arg, &row, hubs[row.hub], device_id);
+		if (err != ERR_OK || row.hold_until_ms <= now_ms ||
+		    (!is_final && !target_state_is_final(row.state)))
+			continue;
+		hold.hub_name = hubs[row.hub];
+		hold.device_id = device_id;
+		err = read_group_name(b, &row, &arena, &hold.group);
+		if (err == ERR_OK)
+			loader->on_hold(loader->arg, &hold);
 	}
 	arena_done(&arena);
 	return err;

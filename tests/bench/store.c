@@ -197,11 +197,11 @@ static void on_target(void *arg, const struct target_row *row, const char *devic
 	*sum += row->no + (uint64_t)device_id[0] + baseline->value_hash;
 }
 
-static void on_hold(void *arg, const struct target_row *row, const char *hub_name, const char *device_id)
+static void on_hold(void *arg, const struct store_hold *hold)
 {
 	uint64_t *sum = arg;
 
-	*sum += row->no + (uint64_t)device_id[0] + (uint64_t)hub_name[0];
+	*sum += hold->row->no + (uint64_t)hold->device_id[0] + (uint64_t)hold->hub_name[0];
 }
 
 static void on_page(void *arg, uint32_t no, const struct selection_page *page)

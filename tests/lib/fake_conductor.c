@@ -310,6 +310,28 @@ void conductor_stats(const struct conductor *c, struct conductor_stats *ret)
 	*ret = (struct conductor_stats){1, &c->proof};
 }
 
+bool conductor_group(const struct conductor *c, uint32_t campaign_no, uint32_t group,
+                     uint32_t *ret_unavailable, uint32_t *ret_max)
+{
+	(void)campaign_no;
+	(void)group;
+	if (!c->has_groups)
+		return false;
+	*ret_unavailable = c->group_unavailable;
+	*ret_max = c->group_max;
+	return true;
+}
+
+void conductor_group_down(const struct conductor *c, uint32_t campaign_no, uint32_t group,
+                          conductor_down_cb *down, void *arg)
+{
+	(void)c;
+	(void)campaign_no;
+	(void)group;
+	down(arg, "d-1", "c1", "awaitingProof", 1000);
+	down(arg, "d-9", NULL, "settling", TIME_NONE);
+}
+
 uint32_t conductor_hubs_n(const struct conductor *c)
 {
 	return c->hubs_n;

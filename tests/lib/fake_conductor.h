@@ -13,6 +13,8 @@ struct conductor {
 	struct campaign_waiting waiting; /* of every campaign */
 	uint64_t parked;                 /* bit 1 << number of a target, of every campaign */
 	uint64_t in_blackout, out_of_window; /* likewise, where waiting.has_shut_windows; they open at 7000 */
+	bool has_groups;                     /* … live ones, each with: */
+	uint32_t group_unavailable, group_max;
 	int64_t predicted_ms;
 	const char *preview_json; /* what previews come to where order_err is OK */
 	bool is_foretold;

@@ -1242,11 +1242,13 @@ static void tell_target(void *arg, const struct target_row *row, const char *dev
 	           (unsigned)baseline->version);
 }
 
-static void tell_hold(void *arg, const struct target_row *row, const char *hub_name, const char *device_id)
+static void tell_hold(void *arg, const struct store_hold *hold)
 {
 	(void)arg;
-	buf_printf(&told, "hold:%u/%u:%s:%s:%d ", row->campaign, row->no, hub_name, device_id,
-	           (int)(row->hold_until_ms - NOW_MS));
+	buf_printf(&told, "hold:%u/%u:%s:%s:%d%s%s%s%s ", hold->row->campaign, hold->row->no, hold->hub_name,
+	           hold->device_id, (int)(hold->row->hold_until_ms - NOW_MS), hold->group != NULL ? ":" : "",
+	           hold->group != NULL ? hold->group_by : "", hold->group != NULL ? "=" : "",
+	           hold->group != NULL ? hold->group : "");
 }
 
 static void tell_page(void *arg, uint32_t campaign, const struct selection_page *page)
@@ -1555,6 +1557,27 @@ START_TEST(test_start_loads_watches_over_proven_targets_of_live_campaigns)
 	ck_assert_int_eq(store_load(rig.store, NOW_MS, &loader), ERR_OK);
 	ck_assert_str_eq(told.data, "campaign:c1:{} target:1/0:d-0:0 target:1/1:d-1:0 "
 	                            "relapse:1/0:2..5:12:dropped:3:over relapse:1/1:2..5:0::-1 ");
+}
+END_TEST
+
+START_TEST(test_a_hold_says_in_which_group_it_is)
+{
+	struct baseline baseline = {.value_at_ms = TIME_NONE};
+	struct target_row target = rig_target_row(1, 0);
+	struct campaign_row done = rig_campaign_row(1);
+	struct batch *b = rig_campaign_batch(1, 0);
+
+	batch_group_add(b, 1, 0, 0, "gbg", 1);
+	target.group = 0;
+	target.state = TARGET_SUCCEEDED;
+	target.hold_until_ms = NOW_MS + 9;
+	batch_target_add(b, &target, "d", &baseline);
+	batch_target_put(b, &target);
+	done.state = CAMPAIGN_COMPLETED;
+	done.spec = "{\"rollout\":{\"group\":{\"by\":\"tags.site\"}}}";
+	batch_campaign_put(b, &done);
+	rig_commit(&rig, b);
+	ck_assert_str_eq(load(NOW_MS), "hold:1/0:main:d:9:tags.site=gbg ");
 }
 END_TEST
 
@@ -1903,6 +1926,7 @@ int main(void)
 	tcase_add_test(tc, test_start_loads_slots_and_plans_of_live_campaigns);
 	tcase_add_test(tc, test_start_loads_watches_over_proven_targets_of_live_campaigns);
 	tcase_add_test(tc, test_start_loads_what_was_spent_of_each_hubs_last_day);
+	tcase_add_test(tc, test_a_hold_says_in_which_group_it_is);
 	tcase_add_test(tc, test_start_loads_holds_of_what_is_final_until_they_end);
 	tcase_add_test(tc, test_start_loads_pages_of_campaigns_that_still_select);
 	tcase_add_test(tc, test_dropped_campaign_is_gone_for_every_read_at_once_but_its_events_stay);

@@ -326,12 +326,10 @@ static void ignore_target(void *arg, const struct target_row *row, const char *d
 	(void)baseline;
 }
 
-static void ignore_hold(void *arg, const struct target_row *row, const char *hub_name, const char *device_id)
+static void ignore_hold(void *arg, const struct store_hold *hold)
 {
 	(void)arg;
-	(void)row;
-	(void)hub_name;
-	(void)device_id;
+	(void)hold;
 }
 
 static void ignore_page(void *arg, uint32_t campaign, const struct selection_page *page)

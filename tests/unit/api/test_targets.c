@@ -481,30 +481,30 @@ START_TEST(test_groups_have_their_counts_and_come_in_pages)
 	ck_has(a,
 	       "{\"value\":[{\"group\":\"gbg\",\"hub\":\"north\",\"size\":3,\"counts\":{\"total\":3,\"waiting\":2,\"invoking\":0,"
 	       "\"doubtful\":0,\"awaitingProof\":0,\"succeeded\":1,\"failed\":0,\"skipped\":0,\"cancelled\":0},"
-	       "\"unavailable\":0,\"waiting\":2}],\"nextLink\":\"/v1/campaigns/c1/groups?limit=1&cursor=");
+	       "\"unavailable\":0,\"waiting\":2,\"blockedBy\":[]}],\"nextLink\":\"/v1/campaigns/c1/groups?limit=1&cursor=");
 	snprintf(link, sizeof link, "%.*s", (int)strcspn(strstr(a->body, "/v1/"), "\""),
 	         strstr(a->body, "/v1/"));
 	a = get(link);
 	ck_has(a, "{\"value\":[{\"group\":null,\"hub\":\"north\",\"size\":2,");
-	ck_has(a, "\"unavailable\":1,\"waiting\":1}],\"revision\":1}");
+	ck_has(a, "\"unavailable\":1,\"waiting\":1,\"blockedBy\":[]}],\"revision\":1}");
 	ck_has(get("/v1/campaigns/c1/groups"), "},{\"group\":null,");
 	ck_status(get("/v1/campaigns/c1/groups?limit=0"), 400);
 	server_stop();
 }
 END_TEST
 
-START_TEST(test_what_is_out_or_failed_is_unavailable_to_its_group)
+START_TEST(test_a_live_group_says_who_is_in_the_way_and_since_when)
 {
 	start();
-	fake_store_add_campaign(store, "c2", SPEC);
-	fake_store_add_group(store, 2, "g", 8);
-	for (int i = 0; i < TARGET_STATES_N; i++) {
-		struct target_row *t = fake_store_add_target(store, 2, "d");
-
-		t->state = (uint8_t)i;
-		t->group = 0;
-	}
-	ck_has(get("/v1/campaigns/c2/groups"), "\"unavailable\":4,\"waiting\":1}");
+	conductor.has_groups = true;
+	conductor.group_unavailable = 3;
+	conductor.group_max = 4;
+	ck_has(get("/v1/campaigns/c1/groups?limit=1"), "\"unavailable\":3,\"waiting\":2,\"blockedBy\":[]}");
+	conductor.group_max = 3;
+	ck_has(get("/v1/campaigns/c1/groups?limit=1"),
+	       "\"unavailable\":3,\"waiting\":2,\"blockedBy\":[{\"deviceId\":\"d-1\",\"campaignId\":\"c1\","
+	       "\"state\":\"awaitingProof\",\"since\":\"1970-01-01T00:00:01.000Z\"},{\"deviceId\":\"d-9\","
+	       "\"campaignId\":null,\"state\":\"settling\",\"since\":null}]}");
 	server_stop();
 }
 END_TEST
@@ -630,7 +630,7 @@ int main(void)
 	      test_a_baseline_that_is_evidence_already_is_shown_once, test_a_device_of_two_hubs_needs_the_hub,
 	      test_what_is_not_there_is_404, test_device_ids_with_any_allowed_character_are_found);
 	TESTS(s, "groups", test_groups_have_their_counts_and_come_in_pages,
-	      test_what_is_out_or_failed_is_unavailable_to_its_group);
+	      test_a_live_group_says_who_is_in_the_way_and_since_when);
 	TESTS(s, "history", test_a_devices_history_is_newest_first_in_pages);
 	TESTS(s, "events", test_events_come_in_pages_oldest_first, test_an_event_of_something_new_has_no_from,
 	      test_a_campaigns_events_skip_the_others);

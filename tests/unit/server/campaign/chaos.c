@@ -173,9 +173,11 @@ static void draw_hubs(struct chaos *x)
 		if (once_in(x, 10))
 			hub->is_open = !hub->is_open;
 		hub->opens_at_ms = hub->is_open || once_in(x, 2) ? TIME_NONE : r->now_ms + 1 + draw(x, 5000);
-		if (once_in(x, 2) || hub->credit_at_ms <= r->now_ms) {
+		if (once_in(x, 2) || hub->credit_at_ms <= r->now_ms || hub->restart_at_ms <= r->now_ms) {
 			hub->call_credit = draw(x, 4);
 			hub->read_credit = draw(x, 4);
+			hub->restart_credit = draw(x, 4);
+			hub->restart_at_ms = r->now_ms + 1 + draw(x, 5000);
 			hub->credit_at_ms = r->now_ms + 1 + draw(x, 5000);
 		}
 	}
@@ -318,7 +320,8 @@ void chaos_run(uint64_t seed, const struct chaos_members *members, size_t n, str
 		while (x->pending_n > 0)
 			answer_one(x);
 		for (unsigned h = 0; h < RIG_HUBS; h++)
-			r->hubs[h] = (struct hub_state){true, TIME_NONE, 1000, TIME_NEVER, 1000, 0};
+			r->hubs[h] = (struct hub_state){true, TIME_NONE, 1000, TIME_NEVER,
+			                                1000, 0,         1000, TIME_NEVER};
 		turn(x);
 		if (!is_over() && x->pending_n == 0)
 			ck_assert_msg(r->wake_ms != TIME_NEVER, "P10: it wakes, seed %llu",

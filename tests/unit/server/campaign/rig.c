@@ -16,7 +16,8 @@ struct rig *rig_new(void)
 	r->now_ms = T0;
 	r->steps_max = 64;
 	for (unsigned h = 0; h < RIG_HUBS; h++)
-		r->hubs[h] = (struct hub_state){true, TIME_NONE, 100000, TIME_NEVER, 100000, 0};
+		r->hubs[h] = (struct hub_state){true,   TIME_NONE, 100000, TIME_NEVER,
+		                                100000, 0,         100000, TIME_NEVER};
 	return r;
 }
 
@@ -199,12 +200,7 @@ static uint32_t group_down(const struct rig *r, const struct rig_campaign *c, ui
 			    other->groups[row->group].lane != c->groups[group].lane ||
 			    strcmp(other->groups[row->group].name, c->groups[group].name) != 0)
 				continue;
-			/* settling targets of a campaign that is no longer live are not told to a new engine
-			 */
-			n += is_down(r, row) && !(r->has_forgotten_settling &&
-			                          campaign_state_is_final(other->row.state) && !is_out(row))
-			             ? 1
-			             : 0;
+			n += is_down(r, row) ? 1 : 0;
 			n += is_offline || (other == c && row->state == TARGET_FAILED) ? 1 : 0;
 		}
 	}
@@ -637,7 +633,6 @@ void rig_crash(struct rig *r)
 {
 	engine_free(r->e);
 	r->e = engine_new();
-	r->has_forgotten_settling = true;
 	for (uint32_t no = 1; no <= r->campaigns_n; no++) {
 		struct rig_campaign *c = &r->campaigns[no];
 		bool is_live = !campaign_state_is_final(c->row.state);
@@ -662,7 +657,10 @@ void rig_crash(struct rig *r)
 			if (is_live)
 				engine_target_add(r->e, &t->row, t->device_id, &t->baseline);
 			else if (t->row.hold_until_ms > r->now_ms)
-				engine_hold_add(r->e, &t->row, t->row.hub, t->device_id);
+				engine_hold_add(r->e, &t->row, t->row.hub, t->device_id,
+				                t->row.group != GROUP_NONE ? c->group_by : NULL,
+				                t->row.group != GROUP_NONE ? c->groups[t->row.group].name
+				                                           : NULL);
 		}
 	}
 	for (uint32_t no = 1; no <= r->campaigns_n; no++)

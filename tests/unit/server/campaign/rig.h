@@ -59,10 +59,9 @@ struct rig {
 	uint32_t campaigns_n;
 	struct step steps[RIG_STEPS]; /* of the last turn() */
 	size_t steps_n;
-	uint32_t selects;            /* STEP_SELECT seen */
-	struct buf *log;             /* where not NULL: all steps as text */
-	uint64_t seed;               /* told in failures */
-	bool has_forgotten_settling; /* by a crash; see group_down() */
+	uint32_t selects; /* STEP_SELECT seen */
+	struct buf *log;  /* where not NULL: all steps as text */
+	uint64_t seed;    /* told in failures */
 };
 
 /* A rig with two open hubs of plenty credit, at T0. */

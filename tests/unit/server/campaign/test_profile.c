@@ -15,15 +15,15 @@ START_TEST(test_profiles_are_the_tutorials)
 {
 	static const struct profile expected[] = {
 	        {ACTION_REBOOT, "reboot", "reboot", 200, 299, "iothubDM.reboot.lastReboot", NULL, NULL, NULL,
-	         "iothubDM.reboot.done.attemptId", "iothubDM.bootId", 900, 120, 2, true},
+	         "iothubDM.reboot.done.attemptId", "iothubDM.bootId", 900, 120, 2, true, true},
 	        {ACTION_FACTORY_RESET, "factoryReset", "factoryReset", 200, 299,
 	         "iothubDM.factoryReset.lastFactoryReset", NULL, "iothubDM.factoryReset.status", "failed",
-	         "iothubDM.factoryReset.done.attemptId", "iothubDM.bootId", 3600, 300, 30, true},
+	         "iothubDM.factoryReset.done.attemptId", "iothubDM.bootId", 3600, 300, 30, true, true},
 	        {ACTION_FIRMWARE_UPDATE, "firmwareUpdate", "firmwareUpdate", 200, 299,
 	         "iothubDM.firmwareUpdate.status", "applycomplete", "iothubDM.firmwareUpdate.status",
-	         "failed", "iothubDM.firmwareUpdate.done.attemptId", NULL, 3600, 0, 300, true},
+	         "failed", "iothubDM.firmwareUpdate.done.attemptId", NULL, 3600, 0, 300, true, true},
 	        {ACTION_METHOD, "method", NULL, 200, 299, NULL, NULL, NULL, NULL, NULL, NULL, 900, 0, 5,
-	         false},
+	         false, false},
 	};
 
 	ck_assert_uint_eq(sizeof expected / sizeof *expected, ACTIONS_N);

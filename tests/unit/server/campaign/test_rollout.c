@@ -1372,10 +1372,8 @@ START_TEST(test_a_device_seen_offline_long_ago_does_not_count)
 	expect_in(other, "PP");
 	rig_at(r, 300000);
 	expect_in(other, "PP"); /* P4 asks for 5 min */
-	expect_wake(420000);
-	rig_at(r, 419999);
-	expect_in(other, "PP");
-	rig_at(r, 420000);
+	expect_wake(300001);
+	rig_at(r, 300001);
 	expect_in(other, "iP");
 	order(FACT_RESUME);
 	rig_turn(r);
@@ -1781,6 +1779,94 @@ START_TEST(test_a_group_that_is_done_with_lets_its_wave_pass)
 	refuse(0);
 	rig_turn(r);
 	expect("fkkiP");
+}
+END_TEST
+
+/* Who is down in a group, as text. */
+static void add_down(void *arg, const char *device_id, uint32_t campaign, const char *how, int64_t since_ms)
+{
+	buf_printf(arg, "%s/%u %s@%lld ", device_id, campaign, how,
+	           (long long)(since_ms == TIME_NONE ? -1 : since_ms - T0));
+}
+
+static void expect_group(uint32_t group, uint32_t out, uint32_t offline, uint32_t failed, const char *down)
+{
+	struct engine_group g;
+	struct buf text = BUF_INIT;
+
+	ck_assert(engine_group(r->e, c, group, &g));
+	ck_assert_uint_eq(g.out, out);
+	ck_assert_uint_eq(g.offline, offline);
+	ck_assert_uint_eq(g.failed, failed);
+	buf_puts(&text, "");
+	engine_group_down(r->e, c, group, add_down, &text);
+	ck_assert_str_eq(text.data, down);
+	buf_done(&text);
+}
+
+START_TEST(test_a_group_says_who_is_down_and_since_when)
+{
+	begin_in_groups(ROLLOUT(GROUP("4")) "," RETRY, "aaaaaab");
+	expect("iiiiPPi");
+	rig_at(r, 1000);
+	prove(0);
+	ck_assert_int_eq(rig_call(r, c, 1, CALL_NO_METHOD), ERR_OK);
+	rig_call(r, c, 2, CALL_OFFLINE);
+	rig_call(r, c, 3, CALL_AMBIGUOUS);
+	rig_turn(r);
+	expect("sfwdPPi");
+	expect_group(0, 2, 1, 1, "d1/1 failed@1000 d2/1 offline@1000 d0/1 settling@0 d3/1 doubtful@0 ");
+	expect_group(1, 1, 0, 0, "d6/1 invoking@0 ");
+	rig_crash(r);
+	rig_turn(r);
+	expect_group(0, 2, 1, 1, "d1/1 failed@1000 d2/1 offline@1000 d3/1 doubtful@0 d0/1 settling@0 ");
+	ck_assert(!engine_group(r->e, c, 2, &(struct engine_group){0}));
+	ck_assert(!engine_group(r->e, c + 1, 0, &(struct engine_group){0}));
+}
+END_TEST
+
+START_TEST(test_what_settles_of_a_campaign_that_is_over_counts_also_after_a_crash)
+{
+	uint32_t first;
+
+	begin_in_groups(ROLLOUT(GROUP("1")), "a");
+	first = c;
+	prove(0);
+	rig_turn(r);
+	expect_campaign(CAMPAIGN_COMPLETED, "");
+	engine_campaign_drop(r->e, first);
+	rig_at(r, 1000);
+	rig_crash(r);
+	c = in_groups(ROLLOUT(GROUP("1")), 5, "aa", true);
+	rig_turn(r);
+	expect("PP");
+	expect_group(0, 1, 0, 0, "d0/1 settling@0 ");
+	rig_at(r, SETTLE_MS - 1);
+	expect("PP");
+	rig_at(r, SETTLE_MS);
+	expect("iP");
+}
+END_TEST
+
+START_TEST(test_no_more_are_sent_away_than_may_come_back)
+{
+	struct engine_waiting w;
+
+	r = rig_new();
+	r->hubs[0].restart_credit = 2;
+	r->hubs[0].restart_at_ms = T0 + 40;
+	c = rig_campaign(r, "", 4);
+	rig_at(r, 0);
+	expect("iiww");
+	expect_wake(40);
+	r->hubs[0].restart_credit = 0;
+	rig_turn(r);
+	engine_waiting(r->e, c, r->now_ms, &w);
+	ck_assert_int_eq(w.wait, WAIT_RATE);
+	ck_assert_int_eq(w.next_at_ms, T0 + 40);
+	c = rig_campaign(r, "\"action\":{\"type\":\"method\",\"methodName\":\"m\"}", 4);
+	rig_turn(r);
+	expect("wwii"); /* nobody restarts for that; the first two are taken */
 }
 END_TEST
 
@@ -2580,6 +2666,9 @@ int main(void)
 	     test_a_late_look_that_ends_the_wait_for_a_group_ends_it,
 	     test_a_group_limit_that_is_patched_wakes_or_blocks, test_who_waits_for_a_group_says_so,
 	     test_a_group_that_is_done_with_lets_its_wave_pass);
+	CASE("groups told", test_a_group_says_who_is_down_and_since_when,
+	     test_what_settles_of_a_campaign_that_is_over_counts_also_after_a_crash,
+	     test_no_more_are_sent_away_than_may_come_back);
 	CASE("several hubs", test_one_name_on_two_hubs_is_two_groups,
 	     test_a_hub_that_is_shut_delays_its_own_share_only,
 	     test_what_is_read_at_a_hub_that_shuts_gives_its_room_to_the_others);
