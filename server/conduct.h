@@ -222,6 +222,23 @@ void port_act(struct conductor *c, const struct step *s);
 /* Takes back what is unsent, of one campaign or (0) of all. */
 void port_withdraw(struct port *p, uint32_t campaign);
 
+/* conduct_calendar.c: when calls may be made */
+struct calendar {
+	const struct windows *windows;
+	const struct zone *const *zones; /* NULL in it: gone, never open */
+	int64_t needed_ms;               /* of an open time, for a call to start */
+	int64_t ahead_ms;                /* the clock on the wall, of ours */
+	unsigned asks_left;              /* then nothing more is foreseen */
+};
+/* Keeps windows and zones. */
+void calendar_init(struct calendar *cal, const struct conductor *c, const struct campaign_spec *spec,
+                   const struct windows *windows, const struct zone *const *zones);
+/* A forecast_calendar_cb of struct calendar. */
+int64_t calendar_after(void *arg, uint32_t zone, int64_t from_ms, int64_t callable_ms);
+/* Gives the next times in which calls may start; how many. */
+size_t calendar_windows(struct calendar *cal, uint32_t zone, int64_t from_ms, struct preview_span *ret,
+                        size_t max);
+
 /* conduct_course.c: how campaigns go */
 void course_begin(struct course *course);
 /* Takes up a slot on record. */
@@ -258,6 +275,10 @@ void conduct_forget_making(struct conductor *c);
 /* conduct_windows.c */
 /* Adds what is wrong with windows and zones. */
 void conduct_windows_check(const struct conductor *c, const struct campaign_spec *s, struct faults *faults);
+/* Gives the windows and blackouts of a sound spec; NULL: it has none. */
+struct windows *conduct_windows_read(const struct campaign_spec *s);
+/* So long a window must still be open when a call starts. */
+int64_t conduct_windows_needed_ms(const struct campaign_spec *s);
 /* Reads the windows of a campaign that becomes live. */
 void conduct_windows_begin(struct conductor *c, struct live *live);
 /* The campaign's next zone as on record, before its targets. */

@@ -11,6 +11,8 @@
 #define SEEN_ENOUGH 10
 /* A forecast is good for a millisecond for each so many targets: each costs some ten nanoseconds. */
 #define TARGETS_A_MS 100
+/* … and for so long where there are windows to be asked about. */
+#define CALENDAR_MS 1000
 #define NEVER_SHOWN 10
 
 /* ---- counts over time ---- */
@@ -201,6 +203,7 @@ void course_hub(const struct conductor *c, const struct live *live, uint32_t por
 
 void course_hubs_done(struct preview *p)
 {
+	free(p->forecast.by_zones);
 	for (uint32_t h = 0; h < p->forecast.hubs_n; h++)
 		free((void *)(uintptr_t)p->forecast.hubs[h].rivals);
 }
@@ -214,7 +217,8 @@ bool course_times(const struct conductor *c, const struct campaign_spec *spec, s
 
 /* Foretells a live campaign from where it stands; false: its targets are not known yet. To be ended by
  * course_hubs_done(). */
-static bool foretell(const struct conductor *c, const struct live *live, int64_t now_ms, struct preview *p)
+static bool foretell(const struct conductor *c, const struct live *live, int64_t now_ms, struct calendar *cal,
+                     struct preview *p)
 {
 	const struct campaign_spec *spec = live->spec;
 	bool is_by_query = spec->targets.by == TARGETS_WHERE || spec->targets.by == TARGETS_ALL;
@@ -227,6 +231,12 @@ static bool foretell(const struct conductor *c, const struct live *live, int64_t
 	p->forecast.now_ms = now_ms;
 	p->is_seen = put_times(c, spec, &live->course, c->ports[live->hubs[0]].options.track_interval_ms,
 	                       &p->forecast);
+	if (live->windows != NULL) {
+		calendar_init(cal, c, spec, live->windows, live->zones);
+		p->forecast.calendar = calendar_after;
+		p->forecast.calendar_arg = cal;
+		p->windows_n = calendar_windows(cal, 0, now_ms, p->windows, PREVIEW_SPANS_MAX);
+	}
 	if (!engine_outlook(c->engine, live->no, &p->forecast))
 		return false;
 	for (uint32_t h = 0; h < live->hubs_n; h++)
@@ -235,10 +245,18 @@ static bool foretell(const struct conductor *c, const struct live *live, int64_t
 	return true;
 }
 
+static int64_t good_for_ms(const struct live *live, const struct campaign_row *row)
+{
+	int64_t ms = row->counts.total / TARGETS_A_MS;
+
+	return live->windows != NULL && ms < CALENDAR_MS ? CALENDAR_MS : ms;
+}
+
 bool conductor_foretell(const struct conductor *c, uint32_t campaign_no, struct campaign_forecast *ret)
 {
 	struct live *live = conduct_live(c, campaign_no);
 	int64_t now_ms = conduct_now(c);
+	struct calendar cal;
 	struct campaign_row row;
 	struct preview *p;
 
@@ -247,9 +265,9 @@ bool conductor_foretell(const struct conductor *c, uint32_t campaign_no, struct 
 		return false;
 	if (live->course.foretold_at_ms == TIME_NONE || live->course.foretold_state != row.state ||
 	    live->course.foretold_revision != live->spec_revision || now_ms < live->course.foretold_at_ms ||
-	    now_ms > live->course.foretold_at_ms + row.counts.total / TARGETS_A_MS) {
+	    now_ms > live->course.foretold_at_ms + good_for_ms(live, &row)) {
 		p = xmalloc(sizeof *p);
-		if (!foretell(c, live, now_ms, p)) {
+		if (!foretell(c, live, now_ms, &cal, p)) {
 			free(p);
 			return false;
 		}
@@ -272,6 +290,8 @@ bool conductor_foretell(const struct conductor *c, uint32_t campaign_no, struct 
 		free(p);
 	}
 	*ret = live->course.foretold;
+	if (ret->ends_at_ms != TIME_NONE && ret->ends_at_ms < now_ms) /* it is a little old */
+		ret->ends_at_ms = now_ms;
 	return true;
 }
 
@@ -331,11 +351,12 @@ static struct preview_group *groups_of(const struct selection *found, size_t *re
 void course_plan(struct conductor *c, struct live *live, int64_t now_ms)
 {
 	struct preview *p = xmalloc(sizeof *p);
+	struct calendar cal;
 	const char *ids[2][NEVER_SHOWN];
 	struct preview_group *groups;
 	struct buf text = BUF_INIT;
 
-	if (foretell(c, live, now_ms, p)) {
+	if (foretell(c, live, now_ms, &cal, p)) {
 		struct plan_row plan = {.campaign = live->no};
 
 		find_never(live, p, ids);

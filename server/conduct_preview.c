@@ -2,7 +2,7 @@
  * rest. Stores nothing, calls nobody. See conduct.h.
  *
  *   ids, list ──▶ LOOK  are there, whose group? a page of a hundred ids each, where they are few
- *   where, all ─▶ COUNT by the hub: all (by group), those disabled, those excluded
+ *   where, all ─▶ COUNT by the hub: all (by group, by zone), those disabled, those excluded
  *                   └──every hub is done, or gives up, or the time is over──▶ told, once */
 #include "server/conduct.h"
 
@@ -22,7 +22,7 @@
 #define QUERY_IDS_BYTES_MAX 7000 /* of the 8192 of a query (contract 4.2), for ids beside the condition */
 
 /* What a hub is asked, one after the other. */
-enum counting_step { COUNT_ALL, COUNT_DISABLED, COUNT_EXCLUDED, LOOK_UP, COUNTING_DONE };
+enum counting_step { COUNT_ALL, COUNT_ZONES, COUNT_DISABLED, COUNT_EXCLUDED, LOOK_UP, COUNTING_DONE };
 
 /* Whom an answer is for. */
 struct counting_ref {
@@ -72,7 +72,11 @@ struct asked_preview {
 	uint8_t ports[HUBS_MAX];
 	struct counting hubs[HUBS_MAX];
 	uint32_t hubs_n;
-	struct watch *counts, *counts_groups, *rows;
+	struct watch *counts, *counts_groups, *counts_zones, *rows;
+	struct windows *windows;   /* NULL: at any time */
+	const struct zone **zones; /* the first: the campaign's, or of devices without one */
+	uint32_t *zone_sizes, zones_n, zoneless_n;
+	char *zoneless; /* a tag that is no zone; NULL: none seen */
 	struct id_set *excluded;
 	uint32_t ids_n;      /* that were given, or are in the list */
 	struct given *given; /* of them, those that are looked up: all or none */
@@ -117,6 +121,11 @@ static void preview_free(struct asked_preview *a)
 	id_set_free(a->excluded);
 	watch_free(a->counts);
 	watch_free(a->counts_groups);
+	watch_free(a->counts_zones);
+	windows_free(a->windows);
+	free(a->zones);
+	free(a->zone_sizes);
+	free(a->zoneless);
 	watch_free(a->rows);
 	free(a->given);
 	spec_done(&a->spec);
@@ -150,7 +159,8 @@ static bool is_used(const struct asked_preview *a)
 		const struct track *t = a->c->ports[a->ports[h]].track;
 
 		is_used = track_uses(t, a->counts) || track_uses(t, a->rows) ||
-		          (a->counts_groups != NULL && track_uses(t, a->counts_groups));
+		          (a->counts_groups != NULL && track_uses(t, a->counts_groups)) ||
+		          (a->counts_zones != NULL && track_uses(t, a->counts_zones));
 	}
 	return is_used;
 }
@@ -175,6 +185,28 @@ static void count_group(struct asked_preview *a, uint32_t hub, const char *name,
 	g->size += n;
 }
 
+/* n devices have that tag (NULL: none) as their time zone. */
+static void count_zone(struct asked_preview *a, const char *name, uint32_t n)
+{
+	const struct zone *zone = name != NULL ? zones_get(a->c->zones, name) : NULL;
+	uint32_t i = 0;
+
+	if (zone == NULL) {
+		a->zoneless_n += n;
+		if (name != NULL && a->zoneless == NULL)
+			a->zoneless = xstrdup(name);
+	}
+	while (zone != NULL && i < a->zones_n && a->zones[i] != zone)
+		i++;
+	if (i == a->zones_n) {
+		a->zones = xrealloc(a->zones, (a->zones_n + 1) * sizeof *a->zones);
+		a->zone_sizes = xrealloc(a->zone_sizes, (a->zones_n + 1) * sizeof *a->zone_sizes);
+		a->zones[a->zones_n] = zone;
+		a->zone_sizes[a->zones_n++] = 0;
+	}
+	a->zone_sizes[i] += n;
+}
+
 static int by_id(const void *a, const void *b)
 {
 	const struct given *left = a, *right = b;
@@ -195,6 +227,8 @@ static void look_at(struct asked_preview *a, uint32_t hub, const struct reading 
 	counting->targets++;
 	if (a->spec.rollout.group_by != NULL)
 		count_group(a, hub, row->group.text != NULL ? row->group.text : "", 1);
+	if (a->counts_zones != NULL)
+		count_zone(a, row->zone.text, 1);
 	if (!row->is_enabled && !given->is_excluded)
 		never_add(&a->disabled, row->device_id);
 }
@@ -208,6 +242,9 @@ static void take_row(struct asked_preview *a, uint32_t hub, const struct reading
 		counting->targets += row->n;
 		if (a->counts_groups != NULL && row->n > 0)
 			count_group(a, hub, row->group.text != NULL ? row->group.text : "", row->n);
+		break;
+	case COUNT_ZONES:
+		count_zone(a, row->group.text, row->n);
 		break;
 	case COUNT_DISABLED:
 		counting->disabled += row->n;
@@ -317,13 +354,36 @@ static void put_hubs(struct asked_preview *a, struct preview *p, bool must_look)
 	}
 }
 
+/* Of which of the devices the zone is not known, it is taken to be the first. */
+static void put_calendar(struct asked_preview *a, struct calendar *cal, struct preview *p)
+{
+	uint32_t known = 0;
+
+	if (a->windows == NULL)
+		return;
+	for (uint32_t z = 0; z < a->zones_n; z++)
+		known += a->zone_sizes[z];
+	for (uint32_t h = 0; h < a->hubs_n; h++)
+		a->zone_sizes[0] += p->hubs[h].targets;
+	a->zone_sizes[0] -= known < a->zone_sizes[0] ? known : a->zone_sizes[0];
+	calendar_init(cal, a->c, &a->spec, a->windows, a->zones);
+	p->forecast.calendar = calendar_after;
+	p->forecast.calendar_arg = cal;
+	p->forecast.zones_n = a->zones_n;
+	p->zone_sizes = a->zone_sizes;
+	p->zoneless_n = a->zoneless_n;
+	p->zoneless = a->zoneless;
+	p->windows_n = calendar_windows(cal, 0, p->start_at_ms, p->windows, PREVIEW_SPANS_MAX);
+}
+
 static void render(struct asked_preview *a, struct buf *out)
 {
+	struct calendar cal;
 	const struct campaign_spec *s = &a->spec;
 	struct preview *p = xcalloc(1, sizeof *p);
 	struct forecast *f = &p->forecast;
 	bool must_look = s->targets.by != TARGETS_WHERE && s->targets.by != TARGETS_ALL &&
-	                 (a->hubs_n > 1 || s->rollout.group_by != NULL);
+	                 (a->hubs_n > 1 || s->rollout.group_by != NULL || s->schedule.is_device_zone);
 	struct preview_group *groups;
 
 	p->spec = s;
@@ -341,6 +401,7 @@ static void render(struct asked_preview *a, struct buf *out)
 	                       : p->start_at_ms + (int64_t)s->schedule.end_after_s * 1000;
 	put_targets(a, p);
 	put_hubs(a, p, must_look);
+	put_calendar(a, &cal, p);
 	p->groups = groups = groups_of(a, &p->groups_n);
 	preview_spread(p);
 	p->selected_at_ms = f->now_ms = p->start_at_ms + select_ms(p, must_look);
@@ -411,10 +472,14 @@ static bool put_condition(struct asked_preview *a, struct counting *counting, st
 	const char *where = a->spec.targets.where;
 
 	if (where != NULL && counting->step != LOOK_UP)
-		buf_printf(out, counting->step == COUNT_ALL ? "%s" : "(%s) AND ", where);
+		buf_printf(out,
+		           counting->step == COUNT_ALL || counting->step == COUNT_ZONES ? "%s" : "(%s) AND ",
+		           where);
 	switch (counting->step) {
 	case COUNT_ALL:
 		return true;
+	case COUNT_ZONES:
+		return a->counts_zones != NULL;
 	case COUNT_DISABLED:
 		buf_puts(out, "status = 'disabled'");
 		return true;
@@ -438,12 +503,15 @@ static bool put_condition(struct asked_preview *a, struct counting *counting, st
 static void ask(struct asked_preview *a, uint32_t hub)
 {
 	struct counting *counting = &a->hubs[hub];
-	const struct watch *watch = counting->step == LOOK_UP ? a->rows
-	                            : counting->step == COUNT_ALL && a->counts_groups != NULL
-	                                    ? a->counts_groups
-	                                    : a->counts;
+	const struct watch *watch;
 	struct buf condition = BUF_INIT;
 
+	if (counting->step == COUNT_ZONES && a->counts_zones == NULL)
+		counting->step++;
+	watch = counting->step == LOOK_UP                                 ? a->rows
+	        : counting->step == COUNT_ZONES                           ? a->counts_zones
+	        : counting->step == COUNT_ALL && a->counts_groups != NULL ? a->counts_groups
+	                                                                  : a->counts;
 	if (put_condition(a, counting, &condition)) {
 		counting->asked = (struct counting_ref){a, hub};
 		counting->is_asking = true;
@@ -559,15 +627,39 @@ static void on_list(void *arg, enum err err, const char *const *ids, size_t n, u
 		begin(a);
 }
 
+/* conductor_check() has found the paths sound. */
+static struct watch *new_watch(const struct watch_options *options)
+{
+	struct watch *w;
+
+	if (watch_new(options, &w) != ERR_OK)
+		abort();
+	return w;
+}
+
 static void watches_new(struct asked_preview *a)
 {
-	struct watch_options counts = {.counts = true},
-	                     by_group = {.counts = true, .group_path = a->spec.rollout.group_by},
-	                     rows = {.group_path = a->spec.rollout.group_by};
+	const char *group = a->spec.rollout.group_by,
+	           *zone = a->windows != NULL ? a->spec.schedule.zone_tag : NULL;
 
-	if (watch_new(&counts, &a->counts) != ERR_OK || watch_new(&rows, &a->rows) != ERR_OK ||
-	    (by_group.group_path != NULL && watch_new(&by_group, &a->counts_groups) != ERR_OK))
-		abort(); /* conductor_check() has found the path sound */
+	a->counts = new_watch(&(struct watch_options){.counts = true});
+	if (group != NULL)
+		a->counts_groups = new_watch(&(struct watch_options){.counts = true, .group_path = group});
+	if (zone != NULL)
+		a->counts_zones = new_watch(&(struct watch_options){.counts = true, .group_path = zone});
+	a->rows = new_watch(&(struct watch_options){.group_path = group, .zone_path = zone});
+}
+
+/* The first zone is the campaign's own, or stands in for those of devices. */
+static void zones_new_of(struct asked_preview *a)
+{
+	a->windows = conduct_windows_read(&a->spec);
+	if (a->windows == NULL)
+		return;
+	a->zones = xcalloc(1, sizeof *a->zones);
+	a->zone_sizes = xcalloc(1, sizeof *a->zone_sizes);
+	a->zones[0] = zones_get(a->c->zones, a->spec.schedule.time_zone);
+	a->zones_n = 1;
 }
 
 static void put_ports(struct asked_preview *a)
@@ -595,6 +687,7 @@ void conductor_preview(struct conductor *c, struct campaign_spec *spec, conducto
 	LIST_INSERT_HEAD(&c->previews, a, link);
 	c->previews_n++;
 	put_ports(a);
+	zones_new_of(a);
 	watches_new(a);
 	conduct_wake(c); /* begins there: never told inside this call */
 }

@@ -27,7 +27,7 @@ static struct recurrence *read_window(const struct window_spec *w, char reason[R
 	return err == ERR_OK ? r : NULL;
 }
 
-static struct windows *read_windows(const struct campaign_spec *s)
+struct windows *conduct_windows_read(const struct campaign_spec *s)
 {
 	char reason[RECURRENCE_REASON_SIZE];
 	struct windows *w;
@@ -49,8 +49,7 @@ static struct windows *read_windows(const struct campaign_spec *s)
 	return w;
 }
 
-/* So long may the window still have to be open when a call starts. */
-static int64_t needed_ms(const struct campaign_spec *s)
+int64_t conduct_windows_needed_ms(const struct campaign_spec *s)
 {
 	if (!s->schedule.must_finish)
 		return 0;
@@ -77,11 +76,11 @@ static void check_window(const struct campaign_spec *s, uint32_t i, int64_t now_
 		        faults, pointer,
 		        "durationMinutes must be at most %lld, the time from one start to the next, not %u",
 		        (long long)(spacing_s / 60), w->duration_min);
-	if (needed_ms(s) > (int64_t)w->duration_min * 60000)
+	if (conduct_windows_needed_ms(s) > (int64_t)w->duration_min * 60000)
 		faults_add(
 		        faults, pointer,
 		        "durationMinutes must hold a call's time-outs (%lld s) where mustFinishInWindow is true",
-		        (long long)(needed_ms(s) / 1000));
+		        (long long)(conduct_windows_needed_ms(s) / 1000));
 	recurrence_free(r);
 }
 
@@ -111,7 +110,7 @@ static bool tell_zone(struct conductor *c, struct live *live, uint32_t zone, int
 
 	/* A zone that time zone data do not have any more never opens. */
 	if (z != NULL)
-		windows_at(live->windows, z, wall_ms, needed_ms(live->spec), &w);
+		windows_at(live->windows, z, wall_ms, conduct_windows_needed_ms(live->spec), &w);
 	state = (struct zone_state){.is_open = w.is_open,
 	                            .is_blackout = w.is_blackout,
 	                            .until_ms = w.changes_at_ms == TIME_NEVER ? TIME_NEVER
@@ -137,7 +136,7 @@ static void tell_all(struct conductor *c, struct live *live)
 
 void conduct_windows_begin(struct conductor *c, struct live *live)
 {
-	live->windows = read_windows(live->spec);
+	live->windows = conduct_windows_read(live->spec);
 	if (live->spec->schedule.is_device_zone)
 		return; /* zones come with the devices */
 	live->zones = xcalloc(1, sizeof *live->zones);
@@ -174,7 +173,7 @@ void conduct_windows_respec(struct conductor *c, struct live *live)
 	static const struct zone_state open = {.is_open = true, .until_ms = TIME_NEVER};
 
 	windows_free(live->windows);
-	live->windows = read_windows(live->spec);
+	live->windows = conduct_windows_read(live->spec);
 	for (uint32_t z = 0; live->windows == NULL && z < live->zones_n; z++)
 		engine_zone(c->engine, live->no, z, conduct_now(c), &open);
 	tell_all(c, live);

@@ -225,8 +225,8 @@ struct engine_waiting {
 };
 void engine_waiting(const struct engine *e, uint32_t campaign, int64_t now_ms, struct engine_waiting *ret);
 /* Fills in what is left of a campaign whose targets are known, but for its hubs (which are numbered as the
- * campaign has them); ret->now_ms, slot_ms and slowest_ms are set. Looks at all of its targets. False: there
- * is none such. */
+ * campaign has them); ret->now_ms, slot_ms, slowest_ms, watch_ms and calendar are set. Looks at all of its
+ * targets. Gives by_zones. False: there is none such. */
 struct forecast;
 bool engine_outlook(const struct engine *e, uint32_t campaign, struct forecast *ret);
 /* A group of a campaign: how many of it are down, by what P4 counts, and how many may be. */

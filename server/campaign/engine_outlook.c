@@ -10,8 +10,10 @@ struct outlook {
 	const struct engine *e;
 	const struct campaign *c;
 	struct forecast *f;
-	uint32_t *of_group; /* calls to be made in this wave, by group */
-	uint32_t out_n;     /* between call and proof */
+	uint32_t *of_group;  /* calls to be made in this wave, by group */
+	uint32_t out_n;      /* between call and proof */
+	int64_t *offline_ms; /* by zone: how much longer the last one of this wave may be offline; -1: none is
+	                      */
 };
 
 static int64_t later_of(int64_t a, int64_t b)
@@ -43,17 +45,33 @@ static void take_slot(struct outlook *o, int64_t free_at_ms)
 	taken->n++;
 }
 
-/* When a waiting target that may not be called yet will be final. Who is offline is expected to stay so. */
-static int64_t waits_until_ms(const struct outlook *o, const struct target *t, const struct target_row *row)
+/* Who is offline is expected to stay so; only time in which it could be called counts. */
+static void wait_offline(struct outlook *o, const struct target *t)
 {
 	const struct lane *lane = &o->c->lanes[t->lane];
-	int64_t offline_ms;
+	int64_t since_ms = lane->callable_ms - t->active->offline_mark_ms,
+	        left_ms = (int64_t)o->c->spec->offline.expire_after_s * 1000 - since_ms,
+	        *longest_ms = &o->offline_ms[t->lane / o->c->hubs_n];
 
-	if (row->wait != WAIT_OFFLINE)
-		return later_of(row->next_at_ms, o->f->now_ms) + o->f->slowest_ms;
-	offline_ms = lane->callable_ms - t->active->offline_mark_ms + o->f->now_ms - o->e->passed_ms;
-	return later_of(o->f->now_ms,
-	                o->f->now_ms + (int64_t)o->c->spec->offline.expire_after_s * 1000 - offline_ms);
+	*longest_ms = later_of(*longest_ms, left_ms > 0 ? left_ms : 0);
+}
+
+/* Those of a wave that are offline will be final then; forgets them. */
+static void take_offline(struct outlook *o, struct forecast_wave *w)
+{
+	for (uint32_t z = 0; z < o->f->zones_n; z++) {
+		int64_t from_ms = o->e->passed_ms, at_ms;
+
+		if (o->offline_ms[z] < 0)
+			continue;
+		at_ms = o->f->calendar != NULL
+		                ? o->f->calendar(o->f->calendar_arg, z, from_ms, o->offline_ms[z])
+		                : from_ms + o->offline_ms[z];
+		/* At its end they are skipped. */
+		at_ms = at_ms < o->c->end_at_ms ? at_ms : o->c->end_at_ms;
+		w->out_until_ms = later_of(w->out_until_ms, later_of(at_ms, o->f->now_ms));
+		o->offline_ms[z] = -1;
+	}
 }
 
 static void add_target(struct outlook *o, struct forecast_wave *w, uint32_t no)
@@ -72,10 +90,14 @@ static void add_target(struct outlook *o, struct forecast_wave *w, uint32_t no)
 		w->out_until_ms = later_of(w->out_until_ms, final_at_ms(o, row));
 	} else if (is_closing(o->c)) {
 		return; /* it will not be called any more */
+	} else if (t->wait == WAIT_OFFLINE) {
+		wait_offline(o, t);
 	} else if (t->wait != WAIT_NONE) {
-		w->out_until_ms = later_of(w->out_until_ms, waits_until_ms(o, t, row));
+		w->out_until_ms =
+		        later_of(w->out_until_ms, later_of(row->next_at_ms, o->f->now_ms) + o->f->slowest_ms);
 	} else {
 		w->calls[t->lane % o->c->hubs_n]++;
+		w->by_zone[t->lane / o->c->hubs_n]++;
 		if (t->group != GROUP_NONE)
 			o->of_group[t->group]++;
 	}
@@ -129,6 +151,11 @@ bool engine_outlook(const struct engine *e, uint32_t campaign, struct forecast *
 	if (c == NULL || c->waves_n == 0)
 		return false;
 	o.of_group = xcalloc((size_t)c->groups_n + 1, sizeof *o.of_group);
+	ret->zones_n = c->lanes_n / c->hubs_n;
+	ret->by_zones = xcalloc((size_t)ret->zones_n * c->waves_n, sizeof *ret->by_zones);
+	o.offline_ms = xmalloc(ret->zones_n * sizeof *o.offline_ms);
+	for (uint32_t z = 0; z < ret->zones_n; z++)
+		o.offline_ms[z] = -1;
 	ret->spec = c->spec;
 	ret->end_at_ms = is_closing(c) ? TIME_NEVER : c->end_at_ms;
 	ret->total = c->n;
@@ -139,16 +166,19 @@ bool engine_outlook(const struct engine *e, uint32_t campaign, struct forecast *
 	memset(&ret->taken, 0, sizeof ret->taken);
 	ret->stuck = 0;
 	for (uint32_t w = 0; w < c->waves_n; w++) {
-		ret->waves[w] = (struct forecast_wave){.out_until_ms = TIME_NONE,
+		ret->waves[w] = (struct forecast_wave){.by_zone = ret->by_zones + (size_t)w * ret->zones_n,
+		                                       .out_until_ms = TIME_NONE,
 		                                       .proven_at_ms = c->waves[w].proven_at_ms,
 		                                       .is_approved = c->waves[w].is_approved};
 		for (uint32_t no = w > 0 ? c->wave_ends[w - 1] : 0; no < c->wave_ends[w]; no++)
 			add_target(&o, &ret->waves[w], no);
+		take_offline(&o, &ret->waves[w]);
 		ret->waves[w].group_rounds = take_rounds(&o);
 	}
 	take_settling(&o);
 	if (is_closing(c))
 		close(c, ret);
+	free(o.offline_ms);
 	free(o.of_group);
 	return true;
 }

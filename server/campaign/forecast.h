@@ -96,6 +96,7 @@ struct forecast {
 	forecast_calendar_cb *calendar; /* NULL: calls may be made at any time */
 	void *calendar_arg;
 	uint32_t zones_n;
+	uint32_t *by_zones; /* memory of all waves' by_zone, to be freed by who asked for it */
 	/* forecast_run() fills in */
 	int64_t ends_at_ms;
 	uint32_t approvals_n; /* that people have to give from now on */

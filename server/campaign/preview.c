@@ -89,6 +89,20 @@ static uint32_t share(uint32_t n, uint32_t part, uint32_t whole)
 	return whole > 0 ? (uint32_t)((uint64_t)n * part / whole) : 0;
 }
 
+/* Of the wave's calls, those in each zone: as the zones share all targets. */
+static void spread_zones(struct preview *p, uint32_t wave, uint32_t begin, uint32_t end)
+{
+	struct forecast *f = &p->forecast;
+	struct forecast_wave *w = &f->waves[wave];
+
+	if (f->calendar == NULL)
+		return;
+	w->by_zone = f->by_zones + (size_t)wave * f->zones_n;
+	for (uint32_t z = 0; z < f->zones_n; z++)
+		w->by_zone[z] =
+		        share(p->zone_sizes[z], end, f->total) - share(p->zone_sizes[z], begin, f->total);
+}
+
 void preview_spread(struct preview *p)
 {
 	struct forecast *f = &p->forecast;
@@ -96,6 +110,8 @@ void preview_spread(struct preview *p)
 
 	f->spec = p->spec;
 	f->total = 0;
+	if (f->calendar != NULL)
+		f->by_zones = xcalloc((size_t)f->zones_n * p->spec->rollout.waves_n, sizeof *f->by_zones);
 	for (uint32_t h = 0; h < f->hubs_n; h++)
 		f->total += p->hubs[h].targets;
 	for (uint32_t w = 0; w < p->spec->rollout.waves_n; w++) {
@@ -108,6 +124,7 @@ void preview_spread(struct preview *p)
 
 			f->waves[w].calls[h] = share(called, end, f->total) - share(called, begin, f->total);
 		}
+		spread_zones(p, w, begin, end);
 		f->waves[w].group_rounds = forecast_rounds(
 		        sizes, p->groups_n, p->spec->rollout.group_max_unavailable, begin, end);
 		begin = end;
@@ -299,16 +316,19 @@ static const char *approval_text(enum approval a)
 
 static void put_windows(struct buf *out, const struct preview *p)
 {
-	char from[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE];
+	char from[TIME_TEXT_SIZE];
 
-	if (p->windows_n == 0) {
+	if (p->forecast.calendar == NULL) {
 		buf_puts(out, ",\"windows\":null");
 		return;
 	}
 	buf_puts(out, ",\"windows\":[");
-	for (size_t i = 0; i < p->windows_n; i++)
-		buf_printf(out, "%s{\"from\":\"%s\",\"until\":\"%s\"}", i > 0 ? "," : "",
-		           time_text(p->windows[i].from_ms, from), time_text(p->windows[i].until_ms, until));
+	for (size_t i = 0; i < p->windows_n; i++) {
+		buf_printf(out, "%s{\"from\":\"%s\"", i > 0 ? "," : "",
+		           time_text(p->windows[i].from_ms, from));
+		put_time(out, "until", p->windows[i].until_ms);
+		buf_putc(out, '}');
+	}
 	buf_putc(out, ']');
 }
 
@@ -412,6 +432,11 @@ static void warn_of_targets(struct warnings *w, const struct preview *p)
 	if (untagged > 0)
 		warn(w, "withoutTag", "%u devices have no %s: they are one group on each hub", untagged,
 		     p->spec->rollout.group_by);
+	if (p->zoneless_n > 0)
+		warn(w, "unknownZone", "%u devices have no time zone in %s%s%.64s%s: it is taken to be %s",
+		     p->zoneless_n, p->spec->schedule.zone_tag, p->zoneless != NULL ? " (but \"" : "",
+		     p->zoneless != NULL ? p->zoneless : "", p->zoneless != NULL ? "\")" : "",
+		     p->spec->schedule.time_zone);
 	for (uint32_t i = 0; i < p->spec->rollout.waves_n && f->total > 0; i++) {
 		uint32_t end = wave_end(p->spec, i, f->total);
 
@@ -442,6 +467,8 @@ static void warn_of_end(struct warnings *w, const struct preview *p)
 	const struct forecast_wave *last = &f->waves[p->spec->rollout.waves_n - 1];
 	char end[TIME_TEXT_SIZE];
 
+	if (f->calendar != NULL && p->windows_n == 0)
+		warn(w, "noWindow", "no window is foreseen to open");
 	if (f->end_at_ms != TIME_NEVER && last->calls_end_at_ms > f->end_at_ms)
 		warn(w, "endsTooEarly", "not all devices can be called until the campaign's end at %s",
 		     time_text(f->end_at_ms, end));

@@ -74,7 +74,10 @@ struct preview {
 	struct preview_span
 	        windows[PREVIEW_SPANS_MAX]; /* the next ones; none where calls may be made at any time */
 	size_t windows_n;
-	struct forecast forecast; /* with all that forecast.h asks for */
+	const uint32_t *zone_sizes; /* with a calendar: of forecast.zones_n zones */
+	uint32_t zoneless_n;        /* devices whose tag is no zone */
+	const char *zoneless;       /* one of those tags; NULL: they have none */
+	struct forecast forecast;   /* with all that forecast.h asks for */
 };
 
 /* Spreads the targets of a preview over waves and hubs, those that are never called evenly among them. Sets

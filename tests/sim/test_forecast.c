@@ -301,6 +301,95 @@ START_TEST(test_a_condition_that_leaves_no_room_is_asked_for_alone)
 }
 END_TEST
 
+/* The finish that a preview tells. */
+static int64_t finish_of(const struct buf *text)
+{
+	const char *at = strstr(text->data, "\"finishesAt\":\"");
+	int64_t at_ms = TIME_NONE;
+
+	ck_assert_ptr_nonnull(at);
+	at += strlen("\"finishesAt\":\"");
+	ck_assert(time_parse(at, strcspn(at, "\""), true, &at_ms));
+	return at_ms;
+}
+
+/* Nights of an hour, from 01:00Z: 180 devices in the first, the rest in the second; or in each device's own
+ * zone. */
+START_TEST(test_campaigns_with_windows_end_when_foretold)
+{
+	static const char *const zones[] = {"\"Europe/Stockholm\"", "\"device\""};
+	struct sim *s = begin(300);
+	struct buf spec = BUF_INIT, text = BUF_INIT;
+	struct campaign_row row;
+	int64_t by_preview_ms, at_start_ms;
+	uint32_t c;
+
+	buf_printf(
+	        &spec,
+	        "{\"name\":\"t\",\"action\":{\"type\":\"reboot\"},\"targets\":{\"all\":true},\"rollout\":"
+	        "{\"ratePerMinute\":3},\"schedule\":{\"windows\":[{\"cron\":\"0 2 * * *\",\"durationMinutes\":60}],"
+	        "\"timeZone\":%s}}",
+	        zones[_i]);
+	ck_assert_int_eq(sim_preview(s, spec.data, &text), ERR_OK);
+	by_preview_ms = finish_of(&text);
+	if (_i == 0)
+		ck_says(&text,
+		        "\"windows\":[{\"from\":\"2025-12-01T01:00:00.000Z\",\"until\":\"2025-12-01T02:00:00.000Z\"},"
+		        "{\"from\":\"2025-12-02T01:00:00.000Z\",\"until\":\"2025-12-02T02:00:00.000Z\"},");
+	ck_says(&text, "\"boundedBy\":\"window\"");
+	c = sim_create(s, spec.data);
+	do {
+		sim_run(s, 1000);
+		sim_campaign(s, c, &row);
+	} while (row.state == CAMPAIGN_SELECTING);
+	at_start_ms = sim_predicted(s, c);
+	ck_assert(sim_run(s, 100 * HOUR_MS));
+	sim_campaign(s, c, &row);
+	ck_assert_uint_eq(row.counts.state[TARGET_SUCCEEDED], 300);
+	ck_assert_msg(llabs(by_preview_ms - row.finished_at_ms) <= 120000,
+	              "by preview off by %+lld ms of %lld", (long long)(by_preview_ms - row.finished_at_ms),
+	              (long long)(row.finished_at_ms - row.started_at_ms));
+	ck_assert_msg(llabs(at_start_ms - row.finished_at_ms) <= 120000, "at start off by %+lld ms of %lld",
+	              (long long)(at_start_ms - row.finished_at_ms),
+	              (long long)(row.finished_at_ms - row.started_at_ms));
+	buf_done(&spec);
+	buf_done(&text);
+	sim_free(s);
+}
+END_TEST
+
+START_TEST(test_tags_that_are_no_time_zones_are_counted)
+{
+	struct sim *s = begin(30);
+	struct buf text = BUF_INIT;
+
+	ck_assert_int_eq(
+	        world_tag(sim_world(s, 0), sim_now(s), "dev-000002", "{\"timeZone\":\"Mars/Olympus\"}"),
+	        ERR_OK);
+	ck_assert_int_eq(world_tag(sim_world(s, 0), sim_now(s), "dev-000003", "{\"timeZone\":null}"), ERR_OK);
+	for (int i = 0; i < 2; i++) {
+		buf_reset(&text);
+		ck_assert_int_eq(
+		        sim_preview(
+		                s,
+		                i == 0 ? "{\"name\":\"t\",\"action\":{\"type\":\"reboot\"},\"targets\":{\"all\":true},"
+		                         "\"schedule\":{\"windows\":[{\"cron\":\"0 2 * * *\",\"durationMinutes\":60}],"
+		                         "\"timeZone\":\"device\",\"deviceTimeZone\":{\"fallback\":\"Europe/Paris\"}}}"
+		                       : "{\"name\":\"t\",\"action\":{\"type\":\"reboot\"},\"targets\":{\"deviceIds\":["
+		                         "\"dev-000001\",\"dev-000002\",\"dev-000003\"]},"
+		                         "\"schedule\":{\"windows\":[{\"cron\":\"0 2 * * *\",\"durationMinutes\":60}],"
+		                         "\"timeZone\":\"device\",\"deviceTimeZone\":{\"fallback\":\"Europe/Paris\"}}}",
+		                &text),
+		        ERR_OK);
+		ck_says(&text,
+		        "\"unknownZone\",\"detail\":\"2 devices have no time zone in tags.timeZone (but "
+		        "\\\"Mars/Olympus\\\"): it is taken to be Europe/Paris\"");
+	}
+	buf_done(&text);
+	sim_free(s);
+}
+END_TEST
+
 START_TEST(test_a_list_that_is_not_there_is_said)
 {
 	struct sim *s = begin(3);
@@ -329,12 +418,10 @@ START_TEST(test_a_campaign_ends_when_its_preview_said)
 	struct buf text = BUF_INIT;
 	struct campaign_row row;
 	int64_t foretold_ms, took_ms;
-	const char *at;
 	uint32_t c;
 
 	ck_assert_int_eq(sim_preview(s, spec, &text), ERR_OK);
-	at = strstr(text.data, "\"finishesAt\":\"") + strlen("\"finishesAt\":\"");
-	ck_assert(time_parse(at, strcspn(at, "\""), true, &foretold_ms));
+	foretold_ms = finish_of(&text);
 	c = sim_create(s, spec);
 	ck_assert(sim_run(s, 10 * HOUR_MS));
 	sim_campaign(s, c, &row);
@@ -355,12 +442,13 @@ int main(void)
 	log_setup(LOG_OFF, false, 2);
 	tcase_set_timeout(tc, 300);
 	tcase_add_loop_test(tc, test_campaigns_end_when_foretold, 0, sizeof scenarios / sizeof *scenarios);
+	tcase_add_loop_test(tc, test_campaigns_with_windows_end_when_foretold, 0, 2);
 	suite_add_tcase(s, tc);
 	TESTS(s, "cancelled", test_a_cancelled_campaign_is_over_when_who_is_out_is);
 	TESTS(s, "progress", test_slots_of_progress_grow_when_there_are_too_many_also_after_a_restart);
 	TESTS(s, "previews", test_a_preview_counts_by_the_hub_and_stores_nothing,
 	      test_a_preview_looks_up_the_ids_it_is_given, test_a_list_that_is_not_there_is_said,
-	      test_many_ids_are_counted_here_and_not_looked_up,
+	      test_tags_that_are_no_time_zones_are_counted, test_many_ids_are_counted_here_and_not_looked_up,
 	      test_a_condition_that_leaves_no_room_is_asked_for_alone,
 	      test_a_hub_that_cannot_be_asked_is_named, test_a_campaign_ends_when_its_preview_said);
 	return suite_run(s);

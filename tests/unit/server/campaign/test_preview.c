@@ -49,6 +49,8 @@ static const char *run(void)
 		device_cost_limits(&cost, &p.hubs[h].grant, &p.forecast.hubs[h]);
 		p.forecast.hubs[h].opens_at_ms = TIME_NONE;
 	}
+	free(p.forecast.by_zones);
+	p.forecast.by_zones = NULL;
 	preview_spread(&p);
 	forecast_run(&p.forecast);
 	buf_reset(&text);
@@ -218,6 +220,40 @@ START_TEST(test_who_is_never_called_is_spread_evenly)
 }
 END_TEST
 
+static int64_t after_an_hour(void *arg, uint32_t zone, int64_t from_ms, int64_t callable_ms)
+{
+	(void)arg;
+	return zone == 0 ? from_ms + 3600000 + callable_ms : TIME_NEVER;
+}
+
+START_TEST(test_windows_and_zones_are_told)
+{
+	static const uint32_t sizes[] = {6, 4};
+
+	begin(HEAD ABORT ",\"schedule\":{\"windows\":[{\"cron\":\"0 2 * * *\",\"durationMinutes\":60}],"
+	                 "\"timeZone\":\"device\"}}",
+	      10);
+	p.forecast.calendar = after_an_hour;
+	p.forecast.zones_n = 1;
+	p.zone_sizes = sizes;
+	ck_says("\"windows\":[],");
+	ck_says("\"code\":\"noWindow\"");
+	p.windows[0] = (struct preview_span){NOW_MS + 3600000, NOW_MS + 7200000};
+	p.windows[1] = (struct preview_span){NOW_MS + 9000000, TIME_NEVER};
+	p.windows_n = 2;
+	ck_says("\"windows\":[{\"from\":\"2025-12-01T01:00:00.000Z\",\"until\":\"2025-12-01T02:00:00.000Z\"},"
+	        "{\"from\":\"2025-12-01T02:30:00.000Z\",\"until\":null}],");
+	ck_says_not("unknownZone");
+	ck_assert_int_eq(p.forecast.waves[0].calls_end_at_ms, NOW_MS + 60000 + 3600000);
+	p.forecast.zones_n = 2;
+	p.zoneless_n = 4;
+	ck_says("\"unknownZone\",\"detail\":\"4 devices have no time zone in tags.timeZone: it is taken to be UTC\"");
+	ck_says("\"callsEndAt\":null,\"finishesAt\":null");
+	ck_assert_uint_eq(p.forecast.waves[0].by_zone[0], 6);
+	ck_assert_uint_eq(p.forecast.waves[0].by_zone[1], 4);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("campaign preview");
@@ -226,6 +262,6 @@ int main(void)
 	      test_groups_are_told_largest_first_and_those_without_the_tag, test_what_was_overlooked_is_said,
 	      test_approvals_are_counted_with_the_start,
 	      test_what_a_device_costs_follows_from_how_it_is_verified,
-	      test_who_is_never_called_is_spread_evenly);
+	      test_who_is_never_called_is_spread_evenly, test_windows_and_zones_are_told);
 	return suite_run(s);
 }
