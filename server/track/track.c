@@ -317,14 +317,6 @@ int64_t track_run(struct track *t, int64_t now_ms, bool is_open)
 	return next_at(t, now_ms, is_open);
 }
 
-uint32_t track_read_credit(const struct track *t, int64_t now_ms)
-{
-	uint32_t tokens = lane_tokens(&t->reads, now_ms), places = t->reads.out_max - t->reads.out;
-	uint32_t credit = places < tokens ? places : tokens;
-
-	return credit > t->stats.reads_queued ? credit - t->stats.reads_queued : 0;
-}
-
 /* --- the whole --- */
 
 void track_spare(struct track *t, bool is_sparing)

@@ -92,9 +92,6 @@ void track_select(struct track *t, uint32_t campaign, const char *condition, con
 bool track_uses(const struct track *t, const struct watch *watch);
 /* While the day's quota is short: reads are not spent where a query will do. */
 void track_spare(struct track *t, bool is_sparing);
-/* Point reads that may be asked for without queueing up: rate and places, less what is queued; 0 while held.
- */
-uint32_t track_read_credit(const struct track *t, int64_t now_ms);
 /* Sends what may be sent. While the hub is shut (is_open false) only probes go out, all else waits. Gives
  * when it wants to run next (TIME_NEVER: not before news, or before the hub opens). */
 int64_t track_run(struct track *t, int64_t now_ms, bool is_open);
