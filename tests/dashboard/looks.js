@@ -5,16 +5,18 @@ import { holds, is, it } from './suite.js';
 
 export async function looks(browser, service, make) {
   const c = await make({
-    hubs: ['sites'],
+    hubs: ['half'],
     name: 'A campaign with everything',
     rollout: {
-      waves: [{ name: 'canary', upToCount: 10 }, { upToPercent: 100 }],
-      gate: { soakSeconds: 1 },
-      group: { by: 'tags.site', maxUnavailable: 2 },
+      waves: [{ name: 'canary', upToCount: 40 }, { upToPercent: 100 }],
+      gate: { soakSeconds: 1, approval: 'each' },
+      group: { by: 'tags.site', maxUnavailable: '100%' },
     },
-    verify: { timeoutSeconds: 600 },
   });
-  await until('some of it', async () => (await ask(service, 'GET', `/v1/campaigns/${c.id}`)).counts.succeeded > 15);
+  await until(
+    'a wave that is over',
+    async () => (await ask(service, 'GET', `/v1/campaigns/${c.id}`)).state === 'awaitingApproval',
+  );
   const views = {
     campaigns: '#/',
     campaign: `#/campaigns/${c.id}`,

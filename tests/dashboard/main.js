@@ -19,7 +19,7 @@ async function main() {
     await Promise.all(
       Object.entries({
         quick: startHub(120, times),
-        sites: startHub(60, { ...times, siteSize: 10, tempers: { lying: 0.05 } }),
+        sites: startHub(60, { ...times, siteSize: 12, tempers: { lying: 1 } }),
         half: startHub(160, { ...times, tempers: { refusing: 0.5 } }),
       }).map(async ([name, hub]) => [name, await hub]),
     ),

@@ -1,5 +1,6 @@
 // tests/dashboard: browser pages that tell what goes wrong in them, and what they ask for.
 import axe from 'axe-core';
+import { PATIENCE_MS } from './rig.js';
 import { holds } from './suite.js';
 
 /** All that pages complained of, and every request they made. */
@@ -13,6 +14,7 @@ export async function openPage(browser, { width = 1440, height = 900, dark = fal
     reducedMotion: 'reduce',
     timezoneId: 'Europe/Stockholm',
   });
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error.stack}`));
   page.on('console', (message) => {
@@ -70,5 +72,4 @@ export async function order(page, name, yes) {
 
 /** The state that the page shows of the campaign. */
 export const stateOf = (page) => page.locator('.state-line .badge').innerText();
-export const waitState = (page, state) =>
-  page.locator('.state-line .badge', { hasText: state }).waitFor({ timeout: 30000 });
+export const waitState = (page, state) => page.locator('.state-line .badge', { hasText: state }).waitFor();

@@ -10,7 +10,7 @@ for (const name of ['ROLLCALLD', 'HUBSIM']) if (!process.env[name]) throw new Er
 
 const started = [];
 export const folder = mkdtempSync(join(tmpdir(), 'rollcall-dashboard-'));
-const PATIENCE_MS = 30000;
+export const PATIENCE_MS = 60000; // on a machine that does much else
 
 /** Waits until what() is truthy, and gives it. */
 export async function until(name, what, patience = PATIENCE_MS) {
