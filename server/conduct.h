@@ -6,6 +6,7 @@
 #include <uthash.h>
 
 #include "server/base/metrics.h"
+#include "server/base/steady.h"
 #include "server/campaign/engine.h"
 #include "server/campaign/latency.h"
 #include "server/campaign/preview.h"
@@ -22,6 +23,8 @@
 #include "server/track/track.h"
 #include "store/store.h"
 
+/* While the clock on the wall and ours differ, windows shut so much earlier: they drift. */
+#define WINDOW_MARGIN_MS 100
 #define STEPS_MAX 1024
 #define OFFSETS_MAX 8
 
@@ -149,6 +152,8 @@ struct conductor {
 	uint32_t asked; /* reads of the store that are out: they come back to us */
 	int64_t engine_wake_ms;
 	struct histogram proof;
+	struct steady *steady;    /* conduct_now() */
+	int64_t wall_less_now_ms; /* as the engine and its windows were told */
 	/* conduct_schedules.c */
 	struct zones *zones;
 	char tzdata[32]; /* version as on record, "": none */

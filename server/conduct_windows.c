@@ -115,6 +115,8 @@ static bool tell_zone(struct conductor *c, struct live *live, uint32_t zone, int
 	                            .is_blackout = w.is_blackout,
 	                            .until_ms = w.changes_at_ms == TIME_NEVER ? TIME_NEVER
 	                                                                      : w.changes_at_ms - offset_ms};
+	if (w.is_open && w.changes_at_ms != TIME_NEVER && offset_ms != 0)
+		state.until_ms -= WINDOW_MARGIN_MS;
 	engine_zone(c->engine, live->no, zone, conduct_now(c), &state);
 	alarms_add(&c->window_alarms, w.again_at_ms < again_ms ? w.again_at_ms : again_ms,
 	           (uint64_t)live->no << 32 | (live->windows_no & 0xffff) << 16 | zone);

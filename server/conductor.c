@@ -12,11 +12,18 @@
 #include "server/conduct.h"
 #include "server/feed.h"
 
+/* By so much the clock on the wall may come to differ from ours before that is worth a word. */
+#define STEP_MS 1000
+
 /* ---- small things ---- */
 
 int64_t conduct_now(const struct conductor *c)
 {
-	return c->options.now_ms(c->options.arg);
+	int64_t wall_ms = c->options.now_ms(c->options.arg);
+
+	if (c->options.mono_ms == NULL)
+		return wall_ms;
+	return steady_read(c->steady, wall_ms, c->options.mono_ms(c->options.arg));
 }
 
 int64_t conduct_wall(const struct conductor *c)
@@ -363,6 +370,7 @@ enum err conductor_new(const struct conductor_options *options, struct conductor
 	c->store = options->store;
 	c->engine = engine_new();
 	c->zones = zones_new(NULL);
+	c->steady = xcalloc(1, sizeof *c->steady);
 	c->last_event_id = options->head->last_event_id;
 	c->last_campaign = options->head->last_campaign;
 	c->luck = options->seed;
@@ -423,6 +431,7 @@ void conductor_free(struct conductor *c)
 	conduct_schedules_free(c);
 	alarms_done(&c->window_alarms);
 	zones_free(c->zones);
+	free(c->steady);
 	waiters_free(&c->waiters);
 	waiters_free(&c->committing);
 	engine_free(c->engine);
@@ -694,6 +703,26 @@ static int64_t turn(struct conductor *c, int64_t now_ms)
 	return c->is_committing ? TIME_NEVER : wake_ms;
 }
 
+/* The clock on the wall has been set, or what is between it and ours has changed: windows are told anew, in
+ * our time. Without campaigns nothing counts time, so ours may follow at once. */
+static void hear_wall(struct conductor *c)
+{
+	int64_t less_ms = conduct_wall(c) - conduct_now(c);
+
+	if (c->options.mono_ms != NULL && less_ms > 0 && c->lives == NULL) {
+		steady_follow(c->steady, conduct_wall(c), c->options.mono_ms(c->options.arg));
+		less_ms = 0;
+	}
+	if (less_ms - c->wall_less_now_ms > STEP_MS || c->wall_less_now_ms - less_ms > STEP_MS)
+		log_warn("the clock was set", LI("ahead_ms", less_ms - c->wall_less_now_ms));
+	else if (less_ms - c->wall_less_now_ms <= WINDOW_MARGIN_MS / 2 &&
+	         c->wall_less_now_ms - less_ms <= WINDOW_MARGIN_MS / 2)
+		return;
+	c->wall_less_now_ms = less_ms;
+	engine_wall(c->engine, less_ms);
+	conduct_windows_tell_all(c);
+}
+
 /* The earlier of two times, the latter by the clock on the wall. */
 static int64_t sooner(const struct conductor *c, int64_t at_ms, int64_t wall_ms)
 {
@@ -704,8 +733,11 @@ static int64_t sooner(const struct conductor *c, int64_t at_ms, int64_t wall_ms)
 
 int64_t conductor_run(struct conductor *c)
 {
-	int64_t now_ms = conduct_now(c), wall_ms = conduct_wall(c), wake_ms, at_ms[2];
+	int64_t now_ms, wall_ms, wake_ms, at_ms[2];
 
+	hear_wall(c);
+	now_ms = conduct_now(c);
+	wall_ms = conduct_wall(c);
 	for (uint32_t i = 0; i < c->ports_n; i++)
 		port_before(&c->ports[i], now_ms);
 	wake_ms = sooner(c, retention_run(c, now_ms), conduct_windows_run(c, wall_ms));
@@ -720,7 +752,10 @@ int64_t conductor_run(struct conductor *c)
 		if (port_ms < wake_ms)
 			wake_ms = port_ms;
 	}
-	return wake_ms;
+	if (wake_ms < now_ms)
+		wake_ms = now_ms;
+	/* By the clock on the wall, which whoever runs us knows. */
+	return wake_ms == TIME_NEVER ? TIME_NEVER : wake_ms + conduct_wall(c) - conduct_now(c);
 }
 
 void conductor_drain(struct conductor *c)

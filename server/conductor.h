@@ -38,6 +38,9 @@ struct conductor_options {
 	uint64_t seed;                /* of campaign ids and shuffles that name no seed */
 	uint32_t retention_days;      /* final campaigns and events are forgotten so long after; 0: never */
 	int64_t (*now_ms)(void *arg); /* the UTC clock: news comes in between two runs, too */
+	/* A clock that nobody sets: time-outs follow it, windows and schedules the other one. NULL: that one
+	 * is never set. */
+	int64_t (*mono_ms)(void *arg);
 	/* A commit failed: memory is ahead of disk, the process must end. */
 	void (*on_broken)(void *arg, enum err err);
 	/* Something is due earlier than conductor_run() said last: run again soon. */

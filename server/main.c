@@ -250,6 +250,12 @@ static int64_t now_ms(void *arg)
 	return clock_now_ms();
 }
 
+static int64_t mono_ms(void *arg)
+{
+	(void)arg;
+	return clock_boot_ms();
+}
+
 /* --- starting --- */
 
 /* Every call takes a connection, and the usual soft limit is 1024. */
@@ -317,6 +323,7 @@ static enum status start_conductor(struct service *s, const struct store_head *h
 	        .hubs_n = s->config.hubs_n,
 	        .retention_days = s->config.retention_days,
 	        .now_ms = now_ms,
+	        .mono_ms = mono_ms,
 	        .on_broken = on_broken,
 	        .on_wake = on_wake,
 	        .arg = s,

@@ -25,6 +25,11 @@ int64_t clock_mono_ms(void)
 	return read_clock(CLOCK_MONOTONIC);
 }
 
+int64_t clock_boot_ms(void)
+{
+	return read_clock(CLOCK_BOOTTIME);
+}
+
 const char *time_text(int64_t at_ms, char out[TIME_TEXT_SIZE])
 {
 	int64_t ms = at_ms % 1000;

@@ -15,6 +15,8 @@
 int64_t clock_now_ms(void);
 /* Milliseconds that only grow; never stored. */
 int64_t clock_mono_ms(void);
+/* The same, but also counts while the machine sleeps. */
+int64_t clock_boot_ms(void);
 
 /* Writes RFC 3339 UTC with milliseconds ("2026-12-01T02:00:00.000Z") to out and gives out. */
 const char *time_text(int64_t at_ms, char out[TIME_TEXT_SIZE]);

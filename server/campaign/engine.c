@@ -88,6 +88,11 @@ void engine_free(struct engine *e)
 	free(e);
 }
 
+void engine_wall(struct engine *e, int64_t less_now_ms)
+{
+	e->wall_less_now_ms = less_now_ms;
+}
+
 void engine_hub(struct engine *e, uint8_t hub, const struct hub_state *state)
 {
 	assert(hub < HUBS_MAX);
@@ -1222,11 +1227,11 @@ static void pass_time(struct engine *e, int64_t now_ms)
 			engine_count_offline(e, c, &c->targets[(uint32_t)who].active->row);
 	}
 	TAILQ_FOREACH (c, &e->all, link) {
-		if (c->phase == CAMPAIGN_SCHEDULED && c->start_at_ms <= now_ms) {
+		if (c->phase == CAMPAIGN_SCHEDULED && c->start_at_ms <= now_ms + e->wall_less_now_ms) {
 			engine_move(e, c, CAMPAIGN_SELECTING, c->is_paused, c->is_paused ? NULL : "");
 			engine_push(e, STEP_SELECT, c->no);
 		}
-		if (!c->has_ended && c->end_at_ms <= now_ms) {
+		if (!c->has_ended && c->end_at_ms <= now_ms + e->wall_less_now_ms) {
 			c->has_ended = true;
 			c->sweep = 0;
 		}
@@ -1636,10 +1641,10 @@ static int64_t earliest(struct engine *e, int64_t wake_ms)
 	if (at_ms < wake_ms)
 		wake_ms = at_ms;
 	TAILQ_FOREACH (c, &e->all, link) {
-		if (c->phase == CAMPAIGN_SCHEDULED && c->start_at_ms < wake_ms)
-			wake_ms = c->start_at_ms;
-		if (!c->has_ended && c->end_at_ms < wake_ms)
-			wake_ms = c->end_at_ms;
+		if (c->phase == CAMPAIGN_SCHEDULED && c->start_at_ms - e->wall_less_now_ms < wake_ms)
+			wake_ms = c->start_at_ms - e->wall_less_now_ms;
+		if (!c->has_ended && c->end_at_ms - e->wall_less_now_ms < wake_ms)
+			wake_ms = c->end_at_ms - e->wall_less_now_ms;
 	}
 	return wake_ms;
 }

@@ -69,6 +69,10 @@ struct zone_state {
 void engine_zone(struct engine *e, uint32_t campaign, uint32_t zone, int64_t now_ms,
                  const struct zone_state *state);
 
+/* The clock on the wall, by which campaigns start and end, is so far ahead of the time that the engine is
+ * told. */
+void engine_wall(struct engine *e, int64_t less_now_ms);
+
 /* ---- facts ---- */
 
 enum fact_kind {

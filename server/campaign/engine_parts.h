@@ -118,6 +118,7 @@ struct engine {
 	struct alarms relapse_alarms; /* the same */
 	uint64_t ends;                /* targets that have become final: one may finish its wave */
 	struct hub_state hubs[HUBS_MAX];
+	int64_t wall_less_now_ms;
 	int64_t now_ms;    /* the latest time heard of */
 	int64_t passed_ms; /* up to when callable time has been counted */
 	uint32_t claims_left;

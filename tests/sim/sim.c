@@ -61,6 +61,7 @@ struct sim {
 	struct sim_options options;
 	struct rng rng;
 	int64_t now_ms, run_at_ms, commit_at_ms;
+	int64_t set_by_ms; /* what the process's clock shows, less the time */
 	struct side sides[SIM_HUBS_MAX];
 	struct disk *disk;
 	struct backend *record; /* the checker's own look at the disk */
@@ -416,7 +417,7 @@ static void check_call(const struct side *side, const char *path)
 
 			SIM_CHECK(s,
 			          window_check(row->spec, window_zone_of_site(site_of(s, 0, device_id)),
-			                       s->now_ms, &reason),
+			                       s->now_ms + s->set_by_ms, &reason),
 			          "P5: %s is called in %s", device_id, reason);
 		}
 		if (t.state == TARGET_INVOKING && k != NULL) {
@@ -472,11 +473,24 @@ static void on_journal(void *arg, const struct world_entry *entry)
 
 /* ---- the process ---- */
 
-static int64_t now_of(void *arg)
+static int64_t mono_of(void *arg)
 {
 	const struct sim *s = arg;
 
 	return s->now_ms;
+}
+
+static int64_t now_of(void *arg)
+{
+	const struct sim *s = arg;
+
+	return s->now_ms + s->set_by_ms;
+}
+
+void sim_set_clock(struct sim *s, int64_t by_ms)
+{
+	s->set_by_ms += by_ms;
+	s->run_at_ms = s->now_ms;
 }
 
 static void on_wake(void *arg)
@@ -518,6 +532,7 @@ static void begin(struct sim *s)
 	                                      .seed = rng_u64(&s->rng),
 	                                      .retention_days = s->options.retention_days,
 	                                      .now_ms = now_of,
+	                                      .mono_ms = mono_of,
 	                                      .on_broken = on_broken,
 	                                      .on_wake = on_wake,
 	                                      .arg = s};
@@ -652,6 +667,11 @@ static void run_nets(struct sim *s)
 		net_run(s->sides[h].net, s->now_ms);
 }
 
+static int64_t time_of(const struct sim *s, int64_t clock_ms)
+{
+	return clock_ms == TIME_NEVER ? TIME_NEVER : clock_ms - s->set_by_ms;
+}
+
 /* Moves on to what happens next, not after until_ms; false: there is nothing until then. */
 static bool step(struct sim *s, int64_t until_ms)
 {
@@ -685,7 +705,7 @@ static bool step(struct sim *s, int64_t until_ms)
 		check_record(s);
 	}
 	if (!store_sync_has_crashed(s->store) && !s->must_crash && s->run_at_ms <= s->now_ms)
-		s->run_at_ms = conductor_run(s->conductor);
+		s->run_at_ms = time_of(s, conductor_run(s->conductor));
 	if (store_sync_has_crashed(s->store) || s->must_crash) {
 		s->commits += s->options.crash_at_commit > s->commits ? 1 : 0;
 		sim_crash(s);

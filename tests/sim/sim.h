@@ -41,6 +41,8 @@ struct backend;
 struct backend *sim_record(struct sim *s); /* the checker's look at the disk */
 /* Creates a schedule from JSON and waits until it is answered. */
 void sim_schedule(struct sim *s, const char *json);
+/* Somebody sets the process's clock forward (back where negative); time itself goes on. */
+void sim_set_clock(struct sim *s, int64_t by_ms);
 /* Runs for so long, whatever there is. */
 void sim_pass(struct sim *s, int64_t for_ms);
 struct world *sim_world(struct sim *s, uint32_t hub);

@@ -143,8 +143,7 @@ START_TEST(test_a_call_that_must_finish_in_the_window_does_not_start_too_late)
 }
 END_TEST
 
-/* A year of nightly campaigns in six zones, with crashes. Old campaigns are forgotten, so they are counted as
- * they appear: exactly one for each occurrence that the recurrence has. */
+/* Old campaigns are forgotten, so they are counted as they appear: exactly one for each occurrence. */
 struct tally {
 	int64_t at_ms[400];
 	size_t n;
@@ -172,6 +171,60 @@ static void count_campaigns(struct sim *s, struct tally *t)
 	answer_done(&answer);
 }
 
+START_TEST(test_a_clock_set_forward_opens_a_window_and_ends_no_time_out)
+{
+	struct sim_options o;
+	struct campaign_row row;
+	struct sim *s;
+	uint32_t c;
+
+	start(&o, "2026-01-10T00:30:00Z");
+	o.world.share[WORLD_SLOW] = 1;
+	o.world.slow_report = (struct world_span){300000, 600000};
+	s = sim_new(&o);
+	c = sim_create(s, REBOOT
+	               ",\"schedule\":{\"timeZone\":\"UTC\",\"windows\":[{\"cron\":\"0 2 * * *\","
+	               "\"durationMinutes\":30}]},\"verify\":{\"timeoutSeconds\":900,\"settleSeconds\":0}}");
+	sim_pass(s, 30 * MINUTE_MS);
+	ck_assert_uint_eq(sim_calls(s), 0);
+	sim_set_clock(s, HOUR_MS);
+	sim_pass(s, MINUTE_MS);
+	ck_assert_uint_eq(sim_calls(s), 12);
+	sim_set_clock(s, 5 * HOUR_MS); /* their proof comes in minutes: by this clock, hours too late */
+	sim_pass(s, 20 * MINUTE_MS);
+	sim_campaign(s, c, &row);
+	ck_assert_uint_eq(row.counts.state[TARGET_SUCCEEDED], 12);
+	sim_free(s);
+}
+END_TEST
+
+START_TEST(test_a_clock_set_back_shuts_a_window_and_repeats_no_occurrence)
+{
+	struct tally t = {.n = 0};
+	struct sim_options o;
+	struct sim *s;
+
+	start(&o, "2026-01-10T01:30:00Z");
+	s = sim_new(&o);
+	sim_schedule(s,
+	             "{\"name\":\"n\",\"recurrence\":{\"cron\":\"0 2 * * *\"},\"campaign\":" REBOOT
+	             ",\"rollout\":{\"ratePerMinute\":1},\"schedule\":{\"windows\":[{\"cron\":\"0 2 * * *\","
+	             "\"durationMinutes\":30}]},\"verify\":{\"timeoutSeconds\":60,\"settleSeconds\":0}}}");
+	sim_pass(s, 34 * MINUTE_MS + 30000);
+	ck_assert_uint_eq(sim_calls(s), 5);
+	sim_set_clock(s, -HOUR_MS); /* 01:04:30 */
+	sim_pass(s, 50 * MINUTE_MS);
+	ck_assert_uint_eq(sim_calls(s), 5);
+	sim_pass(s, 20 * MINUTE_MS);
+	ck_assert_uint_eq(sim_calls(s), 12);
+	sim_pass(s, DAY_MS);
+	count_campaigns(s, &t);
+	ck_assert_uint_eq(t.n, 2); /* that day's, and the next one's */
+	sim_free(s);
+}
+END_TEST
+
+/* Nightly campaigns in six zones, with crashes. */
 START_TEST(test_a_year_of_nights_keeps_every_window_and_every_occurrence)
 {
 	struct zones *zones = zones_new(NULL);
@@ -258,6 +311,8 @@ int main(void)
 	      test_what_waits_says_why_and_until_when,
 	      test_a_window_shuts_on_those_that_wait_and_the_end_skips_them,
 	      test_a_call_that_must_finish_in_the_window_does_not_start_too_late,
+	      test_a_clock_set_forward_opens_a_window_and_ends_no_time_out,
+	      test_a_clock_set_back_shuts_a_window_and_repeats_no_occurrence,
 	      test_a_year_of_nights_keeps_every_window_and_every_occurrence,
 	      test_a_crash_at_any_commit_starts_each_occurrence_once);
 	return suite_run(s);

@@ -1,0 +1,33 @@
+/* base: see steady.h */
+#include "server/base/steady.h"
+
+/* What a clock that is kept in time drifts between two readings at most; more is a step. */
+#define DRIFT_MAX_MS 1000
+#define MAKE_UP 100 /* a hundredth of the time that passes */
+
+void steady_follow(struct steady *s, int64_t wall_ms, int64_t mono_ms)
+{
+	*s = (struct steady){true, wall_ms, mono_ms, wall_ms};
+}
+
+int64_t steady_read(struct steady *s, int64_t wall_ms, int64_t mono_ms)
+{
+	int64_t passed_ms = mono_ms - s->mono_ms, now_ms = s->ms + passed_ms, drift_ms = wall_ms - now_ms;
+
+	if (!s->has_begun) {
+		steady_follow(s, wall_ms, mono_ms);
+		return wall_ms;
+	}
+	if (drift_ms >= -DRIFT_MAX_MS && drift_ms <= DRIFT_MAX_MS)
+		now_ms = wall_ms;
+	else if (passed_ms >= MAKE_UP) /* else made up once more has passed */
+		now_ms += drift_ms > 0 ? passed_ms / MAKE_UP : -(passed_ms / MAKE_UP);
+	if (now_ms < s->told_ms)
+		now_ms = s->told_ms;
+	s->told_ms = now_ms;
+	if (passed_ms >= MAKE_UP) {
+		s->ms = now_ms;
+		s->mono_ms = mono_ms;
+	}
+	return now_ms;
+}

@@ -1,0 +1,75 @@
+/* tests/unit: a clock for time-outs, while the one on the wall is set. */
+#include "server/base/steady.h"
+#include "tests/lib/suite.h"
+
+#define HOUR_MS INT64_C(3600000)
+#define WALL INT64_C(1764547200000)
+
+START_TEST(test_it_is_the_clock_on_the_wall_while_nobody_sets_it)
+{
+	struct steady s = {0};
+
+	for (int64_t t = 0; t < 10 * HOUR_MS; t += 997) /* which drifts by a second each hour */
+		ck_assert_int_eq(steady_read(&s, WALL + t + t / 3600, t), WALL + t + t / 3600);
+}
+END_TEST
+
+START_TEST(test_it_stands_while_the_clock_goes_back_a_little)
+{
+	struct steady s = {0};
+
+	ck_assert_int_eq(steady_read(&s, WALL, 0), WALL);
+	ck_assert_int_eq(steady_read(&s, WALL - 400, 100), WALL);
+	ck_assert_int_eq(steady_read(&s, WALL + 1, 500), WALL + 1);
+}
+END_TEST
+
+/* Set by so much; then hours of readings. */
+static void check_step(int64_t by_ms, int64_t every_ms)
+{
+	struct steady s = {0};
+	int64_t last_ms = steady_read(&s, WALL, 0), first_ms = last_ms;
+
+	for (int64_t t = every_ms; t < 8 * HOUR_MS; t += every_ms) {
+		int64_t now_ms = steady_read(&s, WALL + t + by_ms, t), off_ms = now_ms - first_ms - t;
+
+		ck_assert_int_ge(now_ms, last_ms);
+		ck_assert_msg((by_ms > 0 ? off_ms : -off_ms) >= 0 &&
+		                      (by_ms > 0 ? off_ms : -off_ms) <= t / 100,
+		              "%lld ms after %lld", (long long)off_ms, (long long)t);
+		last_ms = now_ms;
+	}
+	/* At least half of what a hundredth makes up. */
+	ck_assert_int_ge(by_ms > 0 ? last_ms - first_ms - 8 * HOUR_MS : 8 * HOUR_MS - (last_ms - first_ms),
+	                 4 * HOUR_MS / 100 - every_ms);
+}
+
+START_TEST(test_a_step_is_made_up_by_a_hundredth)
+{
+	check_step(HOUR_MS, 1000);
+	check_step(-HOUR_MS, 1000);
+	check_step(HOUR_MS, 7);
+	check_step(-HOUR_MS, 7);
+	check_step(24 * HOUR_MS, 60000);
+}
+END_TEST
+
+START_TEST(test_it_follows_at_once_where_it_is_told_to)
+{
+	struct steady s = {0};
+
+	ck_assert_int_eq(steady_read(&s, WALL, 0), WALL);
+	steady_follow(&s, WALL - HOUR_MS, 1000);
+	ck_assert_int_eq(steady_read(&s, WALL - HOUR_MS + 5, 1005), WALL - HOUR_MS + 5);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("base-steady");
+
+	TESTS(s, "steady", test_it_is_the_clock_on_the_wall_while_nobody_sets_it,
+	      test_it_stands_while_the_clock_goes_back_a_little, test_a_step_is_made_up_by_a_hundredth,
+	      test_it_follows_at_once_where_it_is_told_to);
+	return suite_run(s);
+}
