@@ -7,8 +7,9 @@
  *   as usual                      a twentieth faster, up to what is granted
  *   much longer, and growing      slower: by a fifth at least, or as the growth tells
  *   much longer, but falling      as it is: being slower helps
- *   much longer, neither          a fifth slower once more. Where that does not help, either, it is not us
- * whom the hub waits for. It is simply slow: that is usual from now on, and the whole rate is used again
+ *   much longer, neither          a fifth slower once more. Where that does not help, either, it is not
+ *                                 us whom the hub waits for. It is simply slow: that is usual from now on,
+ *                                 and the whole rate is used again
  *
  * 429: half as fast, at most once in ten seconds. Where no rate is granted (tier "none"), the rate at which
  * the 429 came takes its place, until it has been passed twice over. */

@@ -5,12 +5,13 @@
  * Cost is counted in messages of the daily quota (contract 7.2); the rates of queries and reads (7.1) are
  * what it has to do with. Who is due, and when, is due.h's. Those who are due are asked about
  *
- *   by id     up to 100 a query, all campaigns that watch the same together, as soon as a page is full; else
- *             when one has waited a fifth of the interval, and an interval has passed since the last query. A
- * message a page, and one for each that has reported since its call: rows of others are not asked for. by
- * scan   "what has changed since", where that takes fewer pages for those who are due again: scan.h by read
- * a message each: where one is due alone; and where queries are so scarce that who is due for the first time
- * would wait for half of the interval, as far as reads are to spare
+ *   by id     up to 100 a query, all campaigns that watch the same together, as soon as a page is full;
+ *             else when one has waited a fifth of the interval, and an interval has passed since the last
+ *             query. A message a page, and one for each target that has reported since its call: rows of
+ *             the others are not asked for.
+ *   by scan   "what has changed since", where that takes fewer pages for those who are due again: scan.h
+ *   by read   a message each: where one is due alone; and where queries are so scarce that who is due for
+ *             the first time would wait for half of the interval, as far as reads are to spare
  *
  * That a query shows nothing is never news. A query that fails is not repeated: its targets are due again
  * later. After a 429 its kind (query or point read) is held for 10 s, doubled up to 60 s, or as long as
