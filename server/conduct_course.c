@@ -14,6 +14,8 @@
 /* … and for so long where there are windows to be asked about. */
 #define CALENDAR_MS 1000
 #define NEVER_SHOWN 10
+/* From a call until a device is back, where nothing better is known. */
+#define AWAY_MS 60000
 
 /* ---- counts over time ---- */
 
@@ -143,7 +145,10 @@ static bool put_times(const struct conductor *c, const struct campaign_spec *spe
 	} else if (spec->verify.by == VERIFY_NONE) {
 		f->act_ms = f->slowest_ms = 1000; /* the device's answer is all */
 	} else {
-		f->act_ms = (int64_t)profile_of(spec->action.type)->act_s * 1000 + track_interval_ms / 2;
+		f->act_ms = (spec->verify.by == VERIFY_RECONNECT
+		                     ? AWAY_MS
+		                     : (int64_t)profile_of(spec->action.type)->act_s * 1000) +
+		            track_interval_ms / 2;
 		f->slowest_ms = f->act_ms + track_interval_ms / 2;
 	}
 	f->watch_ms = spec->verify.relapse_watch_s > 0

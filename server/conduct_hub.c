@@ -556,7 +556,8 @@ void port_preview(const struct port *p, struct preview_hub *ret)
 	                                .reads_per_minute = p->rates.reads_per_minute,
 	                                .messages_per_day = p->rates.messages_per_day,
 	                                .messages_today = p->day.messages,
-	                                .track_interval_ms = p->options.track_interval_ms};
+	                                .track_interval_ms = p->options.track_interval_ms,
+	                                .restarts_per_minute = reconnects_per_minute(&p->reconnects)};
 }
 
 int64_t port_opens_at(const struct port *p)

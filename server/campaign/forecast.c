@@ -97,6 +97,7 @@ static struct latest pace(const struct forecast *f, const struct forecast_wave *
 		later(&l, shut_us, BOUND_HUB_SHUT);
 		later(&l, shut_us + paced_us(shared(hub, of_hub), hub->calls_per_minute), BOUND_HUB_CALLS);
 		later(&l, shut_us + paced_us(of_hub, hub->reads_per_minute), BOUND_HUB_READS);
+		later(&l, shut_us + paced_us(of_hub, hub->restarts_per_minute), BOUND_HUB_CONNECTS);
 	}
 	return l;
 }

@@ -26,6 +26,7 @@
 	X(WINDOW, "window")            /* calls may be made at times only */ \
 	X(HUB_CALLS, "hubCalls")       /* methods that the hub grants, shared with other campaigns */ \
 	X(HUB_READS, "hubReads")       /* twin reads before the calls */ \
+	X(HUB_CONNECTS, "hubConnects") /* devices that restart and connect anew */ \
 	X(HUB_PROOFS, "hubProofs")     /* queries and reads that bring the proofs */ \
 	X(HUB_MESSAGES, "hubMessages") /* the hub's daily quota */ \
 	X(HUB_SHUT, "hubShut")         /* it takes no calls until then */ \
@@ -50,6 +51,7 @@ struct forecast_hub {
 	uint32_t calls_per_minute;
 	uint32_t reads_per_minute; /* for the reads before calls; 0 also where there are none */
 	uint32_t proofs_per_minute;
+	uint32_t restarts_per_minute;        /* devices sent away by the calls, to connect anew */
 	int64_t opens_at_ms;                 /* TIME_NONE: is open */
 	uint32_t calls_today, calls_per_day; /* for as many its messages suffice; UINT32_MAX: any number */
 	const struct forecast_rival *rivals; /* borrows */

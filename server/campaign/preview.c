@@ -18,7 +18,7 @@ struct device_cost device_cost_of(const struct campaign_spec *s, bool has_baseli
                                   const struct hub_grant *grant)
 {
 	uint32_t interval_ms = grant->track_interval_ms > 0 ? grant->track_interval_ms : 1;
-	struct device_cost cost = {0, 0, 0, 2};
+	struct device_cost cost = {.messages = 2, .restarts = profile_of(s->action.type)->restarts};
 
 	if (s->precheck.where != NULL || (s->verify.by != VERIFY_NONE && !has_baselines))
 		cost.reads_before = 1;
@@ -52,6 +52,7 @@ void device_cost_limits(const struct device_cost *cost, const struct hub_grant *
 	if (cost->asks > 0 && grant->queries_per_minute > 0) /* reads to spare help (track.h) */
 		ret->proofs_per_minute = grant->queries_per_minute * ROWS_A_PAGE / cost->asks +
 		                         (reads == 0 ? grant->reads_per_minute : 0);
+	ret->restarts_per_minute = cost->restarts ? grant->restarts_per_minute : 0;
 	ret->calls_today = ret->calls_per_day = UINT32_MAX;
 	if (grant->messages_per_day > 0) {
 		uint64_t left = grant->messages_per_day > grant->messages_today

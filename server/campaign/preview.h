@@ -12,6 +12,7 @@ struct hub_grant {
 	uint32_t calls_per_minute, queries_per_minute, reads_per_minute;
 	uint64_t messages_per_day, messages_today;
 	uint32_t track_interval_ms;
+	uint32_t restarts_per_minute;
 };
 
 /* What one device of a campaign costs its hub; an estimate. */
@@ -20,6 +21,7 @@ struct device_cost {
 	uint32_t asks;                      /* how often queries ask about it, a hundred devices a page */
 	uint32_t messages; /* of the daily quota (contract 7.2): two for the call, one for each twin read, and
 	                      for the row by which it is proven; pages come on top */
+	bool restarts;     /* it goes away, and connects anew */
 };
 /* has_baselines: rows of the selection have told what is watched. act_ms as in a forecast. */
 struct device_cost device_cost_of(const struct campaign_spec *s, bool has_baselines, int64_t act_ms,

@@ -24,6 +24,11 @@ void reconnects_init(struct reconnects *r, const char *sku, uint32_t units, uint
 	            per_s > 100 ? (uint32_t)(per_s / 100) : 1); /* a second's worth */
 }
 
+uint32_t reconnects_per_minute(const struct reconnects *r)
+{
+	return r->away.interval_us > 0 ? (uint32_t)(60000000 / r->away.interval_us) : 0;
+}
+
 void reconnects_run(struct reconnects *r, int64_t now_ms)
 {
 	bucket_run(&r->away, now_ms);

@@ -15,6 +15,8 @@ struct reconnects {
 
 /* For so many units of a tier that hub_rates_of() knows; none: no limit is known. */
 void reconnects_init(struct reconnects *r, const char *sku, uint32_t units, uint32_t reserve_percent);
+/* How many may be sent away a minute; 0: no limit is known. */
+uint32_t reconnects_per_minute(const struct reconnects *r);
 /* Tells the time, once a turn. */
 void reconnects_run(struct reconnects *r, int64_t now_ms);
 /* How many more may be sent away now, UINT32_MAX without a limit; and when one may. */

@@ -93,6 +93,16 @@ START_TEST(test_reads_before_calls_and_proofs_after_them_take_their_time)
 }
 END_TEST
 
+START_TEST(test_no_more_devices_are_sent_away_than_may_come_back)
+{
+	begin();
+	set_calls(0, 10000);
+	f.hubs[0].calls_per_minute = 24000;
+	f.hubs[0].restarts_per_minute = 7200;
+	ck_ends((10000 - 120) * INT64_C(8334) / 1000 + 1 + 10000, BOUND_HUB_CONNECTS);
+}
+END_TEST
+
 START_TEST(test_slots_are_used_again_after_settling)
 {
 	begin();
@@ -494,9 +504,9 @@ int main(void)
 	      test_calls_leave_at_the_rate_of_the_campaign,
 	      test_an_s1_hub_calls_forty_a_second_after_the_first_forty,
 	      test_reads_before_calls_and_proofs_after_them_take_their_time,
-	      test_slots_are_used_again_after_settling, test_slots_in_use_come_free_one_by_one,
-	      test_slots_of_devices_that_are_stuck_are_not_counted_on, test_the_slowest_group_decides,
-	      test_a_hub_that_is_shut_calls_later,
+	      test_no_more_devices_are_sent_away_than_may_come_back, test_slots_are_used_again_after_settling,
+	      test_slots_in_use_come_free_one_by_one, test_slots_of_devices_that_are_stuck_are_not_counted_on,
+	      test_the_slowest_group_decides, test_a_hub_that_is_shut_calls_later,
 	      test_what_the_daily_quota_does_not_suffice_for_waits_for_midnight,
 	      test_several_hubs_call_at_the_same_time, test_rivals_share_a_hub_in_turn,
 	      test_calls_wait_for_the_calendar_but_proofs_do_not,

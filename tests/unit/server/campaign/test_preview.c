@@ -29,7 +29,7 @@ static void begin(const char *json, uint32_t count)
 	p.hubs[0] = (struct preview_hub){.name = "main",
 	                                 .sku = "S1",
 	                                 .state = "open",
-	                                 .grant = {2400, 20, 6000, 400000, 1000, 5000},
+	                                 .grant = {2400, 20, 6000, 400000, 1000, 5000, 0},
 	                                 .targets = count,
 	                                 .selected_rows = count};
 	p.forecast.now_ms = p.selected_at_ms;
@@ -166,7 +166,7 @@ END_TEST
 
 START_TEST(test_what_a_device_costs_follows_from_how_it_is_verified)
 {
-	struct hub_grant grant = {2400, 20, 6000, 400000, 0, 5000};
+	struct hub_grant grant = {2400, 20, 6000, 400000, 0, 5000, 5000};
 	struct device_cost cost;
 	struct forecast_hub hub;
 
@@ -179,6 +179,7 @@ START_TEST(test_what_a_device_costs_follows_from_how_it_is_verified)
 	device_cost_limits(&cost, &grant, &hub);
 	ck_assert_uint_eq(hub.calls_per_minute, 2400);
 	ck_assert_uint_eq(hub.reads_per_minute, 6000);
+	ck_assert_uint_eq(hub.restarts_per_minute, 5000);
 	ck_assert_uint_eq(hub.proofs_per_minute, 1000);
 	ck_assert_uint_eq(hub.calls_today, 100000);
 	grant.messages_today = 399999;
