@@ -29,7 +29,8 @@ stop_agent() {
 	ended "$agent" 10
 }
 
-# call HUB DEVICE METHOD PAYLOAD: prints status and payload of the answer; goes on until the device is online.
+# call HUB DEVICE METHOD PAYLOAD: prints status and payload of the answer; goes on until the device is online. Before the
+# agent's first connection hubsim's own device of that name would answer.
 call() {
 	jq -nc --arg method "$3" --argjson payload "$4" '{methodName: $method, payload: $payload, connectTimeoutInSeconds: 20,
 		responseTimeoutInSeconds: 20}' >"$folder/call"
@@ -148,6 +149,7 @@ mkdir "$folder/dev-000006"
 echo 1.0 >"$folder/dev-000006/version"
 start_agent dev-000006 --on-firmware-update "sh $folder/update $folder/dev-000006" --firmware-version-file "$folder/dev-000006/version"
 touch "$folder/dev-000006/wait"
+must wait_for 30 says dev-000006 "^connected to"
 
 # update ID VERSION: a call for it.
 update() { call last dev-000006 firmwareUpdate "{\"attemptId\": \"$1\", \"fwPackageUri\": \"https://h/p?a=\$(b)\", \"fwVersion\": \"$2\"}"; }

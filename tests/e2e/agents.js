@@ -72,7 +72,9 @@ class Device {
 
   start() {
     const log = fs.openSync(`${folder}/${this.id}.agent`, 'a');
-    this.child = spawn(agent, ['--endpoint', `127.0.0.1:${this.port}`, '--plaintext', 'yes', '--state-file', `${folder}/${this.id}.state`,
+    // Ended with this program, however that ends: left over, they would come to the hubs of other tests.
+    this.child = spawn('setpriv', ['--pdeathsig', 'KILL', agent,
+      '--endpoint', `127.0.0.1:${this.port}`, '--plaintext', 'yes', '--state-file', `${folder}/${this.id}.state`,
       '--boot-id-file', `${folder}/${this.id}.boot`, '--restart-timeout', '2', '--on-reboot', `sh ${folder}/reboot ${this.id} ${folder}`],
     { env: { ...process.env, ROLLCALL_AGENT_CONNECTION_STRING: this.connectionString }, stdio: ['ignore', log, log] });
     fs.closeSync(log);
@@ -81,7 +83,7 @@ class Device {
   }
 
   attach(down) {
-    const link = { down, up: net.connect(hubPort, '127.0.0.1'), wasAccepted: false, wasDone: false };
+    const link = { down, up: net.connect(hubPort, '127.0.0.1'), reported: '' };
     this.pump(link, down, link.up, 'out');
     this.pump(link, link.up, down, 'in');
   }

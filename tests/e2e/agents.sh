@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tests/e2e: a campaign over 50 rollcall-agents, most of which are killed once, each at another point between call and
+# tests/e2e: campaigns over 50 rollcall-agents, most of which are killed once, each at another point between call and
 # last report, some at random points over and over. Whatever the point, no attempt is acted on twice, by the log of acts
 # that the agents' own command writes; and the verdict is what came of it.
 . "$(dirname "$0")/lib.sh"
@@ -33,10 +33,26 @@ agents=$!
 must wait_for 60 grep -q ready "$folder/agents.log"
 configure <<<'{}'
 start_service
-must create "$(jq -n '{name: "agents", action: {type: "reboot", responseTimeoutSeconds: 5}, targets: {all: true},
-	rollout: {maxUnavailable: 50}, offline: {expireAfterSeconds: 60}, verify: {timeoutSeconds: 12}}')"
-must wait_for 150 campaign_is "$id" completed
+
+# campaign NAME SECONDS DEVICE…: over these devices, which have so long to prove their reboot; sets id.
+campaign() {
+	local name=$1 seconds=$2
+	shift 2
+	create "$(jq -n --arg name "$name" --argjson seconds "$seconds" '{$name, action: {type: "reboot"},
+		targets: {deviceIds: $ARGS.positional}, rollout: {maxUnavailable: 50}, offline: {expireAfterSeconds: 600},
+		verify: {timeoutSeconds: $seconds}}' --args "$@")"
+}
+
+# Only those that never prove it wait for the end of their time, so it is short for them alone.
+must campaign dying 10 $(grep " dies$" "$folder/devices" | cut -d' ' -f1)
+dying=$id
+must campaign killed 120 $(grep -v " dies$" "$folder/devices" | cut -d' ' -f1)
+must wait_for 200 campaign_is "$id" completed
+must wait_for 200 campaign_is "$dying" completed
 record "$id" hub
+record "$dying" dying
+cat "$folder/dying.targets" >>"$folder/hub.targets"
+cat "$folder/dying.events" >>"$folder/hub.events"
 
 # Every attempt once more, as if its answer had been lost after all; nobody is killed any more.
 must kill -USR2 "$agents"
@@ -44,9 +60,11 @@ must wait_for 10 grep -q peace "$folder/agents.log"
 token=$("$HUBSIM" --print-token 600)
 jq -rs --arg url "${hub_url[hub]}" --arg token "$token" 'map("url = \($url)/twins/\(.deviceId)/methods?api-version=2021-04-12
 	header = \("Authorization: \($token)" | tojson)
-	data = \({methodName: "reboot", connectTimeoutInSeconds: 10, payload: {attemptId: .attempts[-1].attemptId}} | tojson | tojson)
+	data = \({methodName: "reboot", connectTimeoutInSeconds: 60, responseTimeoutInSeconds: 60,
+		payload: {attemptId: .attempts[-1].attemptId}} | tojson | tojson)
 	fail-with-body\nsilent\n") | join("next\n")' "$folder/hub.targets" >"$folder/again"
-must curl -K "$folder/again" >"$folder/answers"
+call_again() { curl -K "$folder/again" >"$folder/answers"; }
+must call_again
 must kill "$agents"
 must ended "$agents" 20
 touch "$folder/acts"
