@@ -770,6 +770,11 @@ bool conductor_is_draining(const struct conductor *c)
 	return c->is_draining;
 }
 
+bool conductor_is_recorded(const struct conductor *c)
+{
+	return c->asked == 0 && !c->is_committing && batch_n(c->batch) == 0;
+}
+
 bool conductor_is_settled(const struct conductor *c)
 {
 	struct dispatch_stats stats;
@@ -779,7 +784,7 @@ bool conductor_is_settled(const struct conductor *c)
 		if (stats.inflight > 0 || stats.queued > 0)
 			return false;
 	}
-	return c->asked == 0 && !c->is_committing && batch_n(c->batch) == 0;
+	return conductor_is_recorded(c);
 }
 
 /* ---- questions ---- */

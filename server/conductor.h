@@ -58,7 +58,9 @@ int64_t conductor_run(struct conductor *c);
 void conductor_drain(struct conductor *c);
 bool conductor_is_draining(const struct conductor *c);
 bool conductor_is_settled(const struct conductor *c);
-/* NULL is fine. No callback comes any more. Free the hubs after that. */
+/* Whether nothing is on its way to or from the store. */
+bool conductor_is_recorded(const struct conductor *c);
+/* NULL is fine. While conductor_is_recorded(). No callback comes any more. Free the hubs after that. */
 void conductor_free(struct conductor *c);
 
 /* Who gives an order, for the record of orders (GET /v1/audit). */

@@ -124,7 +124,8 @@ static void step(struct service *s)
 			s->state = STOPPING_API;
 			break;
 		case STOPPING_API:
-			if (s->api != NULL)
+			/* What is on its way to or from the store comes back to the conductor. */
+			if (s->api != NULL || (s->conductor != NULL && !conductor_is_recorded(s->conductor)))
 				return;
 			conductor_free(s->conductor);
 			s->conductor = NULL;
@@ -429,6 +430,8 @@ static enum status serve(struct service *s)
 		s->watchdog_ms = notify_watchdog_ms();
 	} else {
 		s->state = STOPPING_API; /* what has started is stopped as ever */
+		if (s->conductor != NULL)
+			conductor_drain(s->conductor);
 		s->deadline_mono_ms = clock_mono_ms() + (int64_t)s->config.drain_s * 1000;
 	}
 	loop_run(s->loop);
