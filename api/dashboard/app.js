@@ -18,12 +18,14 @@ const routes = [
   [/^devices\/([^/]+)$/, 'device', 'device'],
   [/^schedules$/, 'schedules'],
   [/^hubs$/, 'hubs'],
+  [/^audit$/, 'audit'],
   [/^new(?:\/(schedules))?$/, 'new', 'kind'],
 ];
 const places = [
   ['campaigns', 'Campaigns'],
   ['schedules', 'Schedules'],
   ['hubs', 'Hubs'],
+  ['audit', 'Audit'],
 ];
 let leave = new AbortController();
 
@@ -40,7 +42,7 @@ function drawNav(view) {
   update(
     nav,
     places.map(([place, text]) =>
-      h('a', { href: `#/${place}`, 'aria-current': view?.startsWith(place.slice(0, -1)) ? 'page' : null }, text),
+      h('a', { href: `#/${place}`, 'aria-current': view?.startsWith(place.replace(/s$/, '')) ? 'page' : null }, text),
     ),
   );
 }

@@ -18,7 +18,7 @@ function words(group, kind, isAlone) {
   const parts = [devices(group.size), `${number(group.counts.succeeded)} proven`];
   if (group.waiting > 0) parts.push(`${number(group.waiting)} waiting`);
   if (group.unavailable - group.counts.failed > 0)
-    parts.push(`${number(group.unavailable - group.counts.failed)} acting`);
+    parts.push(`${number(group.unavailable - group.counts.failed)} down`);
   if (group.counts.failed > 0) parts.push(`${number(group.counts.failed)} failed`);
   return `${groupName(group, isAlone)}: ${kinds[kind][0].toLowerCase()}; ${parts.join(', ')}`;
 }

@@ -5,18 +5,21 @@ import { devices, listed, number, percent, plural, since, span, timeUntil, until
 import { icon } from './icons.js';
 import { link } from './parts.js';
 import { gateWave, nextWave } from './orders.js';
-import { hubState, meaningOf, nameOf, waitingFor, whyOne, whySeveral } from './words.js';
+import { hubState, meaningOf, nameOf, spoken, waitingFor, whyOne, whySeveral } from './words.js';
 
 const whose = (g) => ({ group: g.group ?? '', ...(g.hub && { hub: g.hub }) });
 const BLOCKED_SHOWN = 5,
   HELD_MAX = 200;
-const DOWN = ['failed', 'doubtful', 'awaitingProof', 'invoking'];
 const hasClock = ['window', 'blackout', 'backoff', 'offline', 'health', 'hub'];
 
-const outOf = (t) =>
-  ({ failed: 'has failed', doubtful: 'is in doubt', invoking: 'is being called', awaitingProof: 'has not come back' })[
-    t.state
-  ];
+const doing = {
+  failed: 'has failed',
+  doubtful: 'is in doubt',
+  invoking: 'is being called',
+  awaitingProof: 'has not come back',
+  settling: 'settles',
+  offline: 'was found offline',
+};
 
 /** A group's name, with its hub: the same value on another hub is another group. */
 export const groupName = (g, isAlone = true) => (g.group ?? '(no tag)') + (isAlone ? '' : ` on ${g.hub}`);
@@ -27,17 +30,15 @@ export function groupLimit(campaign, group) {
   return typeof limit === 'number' ? limit : Math.max(1, Math.floor((group.size * parseInt(limit, 10)) / 100));
 }
 
-/** What the sentences need beside the campaign: hubs, one sample for each reason that has a clock, who blocks the
- * groups. */
+/** What the sentences need beside the campaign: hubs, one sample for each reason that has a clock, whom the
+ * fullest groups hold back. */
 export async function readWhy(campaign, groups, signal) {
   const reasons = Object.keys(campaign.waitingBy);
   const sample = (params) =>
     get(campaignPath(campaign.id, 'targets') + '?' + new URLSearchParams({ limit: 3, ...params }), signal).then(
       (page) => page.value,
     );
-  const full = reasons.includes('group')
-    ? groups.filter((g) => g.waiting > 0 && g.unavailable >= groupLimit(campaign, g))
-    : [];
+  const full = reasons.includes('group') ? groups.filter((g) => g.waiting > 0 && g.blockedBy.length > 0) : [];
   const [hubs, samples, blockers] = await Promise.all([
     reasons.includes('hub') ? get(path(['hubs']), signal).then((page) => page.value) : [],
     Promise.all(reasons.filter((r) => hasClock.includes(r)).map(async (r) => [r, await sample({ waitingFor: r })])),
@@ -53,11 +54,6 @@ export async function readWhy(campaign, groups, signal) {
               new URLSearchParams({ ...whose(group), waitingFor: 'group', limit: HELD_MAX }),
             signal,
           ),
-          by: (
-            await Promise.all(
-              DOWN.filter((state) => group.counts[state] > 0).map((state) => sample({ ...whose(group), state })),
-            )
-          ).flat(),
         })),
     ),
   ]);
@@ -146,16 +142,20 @@ function sentence(c, why, kind, n) {
   }
 }
 
-function blockerSentence(c, { group, held, by }) {
+function blockerSentence(c, { group, held }) {
   const n = held.value.length,
     count = held.nextLink ? `more than ${number(n)} devices` : devices(n);
-  const named = by
+  const named = group.blockedBy
     .slice(0, 2)
-    .map((t) => [
-      h('a', { href: link(['campaigns', c.id, 'targets', t.deviceId], { hub: t.hub }) }, t.deviceId),
-      ` ${outOf(t)} (`,
-      since(t.changedAt),
-      ')',
+    .map((by) => [
+      h(
+        'a',
+        { href: link(['campaigns', by.campaignId ?? c.id, 'targets', by.deviceId], { hub: group.hub }) },
+        by.deviceId,
+      ),
+      ` ${doing[by.state] ?? spoken(by.state)}`,
+      by.campaignId !== c.id && by.campaignId !== null && ' in another campaign',
+      by.since && [' (', since(by.since), ')'],
     ]);
   const more = group.unavailable - named.length;
   return h(
@@ -167,9 +167,7 @@ function blockerSentence(c, { group, held, by }) {
       {},
       h('a', { href: link(['campaigns', c.id, 'targets'], { ...whose(group), waitingFor: 'group' }) }, count),
       ` at ${groupName(group, c.hubs.length < 2)} ${n === 1 ? 'waits' : 'wait'} because `,
-      named.length > 0
-        ? listed([...named, ...(more > 0 ? [`${number(more)} more are down`] : [])])
-        : `${devices(group.unavailable)} of it are down`,
+      listed([...named, ...(more > 0 ? [`${number(more)} more are down`] : [])]),
       '.',
     ),
   );

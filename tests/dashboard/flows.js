@@ -270,6 +270,22 @@ export async function flows(page, service, make) {
   );
 
   await it(
+    'the audit tells who did what',
+    async () => {
+      await go(page, service, '#/audit');
+      await page
+        .getByRole('row', { name: /local admin.*POST \/v1\/campaigns\/[^/]+\/retry/ })
+        .first()
+        .waitFor();
+      await page
+        .getByRole('row', { name: /POST \/v1\/campaigns\/.*approve.*paused → approved, overriding the gate/ })
+        .first()
+        .waitFor();
+    },
+    page,
+  );
+
+  await it(
     'devices come a page at a time, found by state, reason and id',
     async () => {
       const c = await make({ hubs: ['half'], rollout: { maxUnavailable: 100 } });

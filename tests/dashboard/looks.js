@@ -27,6 +27,7 @@ export async function looks(browser, service, make) {
     device: '#/devices/dev-000001',
     hubs: '#/hubs',
     new: '#/new',
+    audit: '#/audit',
     schedules: '#/schedules',
     'a new schedule': '#/new/schedules',
   };
