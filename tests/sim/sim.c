@@ -70,6 +70,7 @@ struct sim {
 	struct conductor *conductor;
 	bool must_crash;
 	uint32_t commits, calls, crashes;
+	uint32_t commits_explained; /* at which P12 was checked last */
 	uint64_t trace;
 	/* what was asked and answered */
 	bool is_answered;
@@ -337,8 +338,16 @@ static bool is_down(const struct sim *s, const struct target_row *t)
 	                            t->hold_until_ms > s->now_ms);
 }
 
+/* Last seen offline, not longer than 5 min ago. */
+static bool is_offline(const struct sim *s, const struct target_row *t)
+{
+	return t->state == TARGET_WAITING && t->offline_tries > 0 &&
+	       t->changed_at_ms + 300000 >= s->now_ms + s->set_by_ms;
+}
+
 /* P4: of the campaign that calls, and of the group that is called into, no more than may be are between call
- * and end of settling; the group counts all campaigns, and those that failed in this one. */
+ * and end of settling; the group counts all campaigns, those last seen offline, and those that failed in this
+ * one. */
 static void check_capacity(struct sim *s, const struct known *k, uint32_t site)
 {
 	uint32_t out = 0, of_group = 0, group_max = 0;
@@ -361,13 +370,98 @@ static void check_capacity(struct sim *s, const struct known *k, uint32_t site)
 			continue;
 		for (uint32_t i = 0; i < other->targets_n; i++) {
 			own_size += other->sites[i] == site;
-			of_group += other->sites[i] == site && is_down(s, &other->targets[i]);
+			of_group += other->sites[i] == site &&
+			            (is_down(s, &other->targets[i]) || is_offline(s, &other->targets[i]));
 		}
 		own_max = limit_of(other->spec->rollout.group_max_unavailable, own_size);
 		group_max = own_max > group_max ? own_max : group_max;
 	}
 	SIM_CHECK(s, of_group <= group_max, "P4: %u of site %u are down or failed, %u may be", of_group, site,
 	          group_max);
+}
+
+/* ---- the checker: why they wait ---- */
+
+/* What waiting target t waits for, as the API tells it from what the conductor says. */
+static enum wait told_wait(const struct sim *s, const struct known *k, const struct campaign_waiting *w,
+                           const struct target_row *t)
+{
+	int64_t opens_at_ms;
+	enum wait window = conductor_window(s->conductor, k->no, t->no, &opens_at_ms);
+
+	if (t->no >= w->closed_from)
+		return WAIT_WAVE;
+	if (w->overrides_own)
+		return w->wait;
+	if (w->has_shut_windows && window != WAIT_NONE)
+		return window;
+	if (w->shut_hubs >> t->hub & 1)
+		return WAIT_HUB;
+	if (t->wait != WAIT_NONE)
+		return (enum wait)t->wait;
+	return conductor_is_parked(s->conductor, k->no, t->no) ? WAIT_GROUP : w->wait;
+}
+
+static bool is_hub_open(const struct sim *s, uint32_t hub)
+{
+	struct hub_view view;
+
+	conductor_hub(s->conductor, hub, &view);
+	return strcmp(view.state, "open") == 0;
+}
+
+/* The first of P12's reasons that holds by the record and the hubs; from DEVICE on, those that the record
+ * tells. */
+static enum wait first_wait(const struct sim *s, const struct known *k, const struct target_row *t)
+{
+	int64_t opens_at_ms;
+	enum wait window = conductor_window(s->conductor, k->no, t->no, &opens_at_ms);
+
+	if (k->state == CAMPAIGN_PAUSED)
+		return WAIT_PAUSED;
+	if (k->state == CAMPAIGN_SELECTING)
+		return WAIT_SELECTION;
+	if (k->state == CAMPAIGN_SCHEDULED)
+		return WAIT_START;
+	if (k->state == CAMPAIGN_AWAITING_APPROVAL)
+		return WAIT_APPROVAL;
+	if (k->waves[wave_of(k->spec, t->no, k->targets_n)].stage == WAVE_PENDING)
+		return WAIT_WAVE;
+	if (window != WAIT_NONE)
+		return window;
+	return is_hub_open(s, k->hubs[t->hub]) ? (enum wait)t->wait : WAIT_HUB;
+}
+
+/* P12: each waiting target has the first reason that holds. Only while nothing waits to be committed: then
+ * the record is all there is. */
+static void check_waiting(struct sim *s, const struct known *k)
+{
+	uint32_t out = 0;
+	struct campaign_waiting w;
+
+	if (k->is_final || k->state == CAMPAIGN_CANCELLING)
+		return;
+	conductor_waiting(s->conductor, k->no, &w);
+	for (uint32_t i = 0; i < k->targets_n; i++)
+		out += is_down(s, &k->targets[i]);
+	for (uint32_t i = 0; i < k->targets_n; i++) {
+		const struct target_row *t = &k->targets[i];
+		enum wait told, first;
+
+		if (t->state != TARGET_WAITING)
+			continue;
+		told = told_wait(s, k, &w, t);
+		first = first_wait(s, k, t);
+		SIM_CHECK(s, told != WAIT_NONE, "P12: target %u of %s waits for nothing", i, k->id);
+		SIM_CHECK(s, first == WAIT_NONE ? told >= WAIT_GROUP : told == first,
+		          "P12: target %u of %s waits for %s, said is %s", i, k->id, wait_text(first),
+		          wait_text(told));
+		SIM_CHECK(s, told != WAIT_RATE || out < k->max_unavailable,
+		          "P12: target %u of %s waits for rate, %u of %u are out", i, k->id, out,
+		          k->max_unavailable);
+		SIM_CHECK(s, told != WAIT_GROUP || k->spec->rollout.group_by != NULL,
+		          "P12: target %u of %s waits for a group that it has not", i, k->id);
+	}
 }
 
 /* P7: every wave before this target's has passed its gate. */
@@ -672,6 +766,16 @@ static int64_t time_of(const struct sim *s, int64_t clock_ms)
 	return clock_ms == TIME_NEVER ? TIME_NEVER : clock_ms - s->set_by_ms;
 }
 
+static void run_conductor(struct sim *s)
+{
+	s->run_at_ms = time_of(s, conductor_run(s->conductor));
+	if (store_sync_pending(s->store) > 0 || s->commits == s->commits_explained)
+		return;
+	s->commits_explained = s->commits;
+	for (uint32_t i = 0; i < s->known_n; i++)
+		check_waiting(s, &s->known[i]);
+}
+
 /* Moves on to what happens next, not after until_ms; false: there is nothing until then. */
 static bool step(struct sim *s, int64_t until_ms)
 {
@@ -705,7 +809,7 @@ static bool step(struct sim *s, int64_t until_ms)
 		check_record(s);
 	}
 	if (!store_sync_has_crashed(s->store) && !s->must_crash && s->run_at_ms <= s->now_ms)
-		s->run_at_ms = time_of(s, conductor_run(s->conductor));
+		run_conductor(s);
 	if (store_sync_has_crashed(s->store) || s->must_crash) {
 		s->commits += s->options.crash_at_commit > s->commits ? 1 : 0;
 		sim_crash(s);

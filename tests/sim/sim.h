@@ -1,6 +1,6 @@
 /* sim: the service's conductor, engine, dispatch, track, hubs and SQLite store against one tests/world a hub,
- * with time, luck and crashes from one seed. Checks the promises P1, P2, P3, P4, P5, P6, P7, P8, P9 and P10
- * (product: Promises) as it goes; what is broken ends the process with the seed. */
+ * with time, luck and crashes from one seed. Checks the promises P1, P2, P3, P4, P5, P6, P7, P8, P9, P10 and
+ * P12 (product: Promises) as it goes; what is broken ends the process with the seed. */
 #ifndef ROLLCALL_TESTS_SIM_SIM_H
 #define ROLLCALL_TESTS_SIM_SIM_H
 

@@ -511,6 +511,8 @@ static void check_acts(struct sim *s, uint32_t hub, uint32_t devices_n, uint32_t
 	}
 }
 
+static uint64_t campaigns_run;
+
 static void run_seed(uint64_t seed)
 {
 	struct sim_options o;
@@ -534,6 +536,7 @@ static void run_seed(uint64_t seed)
 	for (uint32_t h = 0; h < o.hubs_n; h++)
 		draw_faults(s, h, &rng);
 	campaigns = 1 + (uint32_t)rng_below(&rng, 3);
+	campaigns_run += campaigns;
 	for (uint32_t c = 0; c < campaigns; c++) {
 		struct buf spec = BUF_INIT;
 
@@ -575,6 +578,7 @@ START_TEST(test_the_promises_hold_for_many_seeds)
 	else
 		for (uint64_t seed = 1; seed <= n; seed++)
 			run_seed(seed);
+	printf("%llu campaigns\n", (unsigned long long)campaigns_run);
 }
 END_TEST
 
