@@ -9,6 +9,7 @@ import { chromium } from 'playwright-core';
 for (const name of ['ROLLCALLD', 'HUBSIM']) if (!process.env[name]) throw new Error(`$${name} must name the program`);
 
 const started = [];
+process.on('exit', () => started.forEach((child) => child.ended || child.kill('SIGKILL'))); // also where a test cannot start
 export const folder = mkdtempSync(join(tmpdir(), 'rollcall-dashboard-'));
 export const PATIENCE_MS = 60000; // on a machine that does much else
 
