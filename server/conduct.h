@@ -16,6 +16,7 @@
 #include "server/dispatch/day.h"
 #include "server/dispatch/dispatch.h"
 #include "server/dispatch/gate.h"
+#include "server/dispatch/jobs.h"
 #include "server/dispatch/reconnect.h"
 #include "server/schedule/recurrence.h"
 #include "server/schedule/window.h"
@@ -37,6 +38,7 @@ struct port {
 	struct hub_rates rates;
 	struct reconnects reconnects;
 	struct dispatch *dispatch;
+	struct jobs *jobs;
 	struct track *track;
 	struct gate gate;
 	enum gate_reason told; /* the gate's reason, as last told */

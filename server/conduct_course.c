@@ -199,6 +199,8 @@ void course_hub(const struct conductor *c, const struct live *live, uint32_t por
 	struct forecast_rival *rivals;
 
 	port_preview(&c->ports[port], &p->hubs[hub]);
+	if (spec->action.transport == TRANSPORT_HUB_JOB)
+		p->hubs[hub].grant.calls_per_minute = c->ports[port].rates.job_calls_per_minute;
 	cost = device_cost_of(spec, has_baselines, p->forecast.act_ms, &p->hubs[hub].grant);
 	device_cost_limits(&cost, &p->hubs[hub].grant, ret);
 	ret->opens_at_ms = port_opens_at(&c->ports[port]);

@@ -209,19 +209,16 @@ static uint32_t call_messages(const struct port *p, const struct live *live, con
 	return 0;
 }
 
-static void on_outcome(void *arg, uint32_t campaign, uint32_t no, uint16_t call, const struct hub_answer *a)
+/* What a call came to, however it went to its device. */
+static void hear_outcome(struct port *p, uint32_t campaign, uint32_t no, uint16_t call,
+                         const struct hub_answer *a, int64_t now_ms)
 {
-	struct port *p = arg;
 	struct conductor *c = p->c;
 	struct live *live = conduct_live(c, campaign);
 	struct target_state_view t;
-	int64_t now_ms = conduct_now(c);
 	struct fact f = {.kind = FACT_CALL, .at_ms = now_ms, .campaign = campaign, .no = no, .call = call};
 
-	hear(p, a, now_ms);
 	charge(p, live, &(struct campaign_cost){.calls = 1, .messages = call_messages(p, live, a)});
-	gate_on_call(&p->gate, a, now_ms, hub_now(p, now_ms));
-	tell_gate(p, now_ms);
 	conduct_wake(c);
 	if (live == NULL || !engine_target(c->engine, campaign, no, &t))
 		return;
@@ -229,6 +226,43 @@ static void on_outcome(void *arg, uint32_t campaign, uint32_t no, uint16_t call,
 	f.method_status = a->outcome == HUB_ANSWERED ? a->method_status : 0;
 	record_attempt(c, &t, call, a, f.result, now_ms);
 	(void)conduct_feed(c, &f);
+}
+
+static void on_outcome(void *arg, uint32_t campaign, uint32_t no, uint16_t call, const struct hub_answer *a)
+{
+	struct port *p = arg;
+	int64_t now_ms = conduct_now(p->c);
+
+	hear(p, a, now_ms);
+	gate_on_call(&p->gate, a, now_ms, hub_now(p, now_ms));
+	tell_gate(p, now_ms);
+	hear_outcome(p, campaign, no, call, a, now_ms);
+}
+
+static void on_job_outcome(void *arg, uint32_t campaign, uint32_t no, uint16_t call,
+                           const struct hub_answer *a)
+{
+	struct port *p = arg;
+
+	hear_outcome(p, campaign, no, call, a, conduct_now(p->c));
+}
+
+/* A request about a job. Only that the hub is gone, or does not want us, stands in the way of other calls;
+ * jobs that are throttled wait by themselves. */
+static void on_job_heard(void *arg, const struct hub_answer *a)
+{
+	struct port *p = arg;
+	int64_t now_ms = conduct_now(p->c);
+
+	hear(p, a, now_ms);
+	if (a->job_rows_n > 0)
+		charge(p, NULL, &(struct campaign_cost){.messages = 1 + a->job_rows_n});
+	if (a->outcome == HUB_NOT_DELIVERED)
+		gate_on_call(&p->gate, a, now_ms, hub_now(p, now_ms));
+	else if (a->outcome == HUB_TROUBLE || a->outcome == HUB_QUOTA)
+		gate_on_read(&p->gate, a, now_ms, hub_now(p, now_ms));
+	tell_gate(p, now_ms);
+	conduct_wake(p->c);
 }
 
 static void on_withdrawn(void *arg, uint32_t campaign, uint32_t no, uint16_t call)
@@ -250,9 +284,17 @@ static void on_late(void *arg, uint32_t campaign, uint32_t no, uint16_t call)
 	conduct_wake(arg);
 }
 
+static void on_job_withdrawn(void *arg, uint32_t campaign, uint32_t no, uint16_t call)
+{
+	struct port *p = arg;
+
+	on_withdrawn(p->c, campaign, no, call);
+}
+
 void port_withdraw(struct port *p, uint32_t campaign)
 {
 	dispatch_withdraw(p->dispatch, campaign, on_withdrawn, p->c);
+	jobs_withdraw(p->jobs, campaign, on_job_withdrawn, p);
 }
 
 /* ---- what twins say ---- */
@@ -417,7 +459,12 @@ static void invoke(struct conductor *c, struct live *live, struct port *p, const
 	spec_payload(live->spec, attempt_id, &payload);
 	inv.payload = payload.data;
 	live->payload_bytes = payload.len;
-	dispatch_submit(p->dispatch, &inv);
+	if (live->spec->action.transport == TRANSPORT_HUB_JOB) {
+		inv.connect_timeout_s = live->spec->action.connect_timeout_s; /* the same for all of a job */
+		jobs_submit(p->jobs, &inv, conduct_now(c));
+	} else {
+		dispatch_submit(p->dispatch, &inv);
+	}
 	if (live->rule.profile->restarts)
 		reconnects_take(&p->reconnects, conduct_now(c));
 	buf_done(&payload);
@@ -458,6 +505,10 @@ void port_act(struct conductor *c, const struct step *s)
 enum err port_init(struct port *p, struct conductor *c, uint8_t index, const struct conductor_hub *options)
 {
 	struct dispatch_options dispatch = {.inflight_max = options->inflight_max};
+	struct jobs_options jobs = {.seed = c->options.seed + index + (uint64_t)conduct_now(c),
+	                            .on_outcome = on_job_outcome,
+	                            .on_withdrawn = on_job_withdrawn,
+	                            .on_heard = on_job_heard};
 	struct track_options track = {.interval_ms = options->track_interval_ms,
 	                              .reads_inflight_max = 64,
 	                              .on_news = on_news,
@@ -484,6 +535,7 @@ enum err port_init(struct port *p, struct conductor *c, uint8_t index, const str
 	track.reads_per_minute = p->rates.reads_per_minute;
 	gate_init(&p->gate, options->ambiguous_max, c->options.seed + index, conduct_now(c));
 	p->dispatch = dispatch_new(&dispatch, options->hub, on_outcome, p);
+	p->jobs = jobs_new(&jobs, options->hub, p);
 	p->track = track_new(&track, options->hub, conduct_now(c), p);
 	return ERR_OK;
 }
@@ -491,6 +543,7 @@ enum err port_init(struct port *p, struct conductor *c, uint8_t index, const str
 void port_done(struct port *p)
 {
 	dispatch_free(p->dispatch);
+	jobs_free(p->jobs);
 	track_free(p->track);
 	free(p->name);
 	free(p->sku);
@@ -516,10 +569,11 @@ void port_before(struct port *p, int64_t now_ms)
 
 int64_t port_after(struct port *p, int64_t now_ms)
 {
-	int64_t wake_ms, track_ms, gate_ms;
+	int64_t wake_ms, jobs_ms, track_ms, gate_ms;
 
 	dispatch_withdraw_late(p->dispatch, conduct_now(p->c), on_late, p->c);
 	wake_ms = dispatch_run(p->dispatch, now_ms);
+	jobs_ms = jobs_run(p->jobs, now_ms);
 	track_ms = track_run(p->track, now_ms, gate_is_open(&p->gate));
 	gate_ms = is_wanted(p) ? gate_next_at(&p->gate) : TIME_NEVER;
 
@@ -527,6 +581,8 @@ int64_t port_after(struct port *p, int64_t now_ms)
 		wake_ms = track_ms;
 	if (p->day.is_spent && gate_is_open(&p->gate) && p->c->lives != NULL)
 		gate_ms = opens_at(p, now_ms);
+	if (jobs_ms < wake_ms)
+		wake_ms = jobs_ms;
 	return gate_ms < wake_ms ? gate_ms : wake_ms;
 }
 
@@ -574,6 +630,8 @@ void port_state(const struct port *p, int64_t now_ms, struct hub_state *ret)
 	ret->opens_at_ms = opens_at(p, now_ms);
 	ret->call_credit = dispatch_credit(p->dispatch, now_ms);
 	ret->credit_at_ms = dispatch_credit_at(p->dispatch, now_ms);
+	ret->job_credit = jobs_credit(p->jobs, now_ms);
+	ret->job_credit_at_ms = jobs_credit_at(p->jobs, now_ms);
 	/* Reads that others have asked for do not stand in the way: campaigns take turns with them. */
 	ret->read_credit = stats.before_calls_queued < READS_QUEUED_MAX
 	                           ? READS_QUEUED_MAX - stats.before_calls_queued
@@ -586,11 +644,13 @@ void port_state(const struct port *p, int64_t now_ms, struct hub_state *ret)
 void conductor_hub(const struct conductor *c, uint32_t hub, struct hub_view *ret)
 {
 	const struct port *p = &c->ports[hub];
+	uint32_t job_out, job_queued;
 	struct dispatch_stats d;
 	struct track_stats t;
 
 	assert(hub < c->ports_n);
 	dispatch_stats(p->dispatch, &d);
+	jobs_stats(p->jobs, &job_out, &job_queued);
 	track_stats(p->track, &t);
 	*ret = (struct hub_view){.name = p->name,
 	                         .sku = p->sku,
@@ -602,8 +662,8 @@ void conductor_hub(const struct conductor *c, uint32_t hub, struct hub_view *ret
 	                         .state_until_ms = opens_at(p, conduct_now(p->c)),
 	                         .calls_per_minute = p->rates.calls_per_minute,
 	                         .pace_per_minute = d.calls_per_minute,
-	                         .inflight = d.inflight,
-	                         .queued = d.queued,
+	                         .inflight = d.inflight + job_out,
+	                         .queued = d.queued + job_queued,
 	                         .watched = t.watched,
 	                         .calls = d.sent,
 	                         .throttled = p->throttled,

@@ -1320,7 +1320,10 @@ static void claim(struct engine *e, struct campaign *c, uint32_t no, int64_t now
 	ch.acts |= ACT_INVOKE;
 	end(&ch);
 	rate_take(&c->rate, now_ms);
-	hub->call_credit--;
+	if (c->spec->action.transport == TRANSPORT_HUB_JOB)
+		hub->job_credit--;
+	else
+		hub->call_credit--;
 	if (profile_of(c->spec->action.type)->restarts)
 		hub->restart_credit--;
 	e->claims_left--;
@@ -1428,9 +1431,9 @@ static bool may_claim(struct engine *e, const struct campaign *c, const struct l
 			*wake_ms = rate_next_ms(&c->rate);
 		return false;
 	}
-	if (hub->call_credit == 0) {
-		if (hub->credit_at_ms < *wake_ms)
-			*wake_ms = hub->credit_at_ms;
+	if (credit_of(c, hub) == 0) {
+		if (credit_at_of(c, hub) < *wake_ms)
+			*wake_ms = credit_at_of(c, hub);
 		return false;
 	}
 	if (profile_of(c->spec->action.type)->restarts && hub->restart_credit == 0) {

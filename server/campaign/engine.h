@@ -45,13 +45,15 @@ void engine_recover(struct engine *e, int64_t now_ms);
 /* What a hub can take now; said before each engine_next(). */
 struct hub_state {
 	bool is_open;
-	int64_t opens_at_ms;     /* shut: the earliest it may open, TIME_NONE: nobody knows */
-	uint32_t call_credit;    /* calls that would be sent at once */
-	int64_t credit_at_ms;    /* when credit may grow by itself, TIME_NEVER: not by time */
-	uint32_t read_credit;    /* point reads likewise */
-	int64_t clock_offset_ms; /* hub's clock less ours, at least */
-	uint32_t restart_credit; /* calls among these that send devices away, to connect anew */
-	int64_t restart_at_ms;   /* when that may grow */
+	int64_t opens_at_ms;      /* shut: the earliest it may open, TIME_NONE: nobody knows */
+	uint32_t call_credit;     /* calls that would be sent at once */
+	int64_t credit_at_ms;     /* when credit may grow by itself, TIME_NEVER: not by time */
+	uint32_t read_credit;     /* point reads likewise */
+	int64_t clock_offset_ms;  /* hub's clock less ours, at least */
+	uint32_t restart_credit;  /* calls among these that send devices away, to connect anew */
+	int64_t restart_at_ms;    /* when that may grow */
+	uint32_t job_credit;      /* calls that its next job would take */
+	int64_t job_credit_at_ms; /* when that may grow by itself, TIME_NEVER: not by time */
 };
 void engine_hub(struct engine *e, uint8_t hub, const struct hub_state *state);
 

@@ -128,11 +128,11 @@ static int64_t pace_at(const struct campaign *c, const struct hub_state *hub, in
 
 	if (rate_at_ms > now_ms)
 		return rate_at_ms;
-	if (hub->call_credit > 0 && profile_of(c->spec->action.type)->restarts && hub->restart_credit == 0)
+	if (credit_of(c, hub) > 0 && profile_of(c->spec->action.type)->restarts && hub->restart_credit == 0)
 		return hub->restart_at_ms;
-	if (hub->call_credit > 0)
+	if (credit_of(c, hub) > 0)
 		return now_ms;
-	return hub->credit_at_ms == TIME_NEVER ? TIME_NONE : hub->credit_at_ms;
+	return credit_at_of(c, hub) == TIME_NEVER ? TIME_NONE : credit_at_of(c, hub);
 }
 
 /* The earlier of two times, either of which may not be known. */

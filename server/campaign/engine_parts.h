@@ -183,6 +183,17 @@ static inline struct campaign_group *group_of(const struct campaign *c, uint32_t
 	return c->targets[no].group != GROUP_NONE ? &c->groups[c->targets[no].group] : NULL;
 }
 
+/* What a hub would take of this campaign's calls, and when that may grow by itself. */
+static inline uint32_t credit_of(const struct campaign *c, const struct hub_state *hub)
+{
+	return c->spec->action.transport == TRANSPORT_HUB_JOB ? hub->job_credit : hub->call_credit;
+}
+
+static inline int64_t credit_at_of(const struct campaign *c, const struct hub_state *hub)
+{
+	return c->spec->action.transport == TRANSPORT_HUB_JOB ? hub->job_credit_at_ms : hub->credit_at_ms;
+}
+
 /* ---- engine.c ---- */
 
 struct target_row engine_blank_row(const struct campaign *c, uint32_t no);

@@ -404,7 +404,11 @@ static void warn_of_spec(struct warnings *w, const struct preview *p)
 {
 	const struct campaign_spec *s = p->spec;
 
-	if (s->aborts_n == 0)
+	if (s->action.transport == TRANSPORT_HUB_JOB)
+		warn(w, "hubJob",
+		     "the hub calls the devices itself, job by job, at most 256 in each: pause and cancel act between jobs, and "
+		     "a job that runs cannot be stopped or paced");
+	if (s->aborts_n == 0 && s->action.transport == TRANSPORT_DIRECT)
 		warn(w, "noAbortRule", "nothing stops the campaign, however many devices fail");
 	if (s->rollout.waves_n > 1 && !has_gate(s))
 		warn(w, "noGate", "each wave opens whatever became of the one before");

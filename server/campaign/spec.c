@@ -15,6 +15,7 @@
 #include "server/campaign/member.h"
 #include "server/campaign/model.h"
 #include "server/campaign/spec_schedule.h"
+#include "server/campaign/transport.h"
 
 #define NAME_MAX_CHARACTERS 200
 #define METHOD_NAME_MAX 128       /* our own limit; contract 2.1 names none */
@@ -350,7 +351,8 @@ static void read_payload(const struct section *p, const struct profile *profile,
 	size_t room = PAYLOAD_MAX_BYTES;
 	char given[GIVEN_SIZE], *text;
 
-	s->action.attach_attempt_id = profile->attaches_attempt_id && can_attach;
+	s->action.attach_attempt_id =
+	        profile->attaches_attempt_id && can_attach && s->action.transport == TRANSPORT_DIRECT;
 	if (member_flag(p, "attachAttemptId", &s->action.attach_attempt_id) && s->action.attach_attempt_id &&
 	    !can_attach)
 		member_wrong(p, "attachAttemptId",
@@ -411,7 +413,7 @@ static const struct profile *read_action(const struct section *whole, struct cam
 	        {.name = "responseTimeoutSeconds"},
 	        {.name = "connectTimeoutSeconds"},
 	        {.name = "attachAttemptId"},
-	        {.name = "transport", .is_later = true, .harmless = "\"direct\""},
+	        {.name = "transport"},
 	};
 	struct section p = {"/action", NULL, whole->faults};
 	const struct profile *profile;
@@ -421,6 +423,7 @@ static const struct profile *read_action(const struct section *whole, struct cam
 	member_section(whole, "action", &p);
 	member_check(&p, known, sizeof known / sizeof *known);
 	profile = read_type(&p, s);
+	transport_read(&p, s);
 	read_method_name(&p, profile, s);
 	read_payload(&p, profile, s);
 	read_timeouts(&p, s);
@@ -934,6 +937,7 @@ static void read_whole(const struct section *whole, bool is_stored, struct campa
 	read_verify(whole, profile, s);
 	read_precheck(whole, s);
 	read_aborts(whole, s);
+	transport_check(whole, s);
 }
 
 enum err spec_parse(const char *json, size_t len, bool is_stored, struct campaign_spec *ret,
@@ -993,8 +997,8 @@ static void render_action(const struct campaign_spec *s, struct buf *out)
 	buf_puts(out, s->action.payload);
 	buf_printf(out, ",\"responseTimeoutSeconds\":%" PRIu32 ",\"connectTimeoutSeconds\":%" PRIu32,
 	           s->action.response_timeout_s, s->action.connect_timeout_s);
-	buf_printf(out, ",\"attachAttemptId\":%s,\"transport\":\"direct\"}",
-	           flag(s->action.attach_attempt_id));
+	buf_printf(out, ",\"attachAttemptId\":%s,\"transport\":\"%s\"}", flag(s->action.attach_attempt_id),
+	           transport_text(s->action.transport));
 }
 
 static void render_targets(const struct campaign_spec *s, struct buf *out)

@@ -77,6 +77,9 @@ struct blackout_spec {
 	int64_t from_day, to_day;
 };
 
+/* How a call goes to its device: a request of ours, or a job of the hub's. */
+enum transport { TRANSPORT_DIRECT, TRANSPORT_HUB_JOB };
+
 struct campaign_spec {
 	char *name;
 	struct strings hubs; /* empty: every configured hub */
@@ -86,6 +89,7 @@ struct campaign_spec {
 		char *payload; /* compact JSON text, never NULL ("null") */
 		uint32_t response_timeout_s, connect_timeout_s;
 		bool attach_attempt_id;
+		enum transport transport;
 	} action;
 	struct {
 		enum targets_by by;

@@ -19,9 +19,11 @@ struct dispatch;
 struct hub_rates {
 	uint32_t calls_per_minute; /* direct methods, payload up to 4 KB */
 	uint32_t queries_per_minute;
-	uint32_t reads_per_minute; /* twin reads */
-	uint64_t messages_per_day; /* contract 7.2 */
-	uint32_t message_bytes;    /* what counts as one at most, without a limit, too */
+	uint32_t reads_per_minute;     /* twin reads */
+	uint64_t messages_per_day;     /* contract 7.2 */
+	uint32_t message_bytes;        /* what counts as one at most, without a limit, too */
+	uint32_t job_calls_per_minute; /* of hub jobs, which keep to that themselves (contract 5.3): no
+	                                  reserve */
 };
 /* sku is F1, S1, S2, S3 or none (no limits); ERR_INVALID for another, and for units that it cannot have
  * (contract 7.1: F1 1, S1 and S2 1 … 200, S3 1 … 10). reserve_percent 0 … 90 is left to other users. */

@@ -455,12 +455,15 @@ static bool prepare(struct call *c, const struct http_request *r)
 	c->has_begun = false;
 	c->error[0] = '\0';
 	captured_reset(&c->captured);
-	if (strcmp(r->method, "POST") == 0) {
+	if (strcmp(r->method, "GET") != 0) {
 		wrong |= (int)curl_easy_setopt(c->easy, CURLOPT_POST, 1L);
 		wrong |= (int)curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->body.len);
 	} else {
 		wrong |= (int)curl_easy_setopt(c->easy, CURLOPT_HTTPGET, 1L);
 	}
+	/* a PUT is sent as a POST is, and as surely once */
+	wrong |= (int)curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST,
+	                               strcmp(r->method, "PUT") == 0 ? "PUT" : NULL);
 	wrong |= (int)curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->headers_n > 0 ? c->headers : NULL);
 	wrong |= (int)curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms);
 	return set_path(c, r->path) && wrong == 0;
@@ -804,7 +807,8 @@ enum err http_send(struct http *h, const struct http_request *request, http_answ
 	struct call *c;
 
 	assert(strcmp(request->method, "GET") == 0 ||
-	       (strcmp(request->method, "POST") == 0 && request->content_type != NULL));
+	       ((strcmp(request->method, "POST") == 0 || strcmp(request->method, "PUT") == 0) &&
+	        request->content_type != NULL));
 	if (h->on_freed != NULL)
 		return ERR_CLOSED;
 	if (!is_sound(request))

@@ -29,10 +29,10 @@ struct http_options {
 };
 
 struct http_request {
-	const char *method;                        /* "GET" or "POST" */
+	const char *method;                        /* "GET", "POST" or "PUT" */
 	const char *path;                          /* "/twins/d-1?api-version=…", percent-encoded already */
 	const char *authorization;                 /* value of that header, NULL: none */
-	const char *content_type;                  /* never NULL with POST; else NULL: none */
+	const char *content_type;                  /* never NULL with a body; else NULL: none */
 	const char *max_item_count, *continuation; /* x-ms-… headers, NULL: none */
 	bool wants_metadata;                       /* "Metadata: true", which IMDS asks for (contract 1.4) */
 	const char *body;                          /* NULL: none */

@@ -1,5 +1,5 @@
-/* hub: one IoT Hub's service side: direct methods, twins, queries, with its credential. Knows nothing of
- * campaigns. Each request is sent once; the answer says what it means (outcome.h). Loop thread only;
+/* hub: one IoT Hub's service side: direct methods, twins, queries, jobs, with its credential. Knows nothing
+ * of campaigns. Each request is sent once; the answer says what it means (outcome.h). Loop thread only;
  * callbacks never fire inside the call that asked, and exactly once each. */
 #ifndef ROLLCALL_SERVER_HUB_HUB_H
 #define ROLLCALL_SERVER_HUB_HUB_H
@@ -47,7 +47,14 @@ struct hub_call {
 	uint32_t response_timeout_s, connect_timeout_s;
 };
 
+enum hub_job_stage {
+	HUB_JOB_UNKNOWN, /* the hub knows no such job (yet) */
+	HUB_JOB_GOING,
+	HUB_JOB_ENDED
+};
+
 /* All pointers borrowed until the callback returns. */
+struct hub_job_row;
 struct hub_answer {
 	enum hub_outcome outcome;
 	int http_status;        /* 0: none came */
@@ -66,6 +73,19 @@ struct hub_answer {
 	struct reading *rows;      /* in the page's order */
 	size_t rows_n, bad_rows_n; /* rows without a deviceId are counted and left out */
 	const char *continuation;  /* NULL: the last page */
+	/* A job that was answered: */
+	enum hub_job_stage job_stage;
+	size_t job_devices_n; /* that the hub's index found for it, SIZE_MAX: not said (yet) */
+	/* A page of a job's rows that was answered; what is no row counts as bad. */
+	const struct hub_job_row *job_rows;
+	size_t job_rows_n;
+};
+
+/* What became of one device of a job: answer is as if it had been called by hub_invoke(). */
+struct hub_job_row {
+	const char *device_id;
+	bool is_final; /* else answer may change yet */
+	struct hub_answer answer;
 };
 typedef void hub_answer_cb(void *arg, const struct hub_answer *answer);
 
@@ -84,6 +104,28 @@ MUST_CHECK enum err hub_read(struct hub *h, const char *device_id, const struct 
  * condition NULL: all devices. continuation NULL: the first page. Keeps watch until answered. */
 MUST_CHECK enum err hub_query(struct hub *h, const char *condition, const char *continuation,
                               const struct watch *watch, hub_answer_cb *on_answer, void *arg);
+/* A job: the hub itself calls a method on devices, at its own speed and one job at a time on smaller tiers
+ * (contract 5). */
+struct hub_job {
+	const char *id; /* never used before: 1 to 64 lower-case letters, digits and - */
+	const char *const *device_ids;
+	size_t devices_n;
+	const char *method_name, *payload; /* as of a call, the same for all */
+	uint32_t response_timeout_s, connect_timeout_s;
+	uint32_t time_max_s; /* after that the hub ends it */
+};
+/* The bytes of one device in a job's condition, which has room for HUB_JOB_BYTES_MAX of them (contract 4.2).
+ */
+#define HUB_JOB_BYTES_MAX 8000
+size_t hub_job_bytes(const char *device_id);
+/* Starts a job; what is AMBIGUOUS may have started. Borrows job. */
+MUST_CHECK enum err hub_job_start(struct hub *h, const struct hub_job *job, hub_answer_cb *on_answer,
+                                  void *arg);
+/* Reads how far one is. */
+MUST_CHECK enum err hub_job_read(struct hub *h, const char *id, hub_answer_cb *on_answer, void *arg);
+/* Reads up to 100 of its rows; continuation NULL: the first page. */
+MUST_CHECK enum err hub_job_rows(struct hub *h, const char *id, const char *continuation,
+                                 hub_answer_cb *on_answer, void *arg);
 /* Ends what is out (callbacks fire with AMBIGUOUS, NOT_DELIVERED or TROUBLE), then calls on_freed. */
 void hub_free(struct hub *h, void (*on_freed)(void *arg), void *arg);
 

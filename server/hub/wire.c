@@ -423,7 +423,7 @@ static void render(const struct wire *w, const struct http_request *r, struct bu
 	put_header(out, "x-ms-max-item-count", r->max_item_count);
 	put_header(out, "x-ms-continuation", r->continuation);
 	put_header(out, "Metadata", r->wants_metadata ? "true" : NULL);
-	if (strcmp(r->method, "POST") == 0)
+	if (strcmp(r->method, "GET") != 0)
 		put_header(out, "Content-Length", digits_of(r->body_bytes, length));
 	buf_put(out, "\r\n", 2);
 	if (r->body != NULL)

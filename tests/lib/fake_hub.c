@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/base/buf.h"
 #include "server/base/clock.h"
@@ -134,6 +135,51 @@ enum err hub_query(struct hub *h, const char *condition, const char *continuatio
 	                                      .condition = copy(condition),
 	                                      .continuation = copy(continuation),
 	                                      .watch = watch,
+	                                      .on_answer = on_answer,
+	                                      .arg = arg});
+}
+
+size_t hub_job_bytes(const char *device_id)
+{
+	return strlen(device_id) + 3;
+}
+
+enum err hub_job_start(struct hub *h, const struct hub_job *job, hub_answer_cb *on_answer, void *arg)
+{
+	struct buf ids = BUF_INIT;
+
+	if (h->refusal != ERR_OK)
+		return h->refusal;
+	for (size_t i = 0; i < job->devices_n; i++)
+		buf_printf(&ids, "%s%s", i > 0 ? " " : "", job->device_ids[i]);
+	return note(h, &(struct fake_request){.kind = FAKE_JOB_START,
+	                                      .device_id = copy(job->id),
+	                                      .condition = buf_take(&ids),
+	                                      .method_name = copy(job->method_name),
+	                                      .payload = copy(job->payload),
+	                                      .response_timeout_s = job->response_timeout_s,
+	                                      .connect_timeout_s = job->connect_timeout_s,
+	                                      .on_answer = on_answer,
+	                                      .arg = arg});
+}
+
+enum err hub_job_read(struct hub *h, const char *id, hub_answer_cb *on_answer, void *arg)
+{
+	if (h->refusal != ERR_OK)
+		return h->refusal;
+	return note(
+	        h, &(struct fake_request){
+	                   .kind = FAKE_JOB_READ, .device_id = copy(id), .on_answer = on_answer, .arg = arg});
+}
+
+enum err hub_job_rows(struct hub *h, const char *id, const char *continuation, hub_answer_cb *on_answer,
+                      void *arg)
+{
+	if (h->refusal != ERR_OK)
+		return h->refusal;
+	return note(h, &(struct fake_request){.kind = FAKE_JOB_ROWS,
+	                                      .device_id = copy(id),
+	                                      .continuation = copy(continuation),
 	                                      .on_answer = on_answer,
 	                                      .arg = arg});
 }

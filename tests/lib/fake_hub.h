@@ -5,9 +5,10 @@
 
 #include "server/hub/hub.h"
 
-enum fake_kind { FAKE_CALL, FAKE_READ, FAKE_QUERY };
+enum fake_kind { FAKE_CALL, FAKE_READ, FAKE_QUERY, FAKE_JOB_START, FAKE_JOB_READ, FAKE_JOB_ROWS };
 
-/* Strings are copies; NULL where the request had none. */
+/* Strings are copies; NULL where the request had none. Of a job: device_id is its id, condition its devices,
+ * with a space between. */
 struct fake_request {
 	enum fake_kind kind;
 	char *device_id, *method_name, *payload, *condition, *continuation;

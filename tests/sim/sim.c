@@ -524,15 +524,34 @@ static void check_call(const struct side *side, const char *path)
 	SIM_CHECK(s, out == 1, "P3: %s is out in %u campaigns", device_id, out);
 }
 
+/* The devices of a job that begins: the same holds for each. */
+static void check_job(const struct side *side, const struct http_request *request)
+{
+	const char *at = strstr(request->body, "\"queryCondition\":"), *end = strchr(at, ']');
+	char path[DEVICE_ID_MAX + 32];
+
+	while ((at = strchr(at, '\'')) != NULL && at < end) {
+		size_t n = strcspn(at + 1, "'");
+
+		snprintf(path, sizeof path, "/twins/%.*s/methods", (int)n, at + 1);
+		check_call(side, path);
+		at += n + 2;
+	}
+}
+
 static bool on_request(void *arg, const struct http_request *request)
 {
 	const struct side *side = arg;
 	struct sim *s = side->s;
 	bool is_call = strcmp(request->method, "POST") == 0 && strstr(request->path, "/methods?") != NULL;
+	bool is_job = strcmp(request->method, "PUT") == 0;
 
-	if (is_call) {
+	if (is_call || is_job) {
 		s->calls++;
-		check_call(side, request->path);
+		if (is_job)
+			check_job(side, request);
+		else
+			check_call(side, request->path);
 		if (s->calls == s->options.crash_at_call)
 			s->must_crash = true;
 	}
@@ -968,6 +987,7 @@ uint32_t sim_create(struct sim *s, const char *spec_json)
 	          "P9: campaign %s was answered and is not on record", k->id);
 	k->no = answer.campaigns[0].no;
 	answer_done(&answer);
+	check_campaign(s, k); /* its first calls may leave before another commit */
 	s->known_n++;
 	return s->known_n;
 }

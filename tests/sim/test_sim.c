@@ -220,6 +220,67 @@ START_TEST(test_one_hub_that_is_down_delays_its_own_share_only)
 }
 END_TEST
 
+/* ---- hub jobs ---- */
+
+/* A campaign over all of 300 devices, whose calls the hub makes. */
+static const char job_spec[] = "{\"name\":\"t\",\"action\":{\"type\":\"reboot\",\"transport\":\"hubJob\"},"
+                               "\"targets\":{\"all\":true},\"rollout\":{\"maxUnavailable\":300,"
+                               "\"waves\":[{\"upToCount\":10},{\"upToPercent\":100}]}}";
+
+static struct sim *job_sim(enum world_sku sku)
+{
+	struct sim_options o;
+
+	sim_options_init(&o);
+	o.world.devices_n = 300;
+	o.world.sku = sku;
+	o.world.units = 1;
+	return sim_new(&o);
+}
+
+START_TEST(test_a_hub_job_calls_each_device_once_and_every_one_is_proven)
+{
+	struct sim *s = job_sim(WORLD_SKU_S1);
+	uint32_t c = sim_create(s, job_spec);
+	struct campaign_row row;
+	char id[16];
+
+	ck_assert(sim_run(s, HOUR_MS));
+	sim_campaign(s, c, &row);
+	ck_assert_uint_eq(row.counts.state[TARGET_SUCCEEDED], 300);
+	for (uint32_t i = 0; i < 300; i++) {
+		device_id(i, id);
+		ck_assert_uint_eq(world_acts(sim_world(s, 0), id), 1);
+	}
+	ck_assert_uint_ge(sim_calls(s), 3); /* a job for the first wave, and at most 256 devices in each */
+	ck_assert_uint_le(sim_calls(s), 8);
+	sim_free(s);
+}
+END_TEST
+
+START_TEST(test_a_crash_while_a_hub_job_runs_leaves_no_device_called_twice)
+{
+	char id[16];
+
+	for (int64_t at_ms = 2000; at_ms < 40000; at_ms += 3700) {
+		struct sim *s = job_sim(WORLD_SKU_S1);
+		uint32_t c = sim_create(s, job_spec);
+		struct campaign_row row;
+
+		(void)sim_run(s, at_ms);
+		sim_crash(s);
+		ck_assert(sim_run(s, 4 * HOUR_MS));
+		sim_campaign(s, c, &row);
+		ck_assert_uint_eq(row.counts.state[TARGET_SUCCEEDED], 300);
+		for (uint32_t i = 0; i < 300; i++) {
+			device_id(i, id);
+			ck_assert_uint_eq(world_acts(sim_world(s, 0), id), 1);
+		}
+		sim_free(s);
+	}
+}
+END_TEST
+
 START_TEST(test_given_ids_are_found_on_whichever_hub_has_them)
 {
 	static const char spec[] =
@@ -450,9 +511,12 @@ static enum proof draw_spec(struct rng *rng, uint32_t hubs_n, struct buf *out)
 	        "{\"by\":\"reconnect\",\"settleSeconds\":0}",
 	};
 
+	bool is_job = rng->state % 5 == 0; /* without a draw of its own */
 	uint64_t verify = rng_below(rng, 5);
+	unsigned n;
 
-	buf_puts(out, "{\"name\":\"t\",\"action\":{\"type\":\"reboot\"}");
+	buf_printf(out, "{\"name\":\"t\",\"action\":{\"type\":\"reboot\"%s}",
+	           is_job ? ",\"transport\":\"hubJob\"" : "");
 	if (hubs_n > 1 && rng_below(rng, 3) == 0)
 		buf_puts(out,
 		         rng_below(rng, 2) == 0 ? ",\"hubs\":[\"hub1\"]" : ",\"hubs\":[\"hub1\",\"main\"]");
@@ -468,22 +532,38 @@ static enum proof draw_spec(struct rng *rng, uint32_t hubs_n, struct buf *out)
 		                                     : "{\"where\":\"tags.line IN ['line-a','line-b']\"}");
 	}
 	buf_printf(out, ",\"rollout\":{\"maxUnavailable\":%u", 1 + (unsigned)rng_below(rng, 10));
-	if (rng_below(rng, 3) == 0)
-		buf_printf(out, ",\"ratePerMinute\":%u", 1 + (unsigned)rng_below(rng, 100));
+	if (rng_below(rng, 3) == 0) {
+		n = 1 + (unsigned)rng_below(rng, 100);
+		if (!is_job)
+			buf_printf(out, ",\"ratePerMinute\":%u", n);
+	}
 	if (rng_below(rng, 2) == 0)
 		draw_waves(rng, out);
-	if (rng_below(rng, 3) == 0)
-		buf_printf(out, ",\"group\":{\"by\":\"tags.site\",\"maxUnavailable\":%u}",
-		           1 + (unsigned)rng_below(rng, 3));
+	if (rng_below(rng, 3) == 0) {
+		n = 1 + (unsigned)rng_below(rng, 3);
+		if (!is_job)
+			buf_printf(out, ",\"group\":{\"by\":\"tags.site\",\"maxUnavailable\":%u}", n);
+	}
 	buf_puts(out, "}");
-	if (rng_below(rng, 3) == 0)
-		buf_printf(out, ",\"abort\":[{\"cause\":\"%s\",\"count\":%u,\"do\":\"%s\"}]",
-		           rng_below(rng, 2) == 0 ? "any" : "noProof", 1 + (unsigned)rng_below(rng, 4),
-		           rng_below(rng, 2) == 0 ? "pause" : "cancel");
+	if (rng_below(rng, 3) == 0) {
+		const char *cause = rng_below(rng, 2) == 0 ? "any" : "noProof";
+
+		n = 1 + (unsigned)rng_below(rng, 4);
+		if (rng_below(rng, 2) == 0 && !is_job)
+			buf_printf(out, ",\"abort\":[{\"cause\":\"%s\",\"count\":%u,\"do\":\"pause\"}]",
+			           cause, n);
+		else if (!is_job)
+			buf_printf(out, ",\"abort\":[{\"cause\":\"%s\",\"count\":%u,\"do\":\"cancel\"}]",
+			           cause, n);
+	}
 	if (rng_below(rng, 5) == 0)
 		buf_printf(out, ",\"precheck\":{\"where\":\"tags.line != 'line-b'\",\"onFail\":\"%s\"}",
 		           rng_below(rng, 2) == 0 ? "skip" : "wait");
-	draw_schedule(rng, out);
+	if (is_job)
+		buf_printf(out, ",\"schedule\":{\"endAfterSeconds\":%u}",
+		           600 + (unsigned)rng_below(rng, 20000));
+	else
+		draw_schedule(rng, out);
 	buf_printf(out, ",\"retry\":{\"doubtful\":\"%s\"}",
 	           rng_below(rng, 4) == 0 ? "never" : "afterEvidence");
 	buf_printf(out, ",\"offline\":{\"wait\":%s,\"expireAfterSeconds\":%u}",
@@ -587,7 +667,9 @@ int main(void)
 	Suite *s = suite_create("sim");
 	TCase *many = tcase_create("seeds");
 
-	if (getenv("ROLLCALL_SEED") == NULL)
+	if (getenv("ROLLCALL_SEED") == NULL) {
+		TESTS(s, "hub jobs", test_a_hub_job_calls_each_device_once_and_every_one_is_proven,
+		      test_a_crash_while_a_hub_job_runs_leaves_no_device_called_twice);
 		TESTS(s, "scenarios", test_a_healthy_fleet_is_rebooted_once_each_and_proven,
 		      test_what_ended_so_many_days_ago_is_forgotten_and_nothing_younger,
 		      test_a_crash_at_any_commit_loses_nothing_and_acts_once,
@@ -599,6 +681,7 @@ int main(void)
 		      test_by_reconnect_who_was_away_and_came_back_is_proven_and_nobody_else,
 		      test_each_temperament_ends_with_its_verdict,
 		      test_who_restarts_or_drops_after_its_proof_has_relapsed);
+	}
 	log_setup(getenv("ROLLCALL_SEED") != NULL ? LOG_DEBUG : LOG_OFF, false, 2);
 	tcase_set_timeout(many, 3600);
 	tcase_add_test(many, test_the_promises_hold_for_many_seeds);

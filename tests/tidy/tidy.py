@@ -29,7 +29,7 @@ INCLUDES = [
     ("server/feed.*", BASE + ["server/campaign/model.h", "-server/{conduct,conductor,config,loop,settings}.h"]),
     ("server/conductor.h", BASE + CAMPAIGN + ["-server/*"]),
     ("server/{conduct.h,conduct_*.c,conductor.c}", BASE + CAMPAIGN + [
-        "server/campaign/{engine,latency,policy,preview,queue,selection,wave}.h", "server/schedule/{recurrence,window,zone}.h", "server/hub/{hub,where}.h", "server/dispatch/{day,dispatch,gate,meter,reconnect}.h",
+        "server/campaign/{engine,latency,policy,preview,queue,selection,wave}.h", "server/schedule/{recurrence,window,zone}.h", "server/hub/{hub,where}.h", "server/dispatch/{day,dispatch,gate,jobs,meter,reconnect}.h",
         "server/track/{evidence,track}.h", "server/feed.h", "store/store.h", "-server/{config,loop,settings}.h"]),
     ("api/cli/*", BASE),
     ("api/*", BASE + CAMPAIGN + ["server/campaign/fault.h", "server/{conductor,feed}.h", "store/store.h"]),

@@ -320,8 +320,8 @@ void chaos_run(uint64_t seed, const struct chaos_members *members, size_t n, str
 		while (x->pending_n > 0)
 			answer_one(x);
 		for (unsigned h = 0; h < RIG_HUBS; h++)
-			r->hubs[h] = (struct hub_state){true, TIME_NONE, 1000, TIME_NEVER,
-			                                1000, 0,         1000, TIME_NEVER};
+			r->hubs[h] = (struct hub_state){true, TIME_NONE, 1000,       TIME_NEVER, 1000,
+			                                0,    1000,      TIME_NEVER, 0,          TIME_NEVER};
 		turn(x);
 		if (!is_over() && x->pending_n == 0)
 			ck_assert_msg(r->wake_ms != TIME_NEVER, "P10: it wakes, seed %llu",

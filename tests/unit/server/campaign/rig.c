@@ -16,8 +16,8 @@ struct rig *rig_new(void)
 	r->now_ms = T0;
 	r->steps_max = 64;
 	for (unsigned h = 0; h < RIG_HUBS; h++)
-		r->hubs[h] = (struct hub_state){true,   TIME_NONE, 100000, TIME_NEVER,
-		                                100000, 0,         100000, TIME_NEVER};
+		r->hubs[h] = (struct hub_state){true, TIME_NONE, 100000,     TIME_NEVER, 100000,
+		                                0,    100000,    TIME_NEVER, 0,          TIME_NEVER};
 	return r;
 }
 
@@ -506,7 +506,10 @@ static void apply_target(struct rig *r, const struct step *s)
 	                      (t->checked_at_ms > was.called_at_ms && r->now_ms - t->checked_at_ms <= 60000),
 	              "called without a pre-check, seed %llu", (unsigned long long)r->seed);
 	t->is_compared = false;
-	ck_assert_uint_gt(r->hubs[was.hub].call_credit--, 0);
+	if (engine_spec(r->e, s->campaign)->action.transport == TRANSPORT_HUB_JOB)
+		ck_assert_uint_gt(r->hubs[was.hub].job_credit--, 0);
+	else
+		ck_assert_uint_gt(r->hubs[was.hub].call_credit--, 0);
 }
 
 /* The watch over a proven device: one at a time over all campaigns, with an end, and what is over stays so.

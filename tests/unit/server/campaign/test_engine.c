@@ -1214,6 +1214,25 @@ START_TEST(test_call_credit_bounds_calls_and_says_when_to_ask_again)
 }
 END_TEST
 
+START_TEST(test_a_hub_jobs_calls_are_bounded_by_the_jobs_credit_and_have_longer)
+{
+	int64_t job_ms = 300000 + 30000 + 50000; /* the job, its devices' time-out, margin */
+
+	r = rig_new();
+	c = rig_campaign(r, "\"action\":{\"type\":\"reboot\",\"transport\":\"hubJob\"}", 5);
+	r->hubs[0].job_credit = 2;
+	r->hubs[0].job_credit_at_ms = T0 + 333;
+	rig_at(r, 0);
+	ck_assert_uint_eq(rig_invoked(r, c), 2);
+	expect_wake(333);
+	r->hubs[0].job_credit = 0;
+	r->hubs[0].job_credit_at_ms = TIME_NEVER;
+	rig_at(r, 400);
+	ck_assert_uint_eq(rig_invoked(r, c), 0);
+	expect_wake(job_ms);
+}
+END_TEST
+
 START_TEST(test_read_credit_bounds_reads_and_says_when_to_ask_again)
 {
 	struct fact f;
@@ -2030,6 +2049,7 @@ int main(void)
 	     test_targets_that_are_read_first_count_before_their_call, test_a_rate_spaces_calls_evenly,
 	     test_a_rate_does_not_save_up_what_it_did_not_use,
 	     test_call_credit_bounds_calls_and_says_when_to_ask_again,
+	     test_a_hub_jobs_calls_are_bounded_by_the_jobs_credit_and_have_longer,
 	     test_read_credit_bounds_reads_and_says_when_to_ask_again, test_a_stale_read_gives_back_its_place,
 	     test_a_turn_claims_no_more_than_claims_max_and_asks_to_go_on);
 	CASE("several campaigns", test_a_device_taken_by_another_campaign_is_waited_for,

@@ -442,7 +442,6 @@ START_TEST(test_what_comes_later_is_refused_and_never_ignored)
 	          {"/verify/acceptRewrite", "it is \"reconnect\""}}},
 	        {REST("'verify':{'by':'none','relapseWatchSeconds':1}"),
 	         {{"/verify/relapseWatchSeconds", "must be 0 where by is \"none\""}}},
-	        {ACTION("'type':'reboot','transport':'hubJob'"), {{"/action/transport", "not yet"}}},
 	};
 
 	CHECK_ALL_UNSOUND(table);
@@ -473,6 +472,28 @@ START_TEST(test_unsound_windows_zones_and_blackouts_are_refused)
 	        {REST("'schedule':{'timeZone':'','mustFinishInWindow':1}"),
 	         {{"/schedule/timeZone", "1 to 64 bytes"},
 	          {"/schedule/mustFinishInWindow", "true or false"}}},
+	};
+
+	CHECK_ALL_UNSOUND(table);
+}
+END_TEST
+
+#define HUB_JOB(rest) WHOLE("'type':'reboot','transport':'hubJob'", "'all':true", rest)
+
+START_TEST(test_what_a_hub_job_cannot_heed_is_refused_beside_it)
+{
+	static const struct unsound table[] = {
+	        {ACTION("'type':'reboot','transport':'carrier'"), {{"/action/transport", "must be"}}},
+	        {ACTION("'type':'reboot','transport':'hubJob','attachAttemptId':true"),
+	         {{"/action/attachAttemptId", "must be false where transport is \"hubJob\""}}},
+	        {HUB_JOB(",'rollout':{'ratePerMinute':60,'group':{'by':'tags.site','maxUnavailable':1}}"),
+	         {{"/rollout/ratePerMinute", "cannot be paced"},
+	          {"/rollout/group", "does not spare groups"}}},
+	        {HUB_JOB(",'abort':[{'count':1}]"), {{"/abort", "cannot be stopped"}}},
+	        {HUB_JOB(",'schedule':{'windows':[{'cron':'0 2 * * *','durationMinutes':60}],"
+	                 "'blackouts':[{'from':'2026-12-24','to':'2026-12-26'}]}"),
+	         {{"/schedule/windows", "does not stop when a window ends"},
+	          {"/schedule/blackouts", "does not stop for a blackout"}}},
 	};
 
 	CHECK_ALL_UNSOUND(table);
@@ -518,6 +539,21 @@ START_TEST(test_a_silent_device_time_zone_has_its_defaults)
 	ck_assert(p.spec.schedule.is_device_zone);
 	ck_assert_str_eq(p.spec.schedule.zone_tag, "tags.timeZone");
 	ck_assert_str_eq(p.spec.schedule.time_zone, "UTC");
+	parsed_done(&p);
+}
+END_TEST
+
+START_TEST(test_a_hub_job_takes_waves_and_limits_and_attaches_no_attempt_id)
+{
+	struct parsed p = parse_sound(HUB_JOB(
+	        ",'rollout':{'maxUnavailable':'10%','waves':[{'upToCount':1},{'upToPercent':100}]},'abort':[]"));
+	struct buf out = BUF_INIT;
+
+	ck_assert_int_eq(p.spec.action.transport, TRANSPORT_HUB_JOB);
+	ck_assert(!p.spec.action.attach_attempt_id);
+	spec_render(&p.spec, &out);
+	ck_assert_ptr_nonnull(strstr(out.data, "\"attachAttemptId\":false,\"transport\":\"hubJob\""));
+	buf_done(&out);
 	parsed_done(&p);
 }
 END_TEST
@@ -1470,6 +1506,8 @@ int main(void)
 	      test_faults_beyond_the_most_that_are_kept_are_counted);
 	TESTS(s, "not json", test_what_is_not_json_has_a_place_and_a_reason,
 	      test_deep_nesting_is_refused_and_less_deep_taken);
+	TESTS(s, "hub jobs", test_what_a_hub_job_cannot_heed_is_refused_beside_it,
+	      test_a_hub_job_takes_waves_and_limits_and_attaches_no_attempt_id);
 	TESTS(s, "defaults", test_a_silent_spec_has_the_defaults_of_its_type,
 	      test_settling_follows_the_profile_unless_nothing_is_verified,
 	      test_a_path_is_taken_with_and_without_its_prefix,

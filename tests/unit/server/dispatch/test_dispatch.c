@@ -316,29 +316,32 @@ START_TEST(test_rates_are_the_published_ones)
 		const char *sku;
 		uint32_t units, reserve, calls, queries, reads;
 		uint64_t messages;
+		uint32_t job_calls;
 	} rows[] = {
-	        {"F1", 1, 0, 2400, 20, 6000, 8000},
-	        {"S1", 1, 0, 2400, 20, 6000, 400000},
-	        {"S1", 10, 0, 24000, 200, 6000, 4000000},
-	        {"S2", 1, 0, 7200, 20, 6000, 6000000},
-	        {"S2", 20, 0, 144000, 400, 12000, 120000000},
-	        {"S3", 1, 0, 368640, 1000, 30000, 300000000},
-	        {"S3", 10, 0, 3686400, 10000, 300000, 3000000000},
-	        {"S1", 1, 30, 1680, 14, 4200, 280000},
-	        {"S1", 1, 33, 1608, 13, 4020, 268000},
-	        {"S1", 1, 90, 240, 2, 600, 40000},
-	        {"none", 0, 50, 0, 0, 0, 0},
+	        {"F1", 1, 0, 2400, 20, 6000, 8000, 600},
+	        {"S1", 1, 0, 2400, 20, 6000, 400000, 600},
+	        {"S1", 10, 0, 24000, 200, 6000, 4000000, 600},
+	        {"S2", 1, 0, 7200, 20, 6000, 6000000, 600},
+	        {"S2", 20, 0, 144000, 400, 12000, 120000000, 1200},
+	        {"S3", 1, 0, 368640, 1000, 30000, 300000000, 3000},
+	        {"S3", 10, 0, 3686400, 10000, 300000, 3000000000, 30000},
+	        {"S1", 1, 30, 1680, 14, 4200, 280000, 600},
+	        {"S1", 1, 33, 1608, 13, 4020, 268000, 600},
+	        {"S1", 1, 90, 240, 2, 600, 40000, 600},
+	        {"none", 0, 50, 0, 0, 0, 0, 0},
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct hub_rates r;
 
 		ck_assert_int_eq(hub_rates_of(rows[i].sku, rows[i].units, rows[i].reserve, &r), ERR_OK);
-		ck_assert_msg(
-		        r.calls_per_minute == rows[i].calls && r.queries_per_minute == rows[i].queries &&
-		                r.reads_per_minute == rows[i].reads && r.messages_per_day == rows[i].messages,
-		        "row %zu: %u %u %u %llu", i, r.calls_per_minute, r.queries_per_minute,
-		        r.reads_per_minute, (unsigned long long)r.messages_per_day);
+		ck_assert_msg(r.calls_per_minute == rows[i].calls &&
+		                      r.queries_per_minute == rows[i].queries &&
+		                      r.reads_per_minute == rows[i].reads &&
+		                      r.messages_per_day == rows[i].messages &&
+		                      r.job_calls_per_minute == rows[i].job_calls,
+		              "row %zu: %u %u %u %llu", i, r.calls_per_minute, r.queries_per_minute,
+		              r.reads_per_minute, (unsigned long long)r.messages_per_day);
 	}
 }
 END_TEST

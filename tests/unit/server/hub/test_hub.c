@@ -42,7 +42,10 @@ static struct {
 	char detail[256], payload[256], continuation[64];
 	bool has_payload, has_reading, is_there;
 	int32_t method_status;
-	char rows[256]; /* "id=value@hub_at_ms;" each */
+	char rows[256]; /* "id=value@hub_at_ms;" each; of a job "id=outcome status payload;", id? where not
+	                   final */
+	enum hub_job_stage job_stage;
+	size_t job_devices_n;
 	size_t bad_rows_n;
 } got;
 
@@ -63,9 +66,22 @@ static void put_row(const struct reading *r)
 	         r->value.is_there ? r->value.text : "-", (long long)r->hub_at_ms);
 }
 
+static void put_job_row(const struct hub_job_row *row)
+{
+	size_t n = strlen(got.rows);
+
+	snprintf(got.rows + n, sizeof got.rows - n, "%s%s=%s %d %s;", row->device_id,
+	         row->is_final ? "" : "?", hub_outcome_text(row->answer.outcome), row->answer.method_status,
+	         row->answer.payload != NULL ? row->answer.payload : "-");
+}
+
 static void on_answer(void *arg, const struct hub_answer *a)
 {
 	ck_assert_ptr_eq(arg, &got);
+	got.job_stage = a->job_stage;
+	got.job_devices_n = a->job_devices_n;
+	for (size_t i = 0; i < a->job_rows_n; i++)
+		put_job_row(&a->job_rows[i]);
 	got.times++;
 	got.outcome = a->outcome;
 	got.http_status = a->http_status;
@@ -516,6 +532,116 @@ START_TEST(test_calls_carry_an_access_token_once_the_authority_has_given_it)
 }
 END_TEST
 
+/* --- jobs --- */
+
+static void start_job(void)
+{
+	const char *const ids[] = {"d-1", "d'2"};
+	struct hub_job job = {.id = "j-1",
+	                      .device_ids = ids,
+	                      .devices_n = 2,
+	                      .method_name = "reboot",
+	                      .payload = "{\"a\":1}",
+	                      .response_timeout_s = 30,
+	                      .connect_timeout_s = 5,
+	                      .time_max_s = 155};
+
+	wait_for_answer(hub_job_start(hub, &job, on_answer, &got));
+}
+
+START_TEST(test_a_job_is_started_as_documented)
+{
+	start();
+	expect("200 OK", DATE, "{\"jobId\":\"j-1\",\"type\":\"scheduleDeviceMethod\",\"status\":\"queued\"}");
+	start_job();
+	assert_starts(script.head, "PUT /jobs/v2/j-1?api-version=2021-04-12 HTTP/1.1\r\n");
+	ck_assert_ptr_nonnull(strstr(script.head, "\r\nContent-Type: application/json; charset=utf-8\r\n"));
+	ck_assert_str_eq(
+	        script.got,
+	        "{\"jobId\":\"j-1\",\"type\":\"scheduleDeviceMethod\",\"cloudToDeviceMethod\":{"
+	        "\"methodName\":\"reboot\",\"responseTimeoutInSeconds\":30,\"connectTimeoutInSeconds\":5,"
+	        "\"payload\":{\"a\":1}},\"queryCondition\":\"deviceId IN ['d-1','d\\\\'2']\","
+	        "\"maxExecutionTimeInSeconds\":155}");
+	ck_assert_int_eq(got.outcome, HUB_ANSWERED);
+	ck_assert_int_eq(got.job_stage, HUB_JOB_GOING);
+	ck_assert_uint_eq(got.job_devices_n, SIZE_MAX);
+	ck_assert_uint_eq(hub_job_bytes("d'2"), strlen("'d\\'2',"));
+	expect("200 OK", "", "{\"status\":200}"); /* and a call after it is a POST again */
+	invoke("d", "null");
+	assert_starts(script.head, "POST /twins/d/methods");
+	stop();
+}
+END_TEST
+
+START_TEST(test_a_job_whose_start_got_no_job_back_is_in_doubt)
+{
+	start();
+	expect("200 OK", "", "<html>");
+	start_job();
+	ck_assert_int_eq(got.outcome, HUB_AMBIGUOUS);
+	expect("503 Service Unavailable", "", "");
+	start_job();
+	ck_assert_int_eq(got.outcome, HUB_AMBIGUOUS);
+	expect("429 Too Many Requests", "", "{\"errorCode\":429004,\"message\":\"too many jobs\"}");
+	start_job();
+	ck_assert_int_eq(got.outcome, HUB_THROTTLED);
+	stop();
+}
+END_TEST
+
+START_TEST(test_how_far_a_job_is_can_be_read)
+{
+	static const struct {
+		const char *status;
+		enum hub_job_stage stage;
+	} rows[] = {{"queued", HUB_JOB_GOING},    {"scheduled", HUB_JOB_GOING}, {"running", HUB_JOB_GOING},
+	            {"whatever", HUB_JOB_GOING},  {"completed", HUB_JOB_ENDED}, {"failed", HUB_JOB_ENDED},
+	            {"cancelled", HUB_JOB_ENDED}, {"unknown", HUB_JOB_UNKNOWN}};
+	char body[200];
+
+	start();
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		snprintf(body, sizeof body, "{\"status\":\"%s\",\"deviceJobStatistics\":{\"deviceCount\":7}}",
+		         rows[i].status);
+		expect("200 OK", "", body);
+		wait_for_answer(hub_job_read(hub, "j-1", on_answer, &got));
+		ck_assert_int_eq(got.outcome, HUB_ANSWERED);
+		ck_assert_int_eq(got.job_stage, rows[i].stage);
+		ck_assert_uint_eq(got.job_devices_n, 7);
+	}
+	assert_starts(script.head, "GET /jobs/v2/j-1?api-version=2021-04-12 HTTP/1.1\r\n");
+	expect("200 OK", "", "[]");
+	wait_for_answer(hub_job_read(hub, "j-1", on_answer, &got));
+	ck_assert_int_eq(got.outcome, HUB_TROUBLE);
+	stop();
+}
+END_TEST
+
+START_TEST(test_a_jobs_rows_are_outcomes_of_its_devices)
+{
+	start();
+	expect("200 OK", "x-ms-continuation: more\r\n",
+	       "[{\"deviceId\":\"a\",\"status\":\"completed\",\"outcome\":{\"deviceMethodResponse\":{\"status\":200,"
+	       "\"payload\":[ 1 ]}}},"
+	       "{\"deviceId\":\"b\",\"status\":\"failed\",\"error\":{\"code\":\"DeviceNotOnline\"}},"
+	       "{\"deviceId\":\"c\",\"status\":\"failed\",\"error\":{\"code\":\"GatewayTimeout\",\"description\":\"x\"}},"
+	       "{\"deviceId\":\"d\",\"status\":\"failed\",\"error\":{\"code\":\"DeviceNotFound\"}},"
+	       "{\"deviceId\":\"e\",\"status\":\"running\"},"
+	       "{\"deviceId\":\"f\",\"status\":\"completed\",\"outcome\":{}},"
+	       "{\"status\":\"completed\"},7]");
+	wait_for_answer(hub_job_rows(hub, "j-1", "before", on_answer, &got));
+	ck_assert_str_eq(script.got,
+	                 "{\"query\":\"SELECT * FROM devices.jobs WHERE devices.jobs.jobId = 'j-1'\"}");
+	ck_assert_ptr_nonnull(strstr(script.head, "\r\nx-ms-continuation: before\r\n"));
+	ck_assert_str_eq(got.rows,
+	                 "a=answered 200 [1];b=offline 0 -;c=ambiguous 0 -;d=gone 0 -;e?=ambiguous 0 -;"
+	                 "f=ambiguous 0 -;");
+	ck_assert_uint_eq(got.bad_rows_n, 2);
+	ck_assert_str_eq(got.continuation, "more");
+	stop();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("hub");
@@ -529,6 +655,9 @@ int main(void)
 	TESTS(s, "twins", test_a_twin_is_read, test_a_twin_that_is_not_there_is_a_reading_of_absence,
 	      test_what_is_not_the_asked_twin_is_trouble, test_a_query_is_read_page_by_page,
 	      test_a_query_that_fails_tells_how, test_a_query_of_more_than_8192_characters_is_refused);
+	TESTS(s, "jobs", test_a_job_is_started_as_documented,
+	      test_a_job_whose_start_got_no_job_back_is_in_doubt, test_how_far_a_job_is_can_be_read,
+	      test_a_jobs_rows_are_outcomes_of_its_devices);
 	TESTS(s, "access token", test_calls_carry_an_access_token_once_the_authority_has_given_it);
 	TESTS(s, "hub", test_ids_that_no_path_can_name_are_refused,
 	      test_a_call_that_is_out_when_the_hub_ends_is_not_delivered_or_ambiguous,
