@@ -123,23 +123,11 @@ static void unknown(const struct section *s, const char *name, const struct know
 	buf_puts(&pointer, s->pointer);
 	member_pointer(name, &pointer);
 	for (size_t i = 0; i < n; i++)
-		if (!known[i].is_later)
-			buf_printf(&names, "%s%s", names.len > 0 ? ", " : "", known[i].name);
+		buf_printf(&names, "%s%s", names.len > 0 ? ", " : "", known[i].name);
 	faults_add(s->faults, pointer.data, "unknown member \"%.100s\": %s has %s", name,
 	           s->pointer[0] == '\0' ? "a campaign" : s->pointer + 1, names.data);
 	buf_done(&pointer);
 	buf_done(&names);
-}
-
-static void check_later(const struct section *s, const struct known *k, const json_t *given)
-{
-	json_t *harmless = k->harmless != NULL ? json_loads(k->harmless, JSON_DECODE_ANY, NULL) : NULL;
-
-	if (harmless == NULL)
-		member_wrong(s, k->name, "is not yet supported: leave it out");
-	else if (!json_equal(given, harmless))
-		member_wrong(s, k->name, "is not yet supported: leave it out, or say %s", k->harmless);
-	json_decref(harmless);
 }
 
 void member_check(const struct section *s, const struct known *known, size_t n)
@@ -154,8 +142,6 @@ void member_check(const struct section *s, const struct known *known, size_t n)
 			k++;
 		if (k == n)
 			unknown(s, name, known, n);
-		else if (known[k].is_later)
-			check_later(s, &known[k], value);
 	}
 }
 

@@ -23,8 +23,6 @@ struct section {
 /* A member that a section may have. */
 struct known {
 	const char *name;
-	bool is_later;        /* nothing obeys it yet: refused, never ignored */
-	const char *harmless; /* JSON that even a later member may be, as it asks for nothing; NULL: none */
 };
 
 /* Appends "/name", escaped (RFC 6901, 3). */
