@@ -1396,7 +1396,7 @@ static void look_at_groups(struct engine *e, int64_t now_ms, size_t room)
 
 	while (e->ring_n < room && (shared = groups_next_touched(e->groups)) != NULL) {
 		for (uint32_t i = 0; i < shared->members_n; i++) {
-			struct campaign *c = find(e, shared->members[i].campaign);
+			struct campaign *c = must_find(e, shared->members[i].campaign);
 			struct campaign_group *g = &c->groups[shared->members[i].group];
 
 			if (is_closing(c))

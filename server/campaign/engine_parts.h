@@ -3,6 +3,7 @@
 #ifndef ROLLCALL_SERVER_CAMPAIGN_ENGINE_PARTS_H
 #define ROLLCALL_SERVER_CAMPAIGN_ENGINE_PARTS_H
 
+#include <assert.h>
 #include <sys/queue.h>
 #include <uthash.h>
 
@@ -135,6 +136,15 @@ static inline struct campaign *find(const struct engine *e, uint32_t no)
 	struct campaign *c;
 
 	HASH_FIND(hh, e->by_no, &no, sizeof no, c);
+	return c;
+}
+
+/* Of a campaign that must be there: what names it goes before it does. */
+static inline struct campaign *must_find(const struct engine *e, uint32_t no)
+{
+	struct campaign *c = find(e, no);
+
+	assert(c != NULL);
 	return c;
 }
 

@@ -87,7 +87,7 @@ static struct step *push(struct engine *e, const struct relapse_row *row, unsign
 
 static void drop(struct engine *e, struct relapse_watch *w)
 {
-	find(e, w->row.campaign)->relapse_watches--;
+	must_find(e, w->row.campaign)->relapse_watches--;
 	HASH_DEL(e->relapses, w);
 	free(w);
 }
@@ -129,7 +129,7 @@ void engine_relapse_end(struct engine *e, uint8_t hub, const char *device_id)
 	if (w == NULL)
 		return;
 	w->row.is_over = true;
-	put(e, find(e, w->row.campaign), w, 0);
+	put(e, must_find(e, w->row.campaign), w, 0);
 }
 
 void engine_relapse_end_all(struct engine *e, struct campaign *c)
@@ -173,7 +173,7 @@ void engine_relapse_recover(struct engine *e)
 	struct relapse_watch *w;
 
 	for (w = e->relapses; w != NULL; w = w->hh.next)
-		if (is_followed(find(e, w->row.campaign), &w->row))
+		if (is_followed(must_find(e, w->row.campaign), &w->row))
 			push(e, &w->row, ACT_WATCH);
 }
 

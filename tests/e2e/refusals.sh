@@ -111,9 +111,10 @@ it "wrong types, unknown members and values out of range: 422" refused 422 unsou
 it "all of them are named" names /name /hubs /action/type /action/responseTimeoutSeconds /targets /targets/where \
 	/targets/colour /rollout/maxUnavailable /rollout/ratePerMinute /retry/maxAttempts /retry/on/0 /retry/doubtful \
 	/offline/wait /verify /surprise
-create_as_operator --data '{"name": "later", "action": {"type": "reboot", "transport": "hubJob"}, "targets": {"all": true}}'
-it "what is not there yet is refused, not ignored: 422" refused 422 unsound
-it "all of it is named" names /action/transport
+create_as_operator --data '{"name": "x", "action": {"type": "reboot", "transport": "hubJob"}, "targets": {"all": true},
+	"rollout": {"ratePerMinute": 5}, "abort": [{"count": 1}]}'
+it "what a hub's job cannot keep is refused, not ignored: 422" refused 422 unsound
+it "all of it is named" names /rollout/ratePerMinute /abort
 create_as_operator --data '{"name": "x", "hubs": ["other"], "action": {"type": "reboot"}, "targets": {"where": "tags.site ="}}'
 it "a hub that is not there and a predicate that cannot be read: 422" refused 422 unsound
 it "both are named" names /hubs/0 /targets/where
