@@ -14,6 +14,7 @@ struct relapse_watch {
 	struct relapse_row row;
 	int64_t down_at_ms, alarm_at_ms;
 	uint8_t rereads;
+	bool is_watched; /* ACT_WATCH has been asked for */
 	uint16_t key_bytes;
 	char key[]; /* hub, then the device id */
 };
@@ -95,7 +96,7 @@ static void drop(struct engine *e, struct relapse_watch *w)
 /* Puts what became of a watch on record; ends it where it is over. */
 static void put(struct engine *e, struct campaign *c, struct relapse_watch *w, unsigned acts)
 {
-	if (w->row.is_over && is_followed(c, &w->row))
+	if (w->row.is_over && w->is_watched)
 		acts |= ACT_UNWATCH;
 	if (w->row.relapse != RELAPSE_NONE) {
 		w->row.relapsed_at_ms = e->now_ms;
@@ -173,8 +174,10 @@ void engine_relapse_recover(struct engine *e)
 	struct relapse_watch *w;
 
 	for (w = e->relapses; w != NULL; w = w->hh.next)
-		if (is_followed(must_find(e, w->row.campaign), &w->row))
+		if (is_followed(must_find(e, w->row.campaign), &w->row)) {
+			w->is_watched = true;
 			push(e, &w->row, ACT_WATCH);
+		}
 }
 
 bool engine_relapse_reading(struct engine *e, struct campaign *c, const struct fact *f)
@@ -187,18 +190,17 @@ bool engine_relapse_reading(struct engine *e, struct campaign *c, const struct f
 	                            .boot_at_ms = f->boot_at_ms,
 	                            .is_up = f->is_up,
 	                            .is_down = f->is_down};
-	bool was_followed;
 
 	if (w == NULL)
 		return false;
 	seen.is_undone = c->spec->verify.by == VERIFY_WHERE && !f->baseline.success_held;
-	was_followed = is_followed(c, &w->row);
 	if (f->is_point_read)
 		w->rereads = 0;
 	if (relapse_judge(&w->row, &w->down_at_ms, &seen)) {
-		bool goes_on = !w->row.is_over;
+		bool goes_on = !w->row.is_over, begins = goes_on && !w->is_watched && is_followed(c, &w->row);
 
-		put(e, c, w, goes_on && !was_followed && is_followed(c, &w->row) ? ACT_WATCH : 0);
+		w->is_watched |= begins;
+		put(e, c, w, begins ? ACT_WATCH : 0);
 		if (!goes_on)
 			return true;
 	}
