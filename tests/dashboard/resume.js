@@ -70,6 +70,7 @@ export async function resume(page, hub) {
       await go(page, service, `#/campaigns/${c.id}/events`);
       await page.locator('.stream', { hasText: 'Live' }).waitFor();
       await waitState(page, 'Needs approval');
+      await until('the page to show events', async () => (await shown(page)).length > 0);
       const hide = (isHidden) =>
         page.evaluate((value) => {
           Object.defineProperty(document, 'hidden', { configurable: true, get: () => value });

@@ -74,6 +74,8 @@ def right_ends($f; $repeats):
 	any(.attempts[]; .outcome | is_doubt) as $doubt
 	| if $f.acts > 0 and $f.reported then ["proven"]
 	  elif $f.acts > 0 then (if $doubt then ["unknown", "offlineExpired"] else ["noProof"] end)
+	  # refused once, and the second call was lost on its way
+	  elif ($repeats | not) and (.attempts[-1].outcome | is_doubt) then ["unknown"]
 	  elif .methodStatus == 404 then ["noMethod"]
 	  elif (.methodStatus // 0) >= 400 then ["refused"]
 	  elif .methodStatus == 200 then ["noProof"]
