@@ -275,13 +275,7 @@ static void on_withdrawn(void *arg, uint32_t campaign, uint32_t no, uint16_t cal
 	                 .call = call};
 
 	(void)conduct_feed(c, &f);
-}
-
-/* Its window has shut since it was claimed. */
-static void on_late(void *arg, uint32_t campaign, uint32_t no, uint16_t call)
-{
-	on_withdrawn(arg, campaign, no, call);
-	conduct_wake(arg);
+	conduct_wake(c);
 }
 
 static void on_job_withdrawn(void *arg, uint32_t campaign, uint32_t no, uint16_t call)
@@ -571,7 +565,7 @@ int64_t port_after(struct port *p, int64_t now_ms)
 {
 	int64_t wake_ms, jobs_ms, track_ms, gate_ms;
 
-	dispatch_withdraw_late(p->dispatch, conduct_now(p->c), on_late, p->c);
+	dispatch_withdraw_late(p->dispatch, conduct_now(p->c), on_withdrawn, p->c);
 	wake_ms = dispatch_run(p->dispatch, now_ms);
 	jobs_ms = jobs_run(p->jobs, now_ms);
 	track_ms = track_run(p->track, now_ms, gate_is_open(&p->gate));

@@ -203,7 +203,8 @@ def random_rules(program, count, n):
 def main():
     is_long = os.environ.get("ROLLCALL_TEST_LONG") == "true"
     program, count = Program(sys.argv[1]), Count()
-    names = sorted(zoneinfo.available_timezones()) if is_long else SOME
+    # Debian's "localtime" is whatever the machine's own zone is, and no name of IANA's.
+    names = sorted(zoneinfo.available_timezones() - {"localtime"}) if is_long else SOME
     total = around_changes(program, count, names)
     random_rules(program, count, 5000 if is_long else 400)
     print("%d zones, %d changes of clocks, %d vectors, %d occurrences, %d wrong" %

@@ -432,8 +432,8 @@ static enum wait first_wait(const struct sim *s, const struct known *k, const st
 	return is_hub_open(s, k->hubs[t->hub]) ? (enum wait)t->wait : WAIT_HUB;
 }
 
-/* P12: each waiting target has the first reason that holds. Only while nothing waits to be committed: then
- * the record is all there is. */
+/* P12: each waiting target has the first reason that holds. Only while nothing waits to be committed, and no
+ * news to be worked on: then the record is all there is. */
 static void check_waiting(struct sim *s, const struct known *k)
 {
 	uint32_t out = 0;
@@ -787,8 +787,14 @@ static int64_t time_of(const struct sim *s, int64_t clock_ms)
 
 static void run_conductor(struct sim *s)
 {
-	s->run_at_ms = time_of(s, conductor_run(s->conductor));
-	if (store_sync_pending(s->store) > 0 || s->commits == s->commits_explained)
+	int64_t at_ms;
+
+	s->run_at_ms = TIME_NEVER;
+	at_ms = time_of(s, conductor_run(s->conductor));
+	if (at_ms < s->run_at_ms) /* it may have asked to be woken meanwhile */
+		s->run_at_ms = at_ms;
+	if (store_sync_pending(s->store) > 0 || s->run_at_ms <= s->now_ms ||
+	    s->commits == s->commits_explained)
 		return;
 	s->commits_explained = s->commits;
 	for (uint32_t i = 0; i < s->known_n; i++)
