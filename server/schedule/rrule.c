@@ -233,10 +233,10 @@ static bool check_rule(const struct reader *in)
 		        "FREQ must be HOURLY, DAILY, WEEKLY, MONTHLY or YEARLY: for minutes say BYMINUTE");
 	if (LIST_N(rule->by_second) > 1 || (LIST_N(rule->by_second) == 1 && rule->by_second[0] != 0))
 		return refuse(in, "BYSECOND must be 0 or left out");
-	if (has_ordinals(rule) && (!is_long || LIST_N(rule->by_week_no) > 0))
-		return refuse(in, "BYDAY with numbers is for FREQ=MONTHLY and YEARLY, without BYWEEKNO");
-	if (LIST_N(rule->by_week_no) > 0 && f != ICAL_YEARLY_RECURRENCE)
-		return refuse(in, "BYWEEKNO is for FREQ=YEARLY");
+	if (LIST_N(rule->by_week_no) > 0) /* libical 3.0 leaves out days of the last week of a year */
+		return refuse(in, "BYWEEKNO is not taken: say the days with BYMONTH and BYDAY");
+	if (has_ordinals(rule) && !is_long)
+		return refuse(in, "BYDAY with numbers is for FREQ=MONTHLY and YEARLY");
 	if (LIST_N(rule->by_year_day) > 0 && f != ICAL_YEARLY_RECURRENCE)
 		return refuse(in, "BYYEARDAY is for FREQ=YEARLY");
 	if (LIST_N(rule->by_month_day) > 0 && f == ICAL_WEEKLY_RECURRENCE)
@@ -309,11 +309,11 @@ static bool complete_rule(const struct reader *in)
 	}
 	if (rule->freq != ICAL_DAILY_RECURRENCE && !has_day && !has_start)
 		return needs_start(in, "BYDAY or BYMONTHDAY");
-	if (!has_day && (is_weekly || (is_yearly && LIST_N(rule->by_week_no) > 0)))
+	if (!has_day && is_weekly)
 		set_one(rule->by_day, civil_weekday(day) + 1); /* libical's Sunday is 1 */
 	else if (!has_day && rule->freq != ICAL_DAILY_RECURRENCE)
 		set_one(rule->by_month_day, date.day);
-	if (!has_day && is_yearly && LIST_N(rule->by_month) == 0 && LIST_N(rule->by_week_no) == 0)
+	if (!has_day && is_yearly && LIST_N(rule->by_month) == 0)
 		set_one(rule->by_month, date.month);
 	return true;
 }

@@ -156,11 +156,7 @@ def random_rule(luck):
     if freq in ("HOURLY", "DAILY", "MONTHLY", "YEARLY") and luck.random() < 0.3:
         parts.append("BYMONTHDAY=" + some([1, 2, 5, 10, 13, 15, 28, 29, 30, 31, -1, -2, -7]))
     elif freq == "YEARLY" and luck.random() < 0.3:
-        if luck.random() < 0.5:
-            parts.append("BYYEARDAY=" + some([1, 59, 60, 61, 100, 200, 365, -1, -100, -306]))
-        elif not any(p.startswith("BYMONTH=") for p in parts):
-            parts.append("BYWEEKNO=" + some([1, 2, 20, 30, 51, 52]))
-            parts.append("BYDAY=" + some(WEEKDAYS))  # dateutil takes all days without it
+        parts.append("BYYEARDAY=" + some([1, 59, 60, 61, 100, 200, 365, -1, -100, -306]))
     if not any(p.startswith("BYDAY=") for p in parts) and luck.random() < 0.5:
         ordinal = freq == "MONTHLY" and luck.random() < 0.5
         days = luck.sample(WEEKDAYS, luck.randint(1, 3))

@@ -90,6 +90,7 @@ START_TEST(test_what_a_rule_refuses_has_a_reason)
 	           {"FREQ=DAILY;BYHOUR=2,;BYMINUTE=0", "empty item"},
 	           {"FREQ=DAILY;BYHOUR=2;BYEASTER=1", "no part"},
 	           {"FREQ=DAILY;BYHOUR=2;BYSECOND=30", "BYSECOND"},
+	           {"FREQ=YEARLY;BYWEEKNO=52;BYDAY=SA;BYHOUR=2;BYMINUTE=0", "BYWEEKNO"},
 	           {"FREQ=DAILY;BYHOUR=2;COUNT=3;UNTIL=20270101", "both"},
 	           {"FREQ=DAILY;BYHOUR=2;COUNT=3", "DTSTART"},
 	           {"FREQ=WEEKLY;BYHOUR=2;BYDAY=MO;INTERVAL=2", "DTSTART"},
