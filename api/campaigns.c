@@ -48,13 +48,7 @@ void campaigns_waiting(const struct conductor *c, const struct campaign_row *row
 
 bool campaigns_found(struct request *r, enum err err, size_t n)
 {
-	if (err == ERR_OK && n == 1)
-		return true;
-	if (err != ERR_OK)
-		reply_err(r, err, NULL);
-	else
-		reply_problem(r, PROBLEM_NOT_FOUND, "there is no such campaign");
-	return false;
+	return request_found(r, err, n == 1, "there is no such campaign");
 }
 
 void campaigns_read_spec(const struct campaign_row *row, struct campaign_spec *ret)

@@ -33,11 +33,7 @@ static struct ask *ask_new(struct request *r)
 /* The end of a read of a list that must be there; false: it replied that there is none, or that it failed. */
 MUST_CHECK static bool is_found(struct request *r, enum err err, uint32_t n_all)
 {
-	if (err != ERR_OK)
-		reply_err(r, err, NULL);
-	else if (n_all == 0)
-		reply_problem(r, PROBLEM_NOT_FOUND, "no device list has this name");
-	return err == ERR_OK && n_all > 0;
+	return request_found(r, err, n_all > 0, "no device list has this name");
 }
 
 /* ---- put ---- */

@@ -430,6 +430,17 @@ void request_sign(struct request *r, const char *what)
 	conductor_sign(r->context->conductor, &origin);
 }
 
+/* ---- what must be there ---- */
+
+bool request_found(struct request *r, enum err err, bool is_there, const char *none)
+{
+	if (err != ERR_OK)
+		reply_err(r, err, NULL);
+	else if (!is_there)
+		reply_problem(r, PROBLEM_NOT_FOUND, "%s", none);
+	return err == ERR_OK && is_there;
+}
+
 /* ---- preconditions ---- */
 
 bool request_has_if_match(struct request *r)

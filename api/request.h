@@ -119,6 +119,10 @@ void request_put_next_cursor(const struct request *r, uint64_t position, struct 
  * what it asks for, NULL: the path says it. */
 void request_sign(struct request *r, const char *what);
 
+/* The end of a read of what must be there; false: it replied that there is none, or that the read failed.
+ * none: what to say where there is none. */
+MUST_CHECK bool request_found(struct request *r, enum err err, bool is_there, const char *none);
+
 /* ---- preconditions (RFC 9110 13.1.1): false where it replied ---- */
 
 MUST_CHECK bool request_has_if_match(struct request *r);

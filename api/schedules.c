@@ -13,13 +13,7 @@
 
 bool schedules_found(struct request *r, enum err err, size_t n)
 {
-	if (err == ERR_OK && n == 1)
-		return true;
-	if (err != ERR_OK)
-		reply_err(r, err, NULL);
-	else
-		reply_problem(r, PROBLEM_NOT_FOUND, "there is no such schedule");
-	return false;
+	return request_found(r, err, n == 1, "there is no such schedule");
 }
 
 void schedules_reply(struct request *r, unsigned status, const struct schedule_row *row, uint64_t revision)

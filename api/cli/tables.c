@@ -17,6 +17,7 @@
 #define ROWS_MAX 1000
 
 struct table {
+	void (*put_row)(struct buf *cells, const json_t *o);
 	const char *const *names; /* up to NULL; one that begins with > is for numbers */
 	struct buf *cells;
 	size_t columns_n, rows_n;
@@ -24,9 +25,10 @@ struct table {
 	bool is_json, has_begun;
 };
 
-static void table_begin(struct table *t, const char *const *names, enum output output)
+static void table_begin(struct table *t, const char *const *names,
+                        void (*put_row)(struct buf *cells, const json_t *o), enum output output)
 {
-	*t = (struct table){.names = names, .is_json = output == OUTPUT_JSON};
+	*t = (struct table){.names = names, .put_row = put_row, .is_json = output == OUTPUT_JSON};
 	while (names[t->columns_n] != NULL) {
 		t->widths[t->columns_n] = strlen(names[t->columns_n]) - (names[t->columns_n][0] == '>');
 		t->columns_n++;
@@ -79,14 +81,23 @@ static void table_widen(struct table *t)
 	}
 }
 
-/* True: o was said as JSON, and has no row. */
-static bool table_says_json(struct table *t, const json_t *o)
+static void say_json_item(struct table *t, const json_t *o)
 {
-	if (!t->is_json)
-		return false;
 	fputs(t->has_begun ? ",\n" : "[\n", stdout);
 	t->has_begun = true;
 	json_dumpf(o, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+}
+
+static bool on_item(void *arg, json_t *o)
+{
+	struct table *t = arg;
+
+	if (t->is_json) {
+		say_json_item(t, o);
+	} else {
+		t->put_row(table_row(t), o);
+		table_widen(t);
+	}
 	return true;
 }
 
@@ -111,12 +122,12 @@ static void put_at(struct buf *cell, const json_t *o, const char *member)
 }
 
 static enum status say_list(struct command *c, const char *path, const char *const *names,
-                            bool (*on_item)(void *arg, json_t *item))
+                            void (*put_row)(struct buf *cells, const json_t *o))
 {
 	struct table t;
 	enum status status;
 
-	table_begin(&t, names, c->o.output);
+	table_begin(&t, names, put_row, c->o.output);
 	status = each(c, path, c->o.limit, on_item, &t);
 	table_end(&t, status != STATUS_OK);
 	return status;
@@ -124,14 +135,8 @@ static enum status say_list(struct command *c, const char *path, const char *con
 
 /* ---- campaigns ---- */
 
-static bool on_campaign(void *arg, json_t *o)
+static void put_campaign_row(struct buf *cells, const json_t *o)
 {
-	struct table *t = arg;
-	struct buf *cells;
-
-	if (table_says_json(t, o))
-		return true;
-	cells = table_row(t);
 	put_text(&cells[0], o, "id");
 	put_text(&cells[1], o, "state");
 	buf_printf(&cells[2], "%.1f%%", field_number(o, "progressPercent"));
@@ -140,8 +145,6 @@ static bool on_campaign(void *arg, json_t *o)
 	text_count(&cells[5], field_int(o, "counts.failed"));
 	put_at(&cells[6], o, "createdAt");
 	put_text(&cells[7], o, "name");
-	table_widen(t);
-	return true;
 }
 
 enum status command_list(struct command *c)
@@ -154,7 +157,7 @@ enum status command_list(struct command *c)
 	buf_puts(&path, "/v1/campaigns");
 	put_param(&path, "state", c->o.state);
 	put_param(&path, "name", c->o.name);
-	status = say_list(c, path.data, names, on_campaign);
+	status = say_list(c, path.data, names, put_campaign_row);
 	buf_done(&path);
 	return status;
 }
@@ -268,14 +271,8 @@ enum status command_show(struct command *c)
 
 /* ---- targets ---- */
 
-static bool on_target(void *arg, json_t *o)
+static void put_target_row(struct buf *cells, const json_t *o)
 {
-	struct table *t = arg;
-	struct buf *cells;
-
-	if (table_says_json(t, o))
-		return true;
-	cells = table_row(t);
 	put_text(&cells[0], o, "deviceId");
 	put_text(&cells[1], o, "state");
 	put_text(&cells[2], o, field_text(o, "reason")[0] != '\0' ? "reason" : "waitingFor");
@@ -285,8 +282,6 @@ static bool on_target(void *arg, json_t *o)
 	put_text(&cells[6], o, "hub");
 	buf_printf(&cells[7], "%lld", (long long)field_int(o, "attempt"));
 	put_at(&cells[8], o, "changedAt");
-	table_widen(t);
-	return true;
 }
 
 static enum status export_targets(struct command *c, const char *path)
@@ -323,7 +318,7 @@ enum status command_targets(struct command *c)
 		status = export_targets(c, path.data);
 	} else {
 		put_param(&path, "limit", c->o.limit > 0 && c->o.limit < 1000 ? NULL : "1000");
-		status = say_list(c, path.data, names, on_target);
+		status = say_list(c, path.data, names, put_target_row);
 	}
 	buf_done(&path);
 	return status;
@@ -447,37 +442,21 @@ enum status command_events(struct command *c)
 
 /* ---- schedules ---- */
 
-static bool on_schedule(void *arg, json_t *o)
+static void put_schedule_row(struct buf *cells, const json_t *o)
 {
-	struct table *t = arg;
-	struct buf *cells;
-
-	if (table_says_json(t, o))
-		return true;
-	cells = table_row(t);
 	put_text(&cells[0], o, "id");
 	put_text(&cells[1], o, "state");
 	put_text(&cells[2], o,
 	         field_text(o, "recurrence.cron")[0] != '\0' ? "recurrence.cron" : "recurrence.rrule");
 	put_text(&cells[3], o, "recurrence.timeZone");
 	put_text(&cells[4], o, "name");
-	table_widen(t);
-	return true;
 }
 
-static bool on_occurrence(void *arg, json_t *o)
+static void put_occurrence_row(struct buf *cells, const json_t *o)
 {
-	struct table *t = arg;
-	struct buf *cells;
-
-	if (table_says_json(t, o))
-		return true;
-	cells = table_row(t);
 	put_text(&cells[0], o, "local");
 	put_text(&cells[1], o, "at");
 	put_text(&cells[2], o, "clockChange");
-	table_widen(t);
-	return true;
 }
 
 /* All of them, or the next occurrences of one. */
@@ -491,14 +470,14 @@ enum status command_schedules(struct command *c)
 
 	buf_puts(&path, "/v1/schedules");
 	if (c->o.arguments_n == 0) {
-		status = say_list(c, path.data, names, on_schedule);
+		status = say_list(c, path.data, names, put_schedule_row);
 	} else {
 		buf_putc(&path, '/');
 		put_part(&path, c->o.arguments[0]);
 		buf_puts(&path, "/occurrences");
 		snprintf(count, sizeof count, "%" PRIu64, c->o.limit > 0 ? c->o.limit : 10);
 		put_param(&path, "count", count);
-		status = say_list(c, path.data, occurrences, on_occurrence);
+		status = say_list(c, path.data, occurrences, put_occurrence_row);
 	}
 	buf_done(&path);
 	return status;
@@ -506,14 +485,8 @@ enum status command_schedules(struct command *c)
 
 /* ---- hubs ---- */
 
-static bool on_hub(void *arg, json_t *o)
+static void put_hub_row(struct buf *cells, const json_t *o)
 {
-	struct table *t = arg;
-	struct buf *cells;
-
-	if (table_says_json(t, o))
-		return true;
-	cells = table_row(t);
 	put_text(&cells[0], o, "name");
 	put_text(&cells[1], o, "state");
 	put_text(&cells[2], o, "sku");
@@ -526,8 +499,6 @@ static bool on_hub(void *arg, json_t *o)
 	if (json_is_integer(field(o, "quota.messagesPerDay")))
 		text_count(&cells[8], field_int(o, "quota.messagesPerDay"));
 	put_text(&cells[9], o, "lastError");
-	table_widen(t);
-	return true;
 }
 
 enum status command_hubs(struct command *c)
@@ -536,5 +507,5 @@ enum status command_hubs(struct command *c)
 	                                    ">CALLS/MIN", ">OUT",       ">THROTTLED", ">MESSAGES",
 	                                    ">OF A DAY",  "LAST ERROR", NULL};
 
-	return say_list(c, "/v1/hubs", names, on_hub);
+	return say_list(c, "/v1/hubs", names, put_hub_row);
 }

@@ -15,6 +15,9 @@
 #define CONNECTIONS_EXTRA 16
 /* On top of the hub's own waiting: connecting, and the shaping delay that precedes a 429 (contract 7.3). */
 #define MARGIN_MS (HTTP_CONNECT_TIMEOUT_MS + 10000)
+/* Of a query: 100 twins, or 100 answers of up to 128 KB (contract 2.2). */
+#define PAGE_BYTES_MAX (32 * 1024 * 1024)
+#define PAGE_TIMEOUT_MS 60000
 
 struct hub {
 	char *name;
@@ -207,6 +210,22 @@ enum err rest_send(struct exchange *x, struct http_request *request, http_answer
 	if (err != ERR_OK)
 		exchange_free(x);
 	return err;
+}
+
+enum err rest_send_query(struct exchange *x, const struct buf *query, const char *continuation,
+                         http_answer_cb *on_http_answer)
+{
+	return rest_send(x,
+	                 &(struct http_request){.method = "POST",
+	                                        .path = "/devices/query" REST_API_VERSION,
+	                                        .content_type = "application/json; charset=utf-8",
+	                                        .max_item_count = "100",
+	                                        .continuation = continuation,
+	                                        .body = query->data,
+	                                        .body_bytes = query->len,
+	                                        .timeout_ms = PAGE_TIMEOUT_MS,
+	                                        .answer_max_bytes = PAGE_BYTES_MAX},
+	                 on_http_answer);
 }
 
 void rest_read(struct exchange *x, const struct http_answer *http, rest_outcome_fn *outcome_of,

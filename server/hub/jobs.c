@@ -10,9 +10,7 @@
 #include "server/hub/rest.h"
 
 #define JOB_BYTES_MAX (1024 * 1024)
-#define PAGE_BYTES_MAX (32 * 1024 * 1024) /* 100 rows with answers of up to 128 KB (contract 2.2) */
 #define JOB_TIMEOUT_MS 30000
-#define PAGE_TIMEOUT_MS 60000
 
 /* --- one job --- */
 
@@ -264,17 +262,8 @@ enum err hub_job_rows(struct hub *h, const char *id, const char *continuation, h
 	enum err err;
 
 	buf_printf(&body, "{\"query\":\"SELECT * FROM devices.jobs WHERE devices.jobs.jobId = '%s'\"}", id);
-	err = rest_send(rest_exchange(h, NULL, NULL, on_answer, arg),
-	                &(struct http_request){.method = "POST",
-	                                       .path = "/devices/query" REST_API_VERSION,
-	                                       .content_type = "application/json; charset=utf-8",
-	                                       .max_item_count = "100",
-	                                       .continuation = continuation,
-	                                       .body = body.data,
-	                                       .body_bytes = body.len,
-	                                       .timeout_ms = PAGE_TIMEOUT_MS,
-	                                       .answer_max_bytes = PAGE_BYTES_MAX},
-	                on_rows_answer);
+	err = rest_send_query(rest_exchange(h, NULL, NULL, on_answer, arg), &body, continuation,
+	                      on_rows_answer);
 	buf_done(&body);
 	return err;
 }

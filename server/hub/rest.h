@@ -1,4 +1,5 @@
-/* hub/rest: what hub.c gives to method.c and twins.c, and to nobody else: one request and its way back. */
+/* hub/rest: what hub.c gives to method.c, twins.c and jobs.c, and to nobody else: one request and its way
+ * back. */
 #ifndef ROLLCALL_SERVER_HUB_REST_H
 #define ROLLCALL_SERVER_HUB_REST_H
 
@@ -24,6 +25,11 @@ MUST_CHECK enum err rest_put_twin_path(const char *device_id, struct buf *out);
 /* Adds the credential and sends. Takes x: on_http_answer gets it as arg, on failure it is gone. */
 MUST_CHECK enum err rest_send(struct exchange *x, struct http_request *request,
                               http_answer_cb *on_http_answer);
+
+/* Asks for one page of at most 100 rows of a query, given as JSON; else as rest_send(). continuation is NULL
+ * for the first page (contract 4.1). */
+MUST_CHECK enum err rest_send_query(struct exchange *x, const struct buf *query, const char *continuation,
+                                    http_answer_cb *on_http_answer);
 
 typedef enum hub_outcome rest_outcome_fn(const struct http_answer *answer, const struct hub_error *e);
 /* Fills ret with what all answers say; it borrows from http and from ret->error. */

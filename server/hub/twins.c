@@ -7,11 +7,9 @@
 #include "server/base/clock.h"
 #include "server/hub/rest.h"
 
-#define TWIN_BYTES_MAX (1024 * 1024)      /* 72 KB of values (contract 3.3), and their metadata */
-#define PAGE_BYTES_MAX (32 * 1024 * 1024) /* 100 rows of that kind */
-#define QUERY_CHARS_MAX 8192              /* contract 4.2; counted in bytes, the stricter reading */
+#define TWIN_BYTES_MAX (1024 * 1024) /* 72 KB of values (contract 3.3), and their metadata */
+#define QUERY_CHARS_MAX 8192         /* contract 4.2; counted in bytes, the stricter reading */
 #define TWIN_TIMEOUT_MS 30000
-#define PAGE_TIMEOUT_MS 60000
 
 /* --- one twin --- */
 
@@ -132,17 +130,8 @@ enum err hub_query(struct hub *h, const char *condition, const char *continuatio
 	enum err err = ERR_INVALID;
 
 	if (put_query(watch, condition, &body) <= QUERY_CHARS_MAX)
-		err = rest_send(rest_exchange(h, NULL, watch, on_answer, arg),
-		                &(struct http_request){.method = "POST",
-		                                       .path = "/devices/query" REST_API_VERSION,
-		                                       .content_type = "application/json; charset=utf-8",
-		                                       .max_item_count = "100",
-		                                       .continuation = continuation,
-		                                       .body = body.data,
-		                                       .body_bytes = body.len,
-		                                       .timeout_ms = PAGE_TIMEOUT_MS,
-		                                       .answer_max_bytes = PAGE_BYTES_MAX},
-		                on_page_answer);
+		err = rest_send_query(rest_exchange(h, NULL, watch, on_answer, arg), &body, continuation,
+		                      on_page_answer);
 	buf_done(&body);
 	return err;
 }
