@@ -4,14 +4,7 @@
 sdk=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 if [ -z "${SDK_INSIDE-}" ]; then
 	set -eu
-	command -v npm >/dev/null || "$sdk/../../deploy/local/install" "$sdk/packages"
-	# One at a time: the scripts may start together.
-	(
-		flock 9
-		cd "$sdk"
-		[ node_modules/.package-lock.json -nt package-lock.json ] ||
-			npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
-	) 9>"${TMPDIR:-/tmp}/rollcall-sdk-$(id -u).lock"
+	"$sdk/../lib/npm" "$sdk"
 	spaces=(--net --mount)
 	[ "$(id -u)" -eq 0 ] || spaces+=(--user --map-root-user)
 	SDK_INSIDE=yes exec unshare "${spaces[@]}" "$0" "$@"
