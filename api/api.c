@@ -7,6 +7,7 @@
 
 #include "api/auth.h"
 #include "api/httpd.h"
+#include "api/logins.h"
 #include "api/request.h"
 #include "api/routes.h"
 #include "api/sse.h"
@@ -59,15 +60,18 @@ enum err api_start(const struct api_options *options, struct api **ret, char **r
 	api->context.lists_max_bytes =
 	        options->lists_max_bytes > 0 ? options->lists_max_bytes : LISTS_MAX_BYTES;
 	LIST_INIT(&api->context.creating);
+	api->context.logins = logins_new();
 	err = auth_load(options->tokens_file, &api->context.auth, ret_reason);
 	if (err == ERR_OK && options->tls_cert_file != NULL)
 		err = tls_load(options->tls_cert_file, options->tls_key_file, &api->tls, ret_reason);
 	o.tls = api->tls;
+	api->context.is_tls = api->tls != NULL;
 	if (err == ERR_OK)
 		err = httpd_start(&o, &api->context.httpd, ret_reason);
 	if (err != ERR_OK) {
 		tls_free(api->tls);
 		auth_free(api->context.auth);
+		logins_free(api->context.logins);
 		free(api);
 		return err;
 	}
@@ -105,6 +109,7 @@ static void on_settled(struct context *context)
 	assert(LIST_EMPTY(&api->context.creating));
 	sse_free(api->context.sse);
 	auth_free(api->context.auth);
+	logins_free(api->context.logins);
 	tls_free(api->tls);
 	api->on_stopped(api->stopped_arg);
 	free(api);

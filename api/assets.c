@@ -37,9 +37,7 @@ static void send(struct request *r, const struct asset *a, const char *cache)
 
 	reply_header(r, "Cache-Control", cache);
 	reply_header(r, "Content-Security-Policy", POLICY);
-	reply_header(r, "Referrer-Policy", "no-referrer");
 	reply_header(r, "Cross-Origin-Opener-Policy", "same-origin");
-	reply_header(r, "Cross-Origin-Resource-Policy", "same-origin");
 	reply_header(r, "ETag", etag);
 	reply_header(r, "Vary", "Accept-Encoding");
 	if (request_has_already(r, etag)) {

@@ -185,6 +185,8 @@ static void put_own(struct buf *out, const struct context *context)
 	                  &store.commit);
 	metrics_single(out, "rollcall_commits_queued", "gauge", "Batches that wait to be committed.",
 	               store.queued);
+	metrics_single(out, "rollcall_failed_logins_total", "counter", "Requests with a token that is none.",
+	               (double)context->failed_logins);
 	metrics_single(out, "rollcall_event_stream_readers", "gauge", "Event streams that are open.",
 	               sse_readers_n(context->sse));
 	metrics_histogram(out, "rollcall_loop_lag_seconds", "How late the event loop did what was due.",

@@ -31,6 +31,7 @@
 	X(UNSOUND, 422, "unsound", "The body is not sound") \
 	X(KEY_REUSED, 422, "idempotencyKeyReused", "The key was used with another body") \
 	X(NO_IF_MATCH, 428, "preconditionRequired", "If-Match is needed") \
+	X(TOO_MANY_LOGINS, 429, "tooManyFailedLogins", "Too many wrong tokens came from this address") \
 	X(TOO_MANY_STREAMS, 429, "tooManyStreams", "As many streams or exports as are allowed are open") \
 	X(INTERNAL, 500, "internal", "The service failed") \
 	X(BUSY, 503, "busy", "Too much is going on, ask again") \

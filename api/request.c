@@ -506,6 +506,10 @@ static void set_headers(struct request *r, unsigned status)
 	r->status = status;
 	reply_header(r, "X-Request-Id", r->id);
 	reply_header(r, "X-Content-Type-Options", "nosniff");
+	reply_header(r, "Referrer-Policy", "no-referrer");
+	reply_header(r, "Cross-Origin-Resource-Policy", "same-origin");
+	if (r->context->is_tls)
+		reply_header(r, "Strict-Transport-Security", "max-age=31536000");
 	header_unless_given(r, "Cache-Control", "no-store");
 	header_unless_given(r, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
 }

@@ -21,6 +21,7 @@ struct conductor;
 struct feed;
 struct histogram;
 struct ids;
+struct logins;
 struct request;
 struct route;
 struct sse;
@@ -28,7 +29,7 @@ struct store;
 
 #define PATH_PARTS_MAX 2 /* of a path, those that a pattern leaves open */
 #define PARAMS_MAX 16
-#define REPLY_HEADERS_MAX 12
+#define REPLY_HEADERS_MAX 16
 #define REQUEST_ID_SIZE 65
 #define LIST_BODY_MAX_BYTES ((size_t)256 << 20)
 #define LIST_LIMIT_MAX 1000
@@ -40,6 +41,9 @@ struct context {
 	struct store *store;
 	struct feed *feed;
 	struct auth *auth;
+	bool is_tls;
+	struct logins *logins;
+	uint64_t failed_logins; /* since the start */
 	const struct histogram *loop_lag;
 	struct httpd *httpd;
 	struct sse *sse;

@@ -11,6 +11,7 @@
 #include "api/assets.h"
 #include "api/handlers.h"
 #include "api/json.h"
+#include "api/logins.h"
 #include "api/request.h"
 #include "api/sse.h"
 #include "server/base/clock.h"
@@ -178,6 +179,33 @@ static bool find_route(struct request *r)
 	return false;
 }
 
+/* A wrong token counts against its address, none at all does not: nothing is guessed with it. A good one is
+ * never asked how many wrong ones came from there: behind one address there may be many, and 256 bits cannot
+ * be guessed anyway. */
+static void refuse_login(struct request *r, const char *authorization)
+{
+	char address[HTTPD_ADDRESS_SIZE], wait[16];
+	uint32_t wait_s = 0;
+
+	if (authorization != NULL) {
+		httpd_address(r->exchange, address);
+		wait_s = logins_failed(r->context->logins, address, clock_mono_ms());
+		r->context->failed_logins++;
+	}
+	if (wait_s > 0) {
+		snprintf(wait, sizeof wait, "%u", wait_s);
+		reply_header(r, "Retry-After", wait);
+		reply_problem(r, PROBLEM_TOO_MANY_LOGINS, "wait %u s before you try another token", wait_s);
+		return;
+	}
+	if (authorization != NULL) /* so that a flood of them is no flood of lines */
+		log_info("a token was refused", LS("address", address), LS("request", r->id));
+	reply_header(r, "WWW-Authenticate",
+	             authorization == NULL ? "Bearer realm=\"rollcall\""
+	                                   : "Bearer realm=\"rollcall\", error=\"invalid_token\"");
+	reply_problem(r, PROBLEM_UNAUTHENTICATED, "Authorization: Bearer <token>");
+}
+
 static bool may(struct request *r)
 {
 	const char *authorization = httpd_header(r->exchange, "Authorization");
@@ -185,10 +213,7 @@ static bool may(struct request *r)
 	if (r->route->role == ROLE_NONE)
 		return true;
 	if (!auth_check(r->context->auth, authorization, &r->who)) {
-		reply_header(r, "WWW-Authenticate",
-		             authorization == NULL ? "Bearer realm=\"rollcall\""
-		                                   : "Bearer realm=\"rollcall\", error=\"invalid_token\"");
-		reply_problem(r, PROBLEM_UNAUTHENTICATED, "Authorization: Bearer <token>");
+		refuse_login(r, authorization);
 		return false;
 	}
 	if (r->who.role < r->route->role) {

@@ -77,6 +77,7 @@ port=${api##*:}
 api=https://localhost:$port
 export CURL_CA_BUNDLE=$folder/first.pem
 it "over TLS the API answers" campaign_is "$id" completed
+it "it tells browsers to stay with TLS" grep -qi '^strict-transport-security: max-age=31536000' "$folder/head"
 must create "$(jq --arg pad "$(head -c 100000 /dev/zero | tr '\0' a)" '.action.payload = $pad' <<<"$spec")"
 it "over TLS a large body comes in whole" wait_for 60 campaign_is "$id" completed
 pages "/v1/campaigns/$id/targets?limit=7" >"$folder/listed"

@@ -344,6 +344,8 @@ START_TEST(test_every_answer_has_the_security_headers_and_no_server_header)
 		    : i == 2 ? post("/v1/campaigns", "{")
 		             : get("/openapi.yaml");
 		ck_assert(has_header(a, "X-Content-Type-Options", "nosniff"));
+		ck_assert(has_header(a, "Referrer-Policy", "no-referrer"));
+		ck_assert(has_header(a, "Cross-Origin-Resource-Policy", "same-origin"));
 		ck_assert(has_header(a, "Cache-Control", "no-store"));
 		ck_assert(has_header(a, "Content-Security-Policy",
 		                     "default-src 'none'; frame-ancestors 'none'"));
