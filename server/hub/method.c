@@ -3,14 +3,37 @@
 
 #include <jansson.h>
 
+#include "server/hub/plain.h"
 #include "server/hub/rest.h"
 
 /* A device may answer 128 KB (contract 2.2); escapes make it longer. */
 #define ANSWER_BYTES_MAX (1024 * 1024)
 
-/* Reads {"status":200,"payload":…}. */
-static bool read_method_answer(const struct http_answer *http, int32_t *ret_status, char **ret_payload)
+/* Reads {"status":200,"payload":…} where it is written plainly. */
+static bool read_plainly(const struct http_answer *http, int32_t *ret_status, struct buf *ret_payload)
 {
+	const char *at = http->body, *end = at + http->body_bytes;
+	const struct plain *status, *payload;
+	struct plain_object answer;
+
+	if (!plain_object(&at, end, &answer) || !plain_is_over(at, end))
+		return false;
+	status = plain_get(&answer, "status");
+	payload = plain_get(&answer, "payload");
+	if (status == NULL || status->type != PLAIN_INTEGER || status->integer < INT32_MIN ||
+	    status->integer > INT32_MAX)
+		return false;
+	*ret_status = (int32_t)status->integer;
+	if (payload != NULL && payload->type != PLAIN_NULL)
+		plain_put(payload, ret_payload);
+	return true;
+}
+
+/* The same however it is written. */
+static bool read_method_answer(const struct http_answer *http, int32_t *ret_status, struct buf *ret_payload)
+{
+	char *text;
+
 	json_t *body = json_loadb(http->body, http->body_bytes, JSON_ALLOW_NUL, NULL);
 	const json_t *status = json_object_get(body, "status"), *payload = json_object_get(body, "payload");
 	bool is_sound = json_is_integer(status) && json_integer_value(status) >= INT32_MIN &&
@@ -18,8 +41,12 @@ static bool read_method_answer(const struct http_answer *http, int32_t *ret_stat
 
 	if (is_sound) {
 		*ret_status = (int32_t)json_integer_value(status);
-		if (payload != NULL && !json_is_null(payload))
-			*ret_payload = json_dumps(payload, JSON_COMPACT | JSON_ENCODE_ANY);
+		if (payload != NULL && !json_is_null(payload)) {
+			text = json_dumps(payload, JSON_COMPACT | JSON_ENCODE_ANY);
+			if (text != NULL)
+				buf_puts(ret_payload, text);
+			free(text);
+		}
 	}
 	json_decref(body);
 	return is_sound;
@@ -29,14 +56,15 @@ static void on_method_answer(void *arg, const struct http_answer *http)
 {
 	struct exchange *x = arg;
 	struct hub_answer answer;
-	char *payload = NULL;
+	struct buf payload = BUF_INIT;
 
 	rest_read(x, http, outcome_of_call, &answer);
-	if (answer.outcome == HUB_ANSWERED && !read_method_answer(http, &answer.method_status, &payload))
+	if (answer.outcome == HUB_ANSWERED && !read_plainly(http, &answer.method_status, &payload) &&
+	    !read_method_answer(http, &answer.method_status, &payload))
 		rest_misread(&answer, HUB_AMBIGUOUS, "answered, but not with a device's status");
-	answer.payload = payload;
+	answer.payload = payload.data;
 	rest_finish(x, &answer);
-	free(payload);
+	buf_done(&payload);
 }
 
 static void put_call(const struct hub_call *call, struct buf *out)

@@ -12,6 +12,7 @@
 
 #include "server/base/clock.h"
 #include "server/base/hash.h"
+#include "server/hub/plain.h"
 #include "server/hub/where.h"
 
 #define NAMES_MAX 32 /* a twin is at most 10 deep (contract 3.3) */
@@ -418,6 +419,71 @@ enum err reading_from_row(const struct watch *w, const json_t *row, struct readi
 	if (w->zone.n > 0)
 		see(json_object_get(row, "z"), &ret->zone);
 	return ERR_OK;
+}
+
+/* --- rows that are written plainly --- */
+
+/* What see() makes of the same value; false: only of a value without parts. */
+static bool see_plainly(const struct plain *value, struct seen *ret)
+{
+	struct buf text = BUF_INIT;
+
+	if (value == NULL || value->type == PLAIN_NULL)
+		return true;
+	if (value->type >= PLAIN_OBJECT || value->n > SHOWN_BYTES_MAX - 2)
+		return false;
+	plain_put(value, &text);
+	ret->is_there = true;
+	ret->hash = hash64(text.data, text.len);
+	ret->json = buf_take(&text);
+	ret->text = xstrndup(value->text, value->n);
+	return true;
+}
+
+static bool see_in_plain_row(struct plain_object *row, const struct path *p, const char *alias,
+                             bool has_times, struct seen *ret)
+{
+	char name[] = "xN";
+
+	if (p->n == 0)
+		return true;
+	if (p->n > 9 || !see_plainly(plain_get(row, alias), ret))
+		return false;
+	for (size_t level = 0; has_times && ret->is_there && level <= p->n; level++) {
+		const struct plain *at;
+
+		name[0] = alias[0];
+		name[1] = (char)('0' + level);
+		at = plain_get(row, name);
+		if (at != NULL && at->type == PLAIN_STRING)
+			time_parse(at->text, at->n, true, &ret->at_ms);
+	}
+	return true;
+}
+
+bool reading_from_plain_row(const struct watch *w, struct plain_object *row, struct reading *ret)
+{
+	const struct plain *id = plain_get(row, "deviceId"), *status = plain_get(row, "status"),
+	                   *version = plain_get(row, "rv");
+
+	if (w->counts || id == NULL || id->type != PLAIN_STRING || id->n == 0)
+		return false;
+	reading_of_absence(NULL, ret);
+	ret->is_point_read = false;
+	ret->is_there = true;
+	ret->is_enabled = status == NULL || status->type != PLAIN_STRING || status->n != strlen("disabled") ||
+	                  strncasecmp(status->text, "disabled", status->n) != 0;
+	if (version != NULL && version->type == PLAIN_INTEGER && version->integer > 0)
+		ret->version = (uint64_t)version->integer;
+	if (see_in_plain_row(row, &w->value, "v", true, &ret->value) &&
+	    see_in_plain_row(row, &w->status, "s", true, &ret->status) &&
+	    see_in_plain_row(row, &w->echo, "e", true, &ret->echo) &&
+	    see_in_plain_row(row, &w->boot, "b", true, &ret->boot) &&
+	    see_in_plain_row(row, &w->group, "g", false, &ret->group) &&
+	    see_in_plain_row(row, &w->zone, "z", false, &ret->zone))
+		return true;
+	reading_done(ret);
+	return false;
 }
 
 static void seen_done(struct seen *s)

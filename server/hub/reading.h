@@ -85,6 +85,10 @@ struct reading {
 struct json_t;
 MUST_CHECK enum err reading_from_twin(const struct watch *w, const struct json_t *twin, struct reading *ret);
 MUST_CHECK enum err reading_from_row(const struct watch *w, const struct json_t *row, struct reading *ret);
+/* The same of a row that plain.h read: for what it says of deviceId, ret->device_id is not set, as no NUL
+ * follows it; else it is as if jansson had read it. False: jansson has to read it after all. */
+struct plain_object;
+bool reading_from_plain_row(const struct watch *w, struct plain_object *row, struct reading *ret);
 /* Fills ret with the point read that found no such device; keeps device_id. */
 void reading_of_absence(const char *device_id, struct reading *ret);
 void reading_done(struct reading *r);

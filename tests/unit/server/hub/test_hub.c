@@ -365,6 +365,32 @@ START_TEST(test_a_query_is_read_page_by_page)
 }
 END_TEST
 
+START_TEST(test_rows_of_a_page_may_be_written_in_any_way)
+{
+	static const struct {
+		const char *page, *rows;
+		size_t bad_n;
+	} pages[] = {
+	        {" [ {\"deviceId\":\"a\",\"v\":1} , {\"deviceId\":\"\\u0062\",\"v\":2}, {\"deviceId\":\"c\",\"v\":3} ] ",
+	         "a=1@1715678000000;b=2@1715678000000;c=3@1715678000000;", 0},
+	        {"[{\"deviceId\":\"a\",\"v\":{\"x\":[1,2.50]}},{\"deviceId\":\"b\",\"v\":1.0}]",
+	         "a={\"x\":[1,2.5]}@1715678000000;b=1@1715678000000;", 0},
+	        {"[{\"deviceId\":\"a\",\"deviceId\":\"b\"},{\"deviceId\":\"\\u00e5\"}]",
+	         "b=-@1715678000000;\u00e5=-@1715678000000;", 0},
+	        {"[{\"deviceId\":\"a\\u0000b\"},{\"deviceId\":\"c\"},[],null]", "c=-@1715678000000;", 3}};
+
+	start();
+	for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+		expect("200 OK", DATE, pages[i].page);
+		wait_for_answer(hub_query(hub, NULL, NULL, watch, on_answer, &got));
+		ck_assert_int_eq(got.outcome, HUB_ANSWERED);
+		ck_assert_str_eq(got.rows, pages[i].rows);
+		ck_assert_uint_eq(got.bad_rows_n, pages[i].bad_n);
+	}
+	stop();
+}
+END_TEST
+
 START_TEST(test_a_query_that_fails_tells_how)
 {
 	static const struct {
@@ -375,7 +401,11 @@ START_TEST(test_a_query_that_fails_tells_how)
 	             {"429 Slow", "", HUB_THROTTLED},
 	             {"403 No", "{\"Message\":\"ErrorCode:IotHubQuotaExceeded;x\"}", HUB_QUOTA},
 	             {"200 OK", "{}", HUB_TROUBLE},
-	             {"200 OK", "[{\"deviceId\":", HUB_TROUBLE}};
+	             {"200 OK", "[{\"deviceId\":", HUB_TROUBLE},
+	             {"200 OK", "[{\"deviceId\":\"a\"}", HUB_TROUBLE},
+	             {"200 OK", "[{\"deviceId\":\"a\"},]", HUB_TROUBLE},
+	             {"200 OK", "[{\"deviceId\":\"a\"} {\"deviceId\":\"b\"}]", HUB_TROUBLE},
+	             {"200 OK", "[{\"deviceId\":\"a\"}]x", HUB_TROUBLE}};
 
 	start();
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -654,7 +684,8 @@ int main(void)
 	      test_the_time_out_of_a_call_covers_the_hubs_waiting_and_connecting);
 	TESTS(s, "twins", test_a_twin_is_read, test_a_twin_that_is_not_there_is_a_reading_of_absence,
 	      test_what_is_not_the_asked_twin_is_trouble, test_a_query_is_read_page_by_page,
-	      test_a_query_that_fails_tells_how, test_a_query_of_more_than_8192_characters_is_refused);
+	      test_rows_of_a_page_may_be_written_in_any_way, test_a_query_that_fails_tells_how,
+	      test_a_query_of_more_than_8192_characters_is_refused);
 	TESTS(s, "jobs", test_a_job_is_started_as_documented,
 	      test_a_job_whose_start_got_no_job_back_is_in_doubt, test_how_far_a_job_is_can_be_read,
 	      test_a_jobs_rows_are_outcomes_of_its_devices);
