@@ -19,13 +19,14 @@ struct commit {
 STAILQ_HEAD(commits, commit);
 
 struct store {
-	struct backend *backend;
+	struct backend *backend, *reader;
 	struct commits commits;
 	struct asks asks;
 	size_t pending;
 	uint32_t fate_in;
 	enum store_sync_fate fate;
 	enum err err; /* of the first commit that failed */
+	bool has_swept_in_vain;
 	bool has_crashed;
 	void (*on_closed)(void *arg);
 	void *closed_arg;
@@ -69,7 +70,13 @@ enum err store_open(const struct store_options *options, struct store **ret, str
 	struct store *s = xcalloc(1, sizeof *s);
 	enum err err = backend_open(options->path, &s->backend, ret_head, ret_reason);
 
+	if (err == ERR_OK) {
+		err = backend_open_reader(s->backend, &s->reader);
+		if (err != ERR_OK)
+			*ret_reason = xstrdup("the database cannot be opened for reading");
+	}
 	if (err != ERR_OK) {
+		backend_close(s->backend);
 		free(s);
 		return err;
 	}
@@ -106,7 +113,18 @@ void store_ask(struct store *s, struct ask *ask)
 
 enum err store_load(struct store *s, int64_t now_ms, const struct store_loader *loader)
 {
-	return backend_load(s->backend, now_ms, loader);
+	return backend_load(s->reader, now_ms, loader);
+}
+
+struct backend *store_sync_record(struct store *s)
+{
+	struct backend *record;
+
+	if (backend_open_reader(s->backend, &record) != ERR_OK) {
+		fprintf(stderr, "%s\n", backend_reason(s->backend));
+		abort();
+	}
+	return record;
 }
 
 void store_stats(const struct store *s, struct store_stats *ret)
@@ -167,19 +185,17 @@ static bool run_commit(struct store *s, struct commit *commit)
 	return !s->has_crashed;
 }
 
-/* One slice a run. */
+/* One slice a run; after a failure no more until the next start. */
 static void sweep(struct store *s)
 {
 	bool has_more;
 
-	if (backend_sweep(s->backend, &has_more) != ERR_OK) {
-		fprintf(stderr, "%s\n", backend_reason(s->backend));
-		abort();
-	}
+	s->has_swept_in_vain = s->has_swept_in_vain || backend_sweep(s->backend, &has_more) != ERR_OK;
 }
 
 static void end(struct store *s)
 {
+	backend_close(s->reader);
 	backend_close(s->backend);
 	free(s);
 }
@@ -205,7 +221,7 @@ size_t store_sync_run(struct store *s)
 	while ((ask = STAILQ_FIRST(&asks)) != NULL && !s->has_crashed) {
 		STAILQ_REMOVE_HEAD(&asks, link);
 		s->pending--;
-		ask_run(ask, s->backend);
+		ask_run(ask, s->reader);
 		ask_tell(ask);
 		told++;
 	}

@@ -34,6 +34,10 @@ enum store_sync_fate {
 void store_sync_set_fate(struct store *s, uint32_t nth, enum store_sync_fate fate);
 /* True once a commit was lost or the last: nothing is done or told any more. */
 bool store_sync_has_crashed(const struct store *s);
+struct backend;
+/* One more connection to what s has open, only for reading, to be closed before s ends; aborts where there is
+ * none to be had. */
+struct backend *store_sync_record(struct store *s);
 /* Frees s as kill -9 would: what was not run is forgotten, nothing is told. The disk keeps what was
  * committed. */
 void store_sync_crash(struct store *s);

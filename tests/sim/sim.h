@@ -1,6 +1,7 @@
-/* sim: the service's conductor, engine, dispatch, track, hubs and SQLite store against one tests/world a hub,
- * with time, luck and crashes from one seed. Checks the promises P1, P2, P3, P4, P5, P6, P7, P8, P9, P10 and
- * P12 (product: Promises) as it goes; what is broken ends the process with the seed. */
+/* sim: the service's conductor, engine, dispatch, track, hubs and SQLite store on a drive in memory against
+ * one tests/world a hub, with time, luck, crashes and trouble from one seed. A process that ends is started
+ * again, as a supervisor does. Checks the promises P1, P2, P3, P4, P5, P6, P7, P8, P9, P10 and P12 (product:
+ * Promises) as it goes; what is broken ends the process with the seed. */
 #ifndef ROLLCALL_TESTS_SIM_SIM_H
 #define ROLLCALL_TESTS_SIM_SIM_H
 
@@ -24,11 +25,13 @@ struct sim_options {
 	const char *sku;
 	uint32_t reserve_percent;
 	uint32_t retention_days;
-	int64_t commit_max_ms;    /* a commit takes 1 … so long */
-	double refuse_share;      /* of requests that are refused before they leave */
-	double crash_share;       /* of commits at which the process dies, before or after */
-	uint32_t crash_at_commit; /* that one only, counted over all lives; 0: none */
-	bool crash_is_after;      /* … after it was applied, else before */
+	int64_t commit_max_ms; /* a commit takes 1 … so long */
+	double refuse_share;   /* of requests that are refused before they leave */
+	double crash_share; /* of commits at which the process dies: before, after, or in the midst of it */
+	uint32_t crash_at_commit;    /* that one only, counted over all lives; 0: none */
+	bool crash_is_after;         /* … after it was applied, else before */
+	uint32_t crash_at_operation; /* the power fails at that operation of the drive, over all lives; 0:
+	                                none */
 	uint32_t crash_at_call; /* the process dies when that call leaves, counted over all lives; 0: none */
 };
 
@@ -38,7 +41,14 @@ void sim_free(struct sim *s);
 
 struct conductor *sim_conductor(struct sim *s);
 struct backend;
-struct backend *sim_record(struct sim *s); /* the checker's look at the disk */
+struct backend *sim_record(struct sim *s); /* the checker's look at the drive, until the process ends */
+struct drive;
+struct drive *sim_drive(struct sim *s);
+bool sim_is_up(const struct sim *s);
+/* Runs until it is. */
+void sim_wait_up(struct sim *s);
+/* What the service said when it ended for trouble with its database, or did not start; "": nothing yet. */
+const char *sim_last_words(const struct sim *s);
 /* Creates a schedule from JSON and waits until it is answered. */
 void sim_schedule(struct sim *s, const char *json);
 /* Somebody sets the process's clock forward (back where negative); time itself goes on. */
@@ -61,7 +71,7 @@ enum err sim_preview(struct sim *s, const char *spec_json, struct buf *out);
 enum err sim_order(struct sim *s, uint32_t campaign, enum order order);
 /* Runs for a while, or until every campaign is final; false: still not. */
 bool sim_run(struct sim *s, int64_t for_ms);
-/* Dies now, and begins again. */
+/* Dies now, with the power where luck says so, and begins again. */
 void sim_crash(struct sim *s);
 
 /* As on record. */

@@ -9,6 +9,7 @@
 #include "server/base/buf.h"
 #include "server/base/log.h"
 #include "server/base/rng.h"
+#include "tests/sim/drive.h"
 #include "tests/sim/sim.h"
 
 #define HOUR_MS 3600000LL
@@ -76,6 +77,15 @@ START_TEST(test_what_ended_so_many_days_ago_is_forgotten_and_nothing_younger)
 }
 END_TEST
 
+static uint32_t operations_seen; /* of the drive, in the last run */
+
+static bool is_long(void)
+{
+	const char *text = getenv("ROLLCALL_TEST_LONG");
+
+	return text != NULL && strcmp(text, "true") == 0;
+}
+
 /* Runs one campaign of 12 devices with a crash; every device ends proven and has acted once. */
 static void crash_once(const struct sim_options *o, uint32_t *ret_commits, uint32_t *ret_calls)
 {
@@ -97,6 +107,7 @@ static void crash_once(const struct sim_options *o, uint32_t *ret_commits, uint3
 	}
 	*ret_commits = sim_commits(s);
 	*ret_calls = sim_calls(s);
+	operations_seen = (uint32_t)drive_operations(sim_drive(s));
 	sim_free(s);
 }
 
@@ -127,6 +138,21 @@ START_TEST(test_a_crash_at_any_call_loses_nothing_and_acts_once)
 	for (uint32_t at = 1; at <= calls; at++) {
 		o.crash_at_call = at;
 		crash_once(&o, &commits, &calls);
+	}
+}
+END_TEST
+
+START_TEST(test_the_power_failing_at_any_operation_of_the_drive_loses_nothing_and_acts_once)
+{
+	struct sim_options o;
+	uint32_t commits, calls, operations = 0, step = is_long() ? 1 : 23;
+
+	sim_options_init(&o);
+	o.world.devices_n = 12;
+	for (uint32_t at = 0; at <= operations; at += step) {
+		o.crash_at_operation = at;
+		crash_once(&o, &commits, &calls);
+		operations = at == 0 ? operations_seen : operations;
 	}
 }
 END_TEST
@@ -674,13 +700,13 @@ int main(void)
 		      test_what_ended_so_many_days_ago_is_forgotten_and_nothing_younger,
 		      test_a_crash_at_any_commit_loses_nothing_and_acts_once,
 		      test_a_crash_at_any_call_loses_nothing_and_acts_once,
+		      test_the_power_failing_at_any_operation_of_the_drive_loses_nothing_and_acts_once,
 		      test_without_an_earlier_value_what_is_in_doubt_ends_unknown,
 		      test_one_hub_that_is_down_delays_its_own_share_only,
 		      test_given_ids_are_found_on_whichever_hub_has_them,
 		      test_who_restarts_or_drops_after_its_proof_has_relapsed,
 		      test_by_reconnect_who_was_away_and_came_back_is_proven_and_nobody_else,
-		      test_each_temperament_ends_with_its_verdict,
-		      test_who_restarts_or_drops_after_its_proof_has_relapsed);
+		      test_each_temperament_ends_with_its_verdict);
 	}
 	log_setup(getenv("ROLLCALL_SEED") != NULL ? LOG_DEBUG : LOG_OFF, false, 2);
 	tcase_set_timeout(many, 3600);

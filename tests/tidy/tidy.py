@@ -50,7 +50,7 @@ LIBRARIES = [
     ("uv.h", ["server/hub/{http,wire}.c", "server/loop.c", "store/store.c", "api/httpd.c", "tests/**"]),
     ("microhttpd.h", ["api/httpd.c"]),
     ("gnutls/", ["api/tls.c"]),
-    ("sqlite3.h", ["store/sqlite/*", "tests/store/*"]),
+    ("sqlite3.h", ["store/sqlite/*", "tests/store/*", "tests/sim/drive.c"]),
     ("openssl/", ["server/hub/sas.c", "api/auth.c", "store/sqlite/audit.c", "deploy/agent/sas.c", "tests/{bench,hubsim,unit}/**"]),
     ("jansson.h", ["server/hub/*", "server/campaign/{member,spec,spec_*}.*", "server/settings.c", "api/json.c", "api/cli/*", "deploy/agent/*", "tests/**"]),
     ("libical/", ["server/schedule/rrule.c"]),
