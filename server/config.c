@@ -55,7 +55,9 @@ static void read_listen(struct settings *s, struct config *c)
 	}
 	c->listen_address = is_bracketed ? xstrndup(text + 1, n - 2) : xstrndup(text, n);
 	c->listen_port = (uint16_t)port;
-	if (c->tokens_file == NULL && !is_loopback(c->listen_address))
+	if (c->task == CONFIG_HEALTH && port == 0)
+		faults_add(s->faults, slot->place, "must name a port, to be asked there");
+	if (c->task != CONFIG_HEALTH && c->tokens_file == NULL && !is_loopback(c->listen_address))
 		faults_add(
 		        s->faults, slot->place,
 		        "must be a loopback address, since without tokensFile everyone who reaches it is admin");
@@ -120,6 +122,8 @@ static void read_globals(struct settings *s, struct config *c)
 	if (c->database[0] == '\0')
 		faults_add(s->faults, slots[G_DATABASE].place, "must be a path");
 	read_listen(s, c);
+	if (c->task == CONFIG_HEALTH)
+		return; /* what the files hold by now is not what is asked */
 	read_tokens(s, c);
 	read_certificate(s, c);
 }
@@ -381,6 +385,7 @@ static char *help(void)
 	        "  rollcalld check [flags]                      check the database, also while the service runs\n"
 	        "  rollcalld audit verify [flags]               go through the record of orders, also while the\n"
 	        "                                               service runs\n"
+	        "  rollcalld health [flags]                     ask the service that runs whether it takes orders\n"
 	        "  rollcalld --help | --version\n"
 	        "\n");
 	settings_help(&out);
@@ -393,7 +398,8 @@ static char *help(void)
 	        "\n"
 	        "Exit status\n"
 	        "  0  stopped as asked, nothing is out\n"
-	        "  1  the service failed: the store, or a part of it that could not start; a check found faults\n"
+	        "  1  the service failed: the store, or a part of it that could not start; a check found faults;\n"
+	        "     not healthy\n"
 	        "  2  the command line or the configuration is wrong\n"
 	        "  3  the database cannot be opened\n"
 	        "  4  cannot listen\n"
@@ -439,6 +445,8 @@ static void read_task(struct settings *s, int argc, char *const *argv, struct co
 {
 	if (strcmp(argv[1], "check") == 0) {
 		c->task = CONFIG_CHECK;
+	} else if (strcmp(argv[1], "health") == 0) {
+		c->task = CONFIG_HEALTH;
 	} else if (strcmp(argv[1], "audit") == 0) {
 		c->task = CONFIG_AUDIT;
 		if (argc < 3 || strcmp(argv[2], "verify") != 0)

@@ -30,6 +30,7 @@ enum config_task {
 	CONFIG_BACKUP, /* a copy of database in file; of the rest nothing but warnings is set */
 	CONFIG_CHECK,  /* database; likewise */
 	CONFIG_AUDIT,  /* likewise */
+	CONFIG_HEALTH, /* asks who listens: listen_*, and whether there is TLS, are set */
 };
 
 struct config {

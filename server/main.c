@@ -17,6 +17,7 @@
 #include "server/conductor.h"
 #include "server/config.h"
 #include "server/feed.h"
+#include "server/health.h"
 #include "server/hub/hub.h"
 #include "server/loop.h"
 #include "server/notify.h"
@@ -505,6 +506,16 @@ static enum status verify_audit(const struct config *c)
 	return is_sound ? STATUS_STOPPED : STATUS_FAILED;
 }
 
+static enum status ask_health(const struct config *c)
+{
+	char *reason = NULL;
+	enum err err = health_ask(c->listen_address, c->listen_port, c->tls_cert_file != NULL, &reason);
+
+	puts(err == ERR_OK ? "ready" : reason);
+	free(reason);
+	return err == ERR_OK ? STATUS_STOPPED : STATUS_FAILED;
+}
+
 static enum status do_task(const struct config *c)
 {
 	enum status status = STATUS_STOPPED;
@@ -517,6 +528,8 @@ static enum status do_task(const struct config *c)
 		status = check(c);
 	else if (c->task == CONFIG_AUDIT)
 		status = verify_audit(c);
+	else if (c->task == CONFIG_HEALTH)
+		status = ask_health(c);
 	else if (fputs(c->text, stdout) == EOF)
 		status = STATUS_FAILED;
 	return fflush(stdout) == 0 ? status : STATUS_FAILED;

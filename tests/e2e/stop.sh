@@ -64,7 +64,12 @@ run_service --config "$folder/config.json" --database "$folder/other.db" --liste
 it "a busy port ends the start with status 4" is $? 4
 it "it names the address" says "cannot listen.*${api##*:}"
 it "the first service is not disturbed" campaign_is "$deaf" running
+run_service health --listen "${api#http://}"
+it "health finds the service ready" is "$?: $(cat "$folder/end.out")" "0: ready"
 stop_service
+run_service health --listen "${api#http://}"
+it "health without a service ends with status 1" is $? 1
+it "it says where it asked, and what came of it" grep -q "^$api/readyz: .*onnect" "$folder/end.out"
 
 # --- a copy, and a check ---
 

@@ -417,6 +417,23 @@ START_TEST(test_tasks_with_a_database_need_no_hub)
 }
 END_TEST
 
+START_TEST(test_health_needs_to_know_where_the_service_listens_and_no_file)
+{
+	struct read r =
+	        read_sound(ARGS("health"), ENV("ROLLCALL_LISTEN=0.0.0.0:8443", "ROLLCALL_TOKENS_FILE=gone",
+	                                       "ROLLCALL_TLS_CERT_FILE=gone"));
+
+	ck_assert_int_eq(r.config.task, CONFIG_HEALTH);
+	ck_assert_str_eq(r.config.listen_address, "0.0.0.0");
+	ck_assert_uint_eq(r.config.listen_port, 8443);
+	ck_assert_str_eq(r.config.tls_cert_file, "gone");
+	read_done(&r);
+	check_faults(ARGS("health", "--listen", "127.0.0.1:0"), ENV(),
+	             EXPECTED({"--listen", "must name a port"}));
+	check_faults(ARGS("health", "stray"), ENV(), EXPECTED({"argument 1", "is no flag"}));
+}
+END_TEST
+
 START_TEST(test_entra_takes_the_place_of_a_connection_string)
 {
 	struct read r;
@@ -729,6 +746,7 @@ int main(void)
 	      test_a_certificate_that_cannot_be_read_is_a_fault,
 	      test_entra_takes_the_place_of_a_connection_string, test_entra_that_is_not_whole_is_a_fault,
 	      test_tasks_with_a_database_need_no_hub,
+	      test_health_needs_to_know_where_the_service_listens_and_no_file,
 	      test_tokens_without_tls_beyond_this_machine_are_warned_of,
 	      test_all_faults_of_all_sources_are_told_at_once,
 	      test_a_file_that_is_not_json_is_told_by_line_and_column_without_its_words,
