@@ -37,7 +37,7 @@ async function main() {
     const page = await openPage(browser);
     await flows(page, service, make);
     await safety(page, service, make);
-    await agree(page, service, make);
+    await agree(browser, service, make);
     await looks(browser, service, make);
     const tokens = { viewer: 'a-viewer-of-tests', operator: 'an-operator-of-tests' };
     const tokensFile = join(folder, 'tokens.json');
