@@ -5,10 +5,11 @@
 : "${AGENT:?the path of rollcall-agent}"
 token=$("$HUBSIM" --print-token 3600)
 
-# start_door NAME [PORT]: a hub with a TLS door to devices, at that port; its temperament is read from standard input.
+# start_door NAME [PORT ARGUMENT…]: a hub with a TLS door to devices, at that port; its temperament is read from standard
+# input.
 start_door() {
 	rm -f "$folder/$1.ready"
-	start_hub "$1" --devices 20 --mqtt-listen "127.0.0.1:${2-0}" --cert "$folder/hub.pem" --key "$folder/hub.key"
+	start_hub "$1" --devices 20 --mqtt-listen "127.0.0.1:${2-0}" --cert "$folder/hub.pem" --key "$folder/hub.key" "${@:3}"
 	door=$(jq -r '.mqtts | split(":") | last' "$folder/$1.ready")
 	door_pid=$(jq -r .pid "$folder/$1.ready")
 }
@@ -113,17 +114,45 @@ stop_agent
 
 # --- X.509 ---
 
-echo 'HostName=localhost;DeviceId=dev-000004;x509=true' >"$folder/x509.txt"
-openssl s_server -accept 127.0.0.1:0 -cert "$folder/hub.pem" -key "$folder/hub.key" -Verify 1 -CAfile "$folder/own.pem" \
-	>"$folder/s_server.log" 2>&1 < <(sleep 60) &
-server=$!
-must wait_for 10 grep -q "ACCEPT 127.0.0.1:" "$folder/s_server.log"
-door=$(sed -n 's/^ACCEPT 127.0.0.1://p' "$folder/s_server.log")
-start_agent dev-000004 --connection-string-file "$folder/x509.txt" --cert-file "$folder/own.pem" --key-file "$folder/own.key"
-it "with X.509 it shows its certificate" wait_for 20 grep -qa "subject=CN = dev-000004" "$folder/s_server.log"
-it "and connects by its name without a password" wait_for 20 grep -qa "localhost/dev-000004/?api-version=2021-04-12" "$folder/s_server.log"
+# cert NAME DEVICE ARGUMENT…: NAME.pem and NAME.key, of that common name.
+cert() {
+	local name=$1 device=$2
+	shift 2
+	must openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$folder/$name.key" -out "$folder/$name.pem" \
+		-days 2 -subj "/CN=$device" "$@" 2>>"$folder/openssl.log"
+}
+
+# register DEVICE AUTHENTICATION: changes what a device logs in with.
+register() {
+	jq -nc --arg id "$1" --argjson authentication "$2" '{deviceId: $id, $authentication}' |
+		must curl -sS --fail -X PUT -H "Authorization: $("$HUBSIM" --policy iothubowner --print-token 600)" -H 'If-Match: *' \
+			--data @- -o "$folder/answer" "${hub_url[x509]}/devices/$1?api-version=2021-04-12"
+}
+
+# start_x509 DEVICE NAME: an agent that shows this certificate and has no key.
+start_x509() {
+	echo "HostName=localhost;DeviceId=$1;x509=true" >"$folder/x509.txt"
+	start_agent "$1" --connection-string-file "$folder/x509.txt" --cert-file "$folder/$2.pem" --key-file "$folder/$2.key"
+}
+
+cert fleet "the fleet's authority"
+cert thumb dev-000004
+cert signed dev-000007 -CA "$folder/fleet.pem" -CAkey "$folder/fleet.key"
+start_door x509 0 --device-ca "$folder/fleet.pem" <<<'{}'
+thumbprint=$(openssl x509 -in "$folder/thumb.pem" -noout -fingerprint -sha256 | sed 's/.*=//; s/://g')
+register dev-000004 "{\"type\": \"selfSigned\", \"x509Thumbprint\": {\"primaryThumbprint\": \"$thumbprint\"}}"
+register dev-000007 '{"type": "certificateAuthority"}'
+for device in "dev-000004 thumb" "dev-000007 signed"; do
+	read -r device name <<<"$device"
+	start_x509 "$device" "$name"
+	must wait_for 30 says "$device" "^connected to"
+	it "$name: a device that has no key takes calls" is "$(call x509 "$device" reboot '{"attemptId": "x1"}' | jq -c '.[0]')" 200
+	it "$name: and reports what came of them" wait_for 20 reports x509 "$device" .reboot.done.attemptId x1
+	stop_agent
+done
+start_x509 dev-000007 thumb
+it "another's certificate is refused, and shown again less and less often" wait_for 20 says dev-000007 "not authorised.* [0-9]\{4\} ms"
 stop_agent
-kill "$server"
 
 # --- a hub that fails ---
 

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <openssl/x509v3.h>
+
 #include "server/base/clock.h"
 #include "tests/hubsim/peer.h"
 #include "tests/hubsim/sas.h"
@@ -23,21 +25,71 @@ static void put_text(struct buf *b, const char *text)
 	buf_puts(b, text);
 }
 
+static SSL *tls_new(const char *ca_file)
+{
+	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+	SSL *ssl;
+
+	ck_assert_int_eq(SSL_CTX_load_verify_locations(context, ca_file, NULL), 1);
+	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+	ssl = SSL_new(context);
+	SSL_CTX_free(context);
+	ck_assert_int_eq(SSL_set1_host(ssl, "localhost"), 1);
+	return ssl;
+}
+
+static void tls_connect(struct device_peer *d)
+{
+	ck_assert_int_eq(SSL_set_fd(d->ssl, d->fd), 1);
+	ck_assert_int_eq(SSL_connect(d->ssl), 1);
+}
+
 void device_dial(struct device_peer *d, const char *id, uint16_t port, const char *ca_file)
 {
-	SSL_CTX *context;
-
 	*d = (struct device_peer){.fd = peer_dial(port), .id = id};
 	if (ca_file == NULL)
 		return;
-	context = SSL_CTX_new(TLS_client_method());
-	ck_assert_int_eq(SSL_CTX_load_verify_locations(context, ca_file, NULL), 1);
-	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
-	d->ssl = SSL_new(context);
-	SSL_CTX_free(context);
-	ck_assert_int_eq(SSL_set1_host(d->ssl, "localhost"), 1);
-	ck_assert_int_eq(SSL_set_fd(d->ssl, d->fd), 1);
-	ck_assert_int_eq(SSL_connect(d->ssl), 1);
+	d->ssl = tls_new(ca_file);
+	tls_connect(d);
+}
+
+void device_dial_with(struct device_peer *d, const char *id, uint16_t port, const char *ca_file, X509 *cert,
+                      EVP_PKEY *key)
+{
+	*d = (struct device_peer){.fd = peer_dial(port), .id = id, .ssl = tls_new(ca_file)};
+	ck_assert_int_eq(SSL_use_certificate(d->ssl, cert), 1);
+	ck_assert_int_eq(SSL_use_PrivateKey(d->ssl, key), 1);
+	tls_connect(d);
+}
+
+static void cert_add(X509 *cert, int nid, const char *value)
+{
+	X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
+
+	ck_assert_ptr_nonnull(extension);
+	ck_assert_int_eq(X509_add_ext(cert, extension, -1), 1);
+	X509_EXTENSION_free(extension);
+}
+
+X509 *device_cert(EVP_PKEY *key, const char *common_name, X509 *issuer, EVP_PKEY *issuer_key, long from_s,
+                  long to_s)
+{
+	X509 *cert = X509_new();
+	X509_NAME *name = X509_get_subject_name(cert);
+
+	ck_assert_int_eq(X509_set_version(cert, X509_VERSION_3), 1);
+	ck_assert_int_eq(ASN1_INTEGER_set(X509_get_serialNumber(cert), 1), 1);
+	ck_assert_ptr_nonnull(X509_gmtime_adj(X509_getm_notBefore(cert), from_s));
+	ck_assert_ptr_nonnull(X509_gmtime_adj(X509_getm_notAfter(cert), to_s));
+	ck_assert_int_eq(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
+	                                            (const unsigned char *)common_name, -1, -1, 0),
+	                 1);
+	ck_assert_int_eq(X509_set_issuer_name(cert, issuer != NULL ? X509_get_subject_name(issuer) : name),
+	                 1);
+	ck_assert_int_eq(X509_set_pubkey(cert, key), 1);
+	cert_add(cert, NID_basic_constraints, issuer != NULL ? "critical,CA:FALSE" : "critical,CA:TRUE");
+	ck_assert_int_gt(X509_sign(cert, issuer != NULL ? issuer_key : key, EVP_sha256()), 0);
+	return cert;
 }
 
 void device_close(struct device_peer *d)

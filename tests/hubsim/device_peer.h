@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 
 #include "server/base/buf.h"
 
@@ -28,6 +29,13 @@ struct login {
 
 /* Opens a connection to a door. Keeps id. ca_file NULL: plain; else trusts that certificate only. */
 void device_dial(struct device_peer *d, const char *id, uint16_t port, const char *ca_file);
+/* The same by TLS, and shows a certificate, which is borrowed. */
+void device_dial_with(struct device_peer *d, const char *id, uint16_t port, const char *ca_file, X509 *cert,
+                      EVP_PKEY *key);
+/* Gives a certificate of that common name for key, good from from_s to to_s seconds from now; signed by the
+ * issuer, NULL: by itself, and then it may sign others. Yours to X509_free(). */
+X509 *device_cert(EVP_PKEY *key, const char *common_name, X509 *issuer, EVP_PKEY *issuer_key, long from_s,
+                  long to_s);
 void device_close(struct device_peer *d); /* without DISCONNECT */
 /* Sends CONNECT, gives the CONNACK's code, negative where a stored session was found: -1 for code 0 with one.
  */

@@ -16,6 +16,7 @@
 #include "tests/hubsim/session.h"
 #include "tests/hubsim/stream.h"
 #include "tests/hubsim/topic.h"
+#include "tests/hubsim/x509.h"
 
 #define MESSAGE_BYTES_MAX (256 * 1024) /* contract 8.1 */
 #define PACKET_BYTES_MAX (MESSAGE_BYTES_MAX + 64 * 1024 + 16)
@@ -41,7 +42,7 @@ struct connection {
 	struct session *session; /* JOINED */
 	bool is_clean;
 	int64_t keep_alive_ms;
-	int64_t expires_at_s;  /* of its token: the hub then cuts it (contract 8.4) */
+	int64_t expires_at_s;  /* of its token, if it has one: the hub then cuts it (contract 8.4) */
 	char *will_properties; /* NULL: no will */
 	size_t will_bytes;
 };
@@ -220,8 +221,8 @@ static char *text_of(struct mqtt_part part)
 	return xstrndup(part.at != NULL ? part.at : "", part.len);
 }
 
-/* Whether the device may come in, by its key or by a policy's. */
-static bool is_authorized(struct connection *c, struct mqtt_part password)
+/* By the device's key or by a policy's. */
+static bool has_token(struct connection *c, struct mqtt_part password)
 {
 	struct buf keys[2] = {BUF_INIT, BUF_INIT};
 	char *token = text_of(password);
@@ -235,6 +236,36 @@ static bool is_authorized(struct connection *c, struct mqtt_part password)
 	buf_done(&keys[1]);
 	free(token);
 	return ok;
+}
+
+static bool shows_thumbprint(const struct connection *c)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (x509_has_thumbprint(stream_tls(c->stream),
+		                        world_device_thumbprint(c->door->world, c->id, i > 0)))
+			return true;
+	return false;
+}
+
+/* Whether the device may come in, by what it is registered with. */
+static bool is_authorized(struct connection *c, struct mqtt_part password)
+{
+	enum world_login login;
+
+	if (world_device_login(c->door->world, c->id, &login) != ERR_OK)
+		return false;
+	c->expires_at_s = INT64_MAX;
+	switch (login) {
+	case WORLD_LOGIN_KEY:
+		return has_token(c, password);
+	case WORLD_LOGIN_THUMBPRINT:
+		return shows_thumbprint(c);
+	case WORLD_LOGIN_AUTHORITY:
+		return x509_is_vouched_for(stream_tls(c->stream), c->id);
+	case WORLD_LOGIN_NONE:
+		break;
+	}
+	return false;
 }
 
 /* Notes the will; false where IoT Hub takes no such will. */

@@ -22,6 +22,7 @@
 #include "tests/hubsim/rest.h"
 #include "tests/hubsim/temperament.h"
 #include "tests/hubsim/usage.h"
+#include "tests/hubsim/x509.h"
 #include "tests/world/world.h"
 
 #define FILE_BYTES_MAX (1u << 20)
@@ -37,7 +38,7 @@ struct hubsim {
 	struct rest *rest;
 	struct devices *devices;
 	struct drive drive;
-	SSL_CTX *tls;
+	SSL_CTX *tls, *device_tls; /* device_tls asks for certificates */
 	uv_loop_t loop;
 	uv_signal_t on_term, on_int;
 	struct buf http_url, https_url, mqtt_url, mqtts_url; /* empty: no such door */
@@ -181,10 +182,13 @@ static bool tls_make(struct hubsim *h)
 	struct buf why = BUF_INIT;
 	bool ok;
 
-	if (o->tls_listen.ss_family == 0 && o->mqtt_listen.ss_family == 0)
-		return true;
-	ok = cert_context(o->cert_file, o->key_file, o->host, &h->tls, &why) == ERR_OK ||
-	     fail(why.data, NULL);
+	ok = (o->tls_listen.ss_family == 0 ||
+	      cert_context(o->cert_file, o->key_file, o->host, &h->tls, &why) == ERR_OK) &&
+	     (o->mqtt_listen.ss_family == 0 ||
+	      (cert_context(o->cert_file, o->key_file, o->host, &h->device_tls, &why) == ERR_OK &&
+	       x509_ask(h->device_tls, o->device_ca_file, &why) == ERR_OK));
+	if (!ok)
+		fail(why.data, NULL);
 	buf_done(&why);
 	return ok;
 }
@@ -320,7 +324,8 @@ static void run(struct hubsim *h)
 	    (!door_open(h, DOOR_SERVICE, &h->options.listen, NULL, &h->http_url) ||
 	     !door_open(h, DOOR_SERVICE, &h->options.tls_listen, h->tls, &h->https_url) ||
 	     !door_open(h, DOOR_DEVICES, &h->options.mqtt_plain_listen, NULL, &h->mqtt_url) ||
-	     !door_open(h, DOOR_DEVICES, &h->options.mqtt_listen, h->tls, &h->mqtts_url) || !ready_tell(h)))
+	     !door_open(h, DOOR_DEVICES, &h->options.mqtt_listen, h->device_tls, &h->mqtts_url) ||
+	     !ready_tell(h)))
 		stop(h, EXIT_FAILED);
 	uv_run(&h->loop, UV_RUN_DEFAULT);
 }
@@ -354,6 +359,7 @@ static int serve(struct hubsim *h)
 		h->status = EXIT_FAILED;
 	}
 	SSL_CTX_free(h->tls);
+	SSL_CTX_free(h->device_tls);
 	buf_done(&h->http_url);
 	buf_done(&h->https_url);
 	buf_done(&h->mqtt_url);

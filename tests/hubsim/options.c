@@ -27,6 +27,8 @@ const char options_help[] =
         "  --mqtt-plain-listen HOST:PORT  the same, plain; HOST on this machine only\n"
         "  --cert FILE, --key FILE    of the TLS doors (hubsim-cert.pem, hubsim-key.pem); made at first start if both\n"
         "                             are absent, and then the certificate is what clients take as CA file\n"
+        "  --device-ca FILE           PEM: the authorities whose certificates devices may log in with that are\n"
+        "                             registered as certificateAuthority; the common name is the device's id\n"
         "  --allow-remote             let doors be opened to other machines\n"
         "\n"
         "Fleet and hub\n"
@@ -81,6 +83,7 @@ static const struct entry entries[] = {
         E("mqtt-plain-listen", ADDRESS, mqtt_plain_listen),
         E("cert", TEXT, cert_file),
         E("key", TEXT, key_file),
+        E("device-ca", TEXT, device_ca_file),
         E("allow-remote", FLAG, allows_remote),
         E_NUMBER("devices", devices_n, 0, DEVICES_MAX),
         E("seed", SEED, seed),
@@ -243,6 +246,8 @@ static bool are_sound(const struct options *o, struct buf *why)
 		buf_puts(why, "a door to other machines needs --allow-remote");
 	else if (is_remote(&o->mqtt_plain_listen))
 		buf_puts(why, "--mqtt-plain-listen: must be an address of this machine only");
+	else if (o->device_ca_file != NULL && o->mqtt_listen.ss_family == 0)
+		buf_puts(why, "--device-ca: devices show certificates at --mqtt-listen only");
 	else if (!auth_has_policy(o->policy))
 		buf_puts(why, "--policy: must be one of " AUTH_POLICIES_TEXT);
 	else if (o->host[0] == '\0' || strlen(o->host) > 253 ||

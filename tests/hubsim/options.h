@@ -14,11 +14,12 @@ struct options {
 	        mqtt_plain_listen; /* ss_family 0: no such door */
 	bool allows_remote;
 	const char *cert_file, *key_file;
-	const char *host;        /* the hub's HostName */
-	const char *device;      /* whose connection string is printed; NULL: none's */
-	const char *policy;      /* whose connection string or token is printed */
-	bool uses_secondary_key; /* its second key instead of its first */
-	const char *secret_file; /* NULL: the built-in secret */
+	const char *device_ca_file; /* NULL: no authority vouches for devices */
+	const char *host;           /* the hub's HostName */
+	const char *device;         /* whose connection string is printed; NULL: none's */
+	const char *policy;         /* whose connection string or token is printed */
+	bool uses_secondary_key;    /* its second key instead of its first */
+	const char *secret_file;    /* NULL: the built-in secret */
 	const char *temperament_file, *journal_file, *usage_file, *ready_file; /* NULL: none */
 	bool prints_connection_string, wants_help, wants_version;
 	uint32_t token_seconds; /* 0: print no token */

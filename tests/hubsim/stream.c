@@ -256,6 +256,11 @@ bool stream_has_unsent(const struct stream *s)
 	return s->is_writing;
 }
 
+const SSL *stream_tls(const struct stream *s)
+{
+	return s->ssl;
+}
+
 void stream_pause(struct stream *s)
 {
 	uv_read_stop((uv_stream_t *)&s->tcp);

@@ -31,6 +31,8 @@ struct stream *stream_accept(uv_stream_t *listener, SSL_CTX *tls, const struct s
                              void *arg);
 void stream_write(struct stream *s, const char *data, size_t n);
 bool stream_has_unsent(const struct stream *s);
+/* The peer's side of TLS, lent; NULL: plain. */
+const SSL *stream_tls(const struct stream *s);
 /* Stops reading, so that the peer has to wait; what has been read already still comes. While paused nobody
  * notices the peer's end. */
 void stream_pause(struct stream *s);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <jansson.h>
+#include <openssl/pem.h>
 
 #include "server/base/clock.h"
 #include "tests/hubsim/auth.h"
@@ -275,6 +276,167 @@ START_TEST(test_a_device_registered_over_rest_connects_with_its_generated_key)
 	json_decref(json);
 	buf_done(&token);
 	stop();
+}
+END_TEST
+
+/* --- Certificates --------------------------------------------------------------------------------------- */
+
+static EVP_PKEY *own_key, *authority_key;
+static X509 *authority;
+
+static char *file_of(const char *name)
+{
+	static char path[128];
+
+	snprintf(path, sizeof path, "%s/%s", p.folder, name);
+	return path;
+}
+
+/* A hub with TLS only, that trusts authority. */
+static void start_x509(void)
+{
+	static const char *const args[] = {
+	        "--listen", "127.0.0.1:0", "--mqtt-listen", "127.0.0.1:0", "--device-ca", "ca.pem", NULL};
+	FILE *out;
+
+	own_key = EVP_EC_gen("P-256");
+	authority_key = EVP_EC_gen("P-256");
+	authority = device_cert(authority_key, "The fleet's authority", NULL, NULL, -60, 3600);
+	memset(&p, 0, sizeof p);
+	peer_file_put(&p, "ca.pem", "");
+	out = fopen(file_of("ca.pem"), "w");
+	ck_assert_ptr_nonnull(out);
+	ck_assert_int_eq(PEM_write_X509(out, authority), 1);
+	ck_assert_int_eq(fclose(out), 0);
+	peer_start(&p, args);
+	service = peer_dial(p.port);
+}
+
+static void stop_x509(void)
+{
+	X509_free(authority);
+	EVP_PKEY_free(own_key);
+	EVP_PKEY_free(authority_key);
+	stop();
+}
+
+static void create_device(const char *id, const char *authentication)
+{
+	struct buf b = BUF_INIT;
+
+	buf_printf(&b, "[{\"id\":\"%s\",\"authentication\":%s}]", id, authentication);
+	ck_assert_int_eq(ask("POST", "/devices", b.data), 200);
+	buf_done(&b);
+}
+
+static void create_by_thumbprint(const char *id, const X509 *cert, const EVP_MD *digest, bool is_secondary)
+{
+	unsigned char bytes[EVP_MAX_MD_SIZE];
+	struct buf b = BUF_INIT;
+	unsigned n;
+
+	ck_assert_int_eq(X509_digest(cert, digest, bytes, &n), 1);
+	buf_printf(&b, "{\"type\":\"selfSigned\",\"x509Thumbprint\":{\"%sThumbprint\":\"",
+	           is_secondary ? "secondary" : "primary");
+	for (unsigned i = 0; i < n; i++)
+		buf_printf(&b, "%02X", bytes[i]);
+	buf_puts(&b, "\"}}");
+	create_device(id, b.data);
+	buf_done(&b);
+}
+
+/* Gives what CONNACK says to a device that shows cert (NULL: none) and has no password. */
+static int try_cert(const char *id, X509 *cert)
+{
+	struct device_peer other;
+	int code;
+
+	if (cert != NULL)
+		device_dial_with(&other, id, p.mqtts_port, file_of("hubsim-cert.pem"), cert, own_key);
+	else
+		device_dial(&other, id, p.mqtts_port, file_of("hubsim-cert.pem"));
+	code = device_login(&other, &(struct login){.password = "", .is_clean = true});
+	device_close(&other);
+	return code;
+}
+
+START_TEST(test_a_device_with_thumbprints_comes_in_by_a_certificate_of_one_of_them)
+{
+	X509 *cert, *other, *old, *early;
+
+	start_x509();
+	cert = device_cert(own_key, "whatever", NULL, NULL, -60, 3600);
+	other = device_cert(own_key, "whatever", authority, authority_key, -60, 3600);
+	old = device_cert(own_key, "whatever", NULL, NULL, -3600, -60);
+	early = device_cert(own_key, "whatever", NULL, NULL, 60, 3600);
+	create_by_thumbprint("sha256", cert, EVP_sha256(), false);
+	create_by_thumbprint("sha1", cert, EVP_sha1(), true);
+	create_by_thumbprint("old", old, EVP_sha256(), false);
+	create_by_thumbprint("early", early, EVP_sha256(), false);
+	ck_assert_int_eq(try_cert("sha256", cert), 0);
+	ck_assert_int_eq(try_cert("sha1", cert), 0);
+	ck_assert_int_eq(try_cert("sha256", other), 5);
+	ck_assert_int_eq(try_cert("sha256", NULL), 5);
+	ck_assert_int_eq(try_cert("old", old), 5);
+	ck_assert_int_eq(try_cert("early", early), 5);
+	ck_assert_int_eq(try_cert(ID, cert), 5); /* logs in with a key */
+	X509_free(cert);
+	X509_free(other);
+	X509_free(old);
+	X509_free(early);
+	stop_x509();
+}
+END_TEST
+
+START_TEST(test_an_authority_vouches_for_the_device_of_the_common_name)
+{
+	X509 *cert, *own, *old;
+
+	start_x509();
+	create_device("signed", "{\"type\":\"certificateAuthority\"}");
+	create_device("Signed", "{\"type\":\"certificateAuthority\"}");
+	cert = device_cert(own_key, "signed", authority, authority_key, -60, 3600);
+	own = device_cert(own_key, "signed", NULL, NULL, -60, 3600);
+	old = device_cert(own_key, "signed", authority, authority_key, -3600, -60);
+	ck_assert_int_eq(try_cert("signed", cert), 0);
+	ck_assert_int_eq(try_cert("Signed", cert), 5);
+	ck_assert_int_eq(try_cert("signed", own), 5);
+	ck_assert_int_eq(try_cert("signed", old), 5);
+	ck_assert_int_eq(try_cert("signed", NULL), 5);
+	X509_free(cert);
+	X509_free(own);
+	X509_free(old);
+	stop_x509();
+}
+END_TEST
+
+START_TEST(test_a_device_with_a_key_may_show_a_certificate_too)
+{
+	X509 *cert;
+
+	start_x509();
+	cert = device_cert(own_key, "whatever", NULL, NULL, -60, 3600);
+	device_dial_with(&d, ID, p.mqtts_port, file_of("hubsim-cert.pem"), cert, own_key);
+	ck_assert_int_eq(device_login(&d, &(struct login){.is_clean = true}), 0);
+	device_close(&d);
+	X509_free(cert);
+	stop_x509();
+}
+END_TEST
+
+START_TEST(test_authorities_that_cannot_be_read_are_a_refusal_to_start)
+{
+	static const char *const no_file[] = {"--mqtt-listen", "127.0.0.1:0", "--device-ca", "none.pem",
+	                                      NULL};
+	static const char *const no_door[] = {"--listen", "127.0.0.1:0", "--device-ca", "none.pem", NULL};
+	struct buf said = BUF_INIT;
+
+	ck_assert_int_eq(peer_run(no_file, &said), 1);
+	ck_assert_ptr_nonnull(strstr(said.data, "none.pem: holds no certificate in PEM that can be read"));
+	ck_assert_int_eq(peer_run(no_door, &said), 2);
+	ck_assert_ptr_nonnull(
+	        strstr(said.data, "--device-ca: devices show certificates at --mqtt-listen only"));
+	buf_done(&said);
 }
 END_TEST
 
@@ -790,6 +952,10 @@ int main(void)
 	      test_a_protocol_of_another_version_is_told_so, test_a_device_connects_over_tls,
 	      test_the_printed_connection_string_is_what_the_registry_says,
 	      test_a_device_registered_over_rest_connects_with_its_generated_key);
+	TESTS(s, "certificates", test_a_device_with_thumbprints_comes_in_by_a_certificate_of_one_of_them,
+	      test_an_authority_vouches_for_the_device_of_the_common_name,
+	      test_a_device_with_a_key_may_show_a_certificate_too,
+	      test_authorities_that_cannot_be_read_are_a_refusal_to_start);
 	TESTS(s, "methods", test_a_call_goes_down_and_its_answer_up,
 	      test_the_second_answer_to_a_call_is_ignored,
 	      test_a_device_without_subscription_or_connection_is_404103,

@@ -1,6 +1,8 @@
 // tests/sdk: the unmodified device SDK, azure-iot-device over MQTT, against hubsim; the other side is the service SDK.
-// $HUB is the connection string of an owner.
+// $HUB is the connection string of an owner, $CERTS where device.sh has put certificates.
 'use strict';
+const { X509Certificate } = require('node:crypto');
+const fs = require('node:fs');
 const { Registry, Client: Service } = require('azure-iothub');
 const { NoRetry } = require('azure-iot-common');
 const { Client, Message, SharedAccessKeyAuthenticationProvider } = require('azure-iot-device');
@@ -106,6 +108,43 @@ async function methodTests(deviceId, client) {
   });
 }
 
+/** A device that is registered with this authentication, and shows a certificate that device.sh has made. */
+async function shown(deviceId, authentication, name) {
+  await registry.create({ deviceId, authentication });
+  const client = Client.fromConnectionString(`HostName=${host};DeviceId=${deviceId};x509=true`, Mqtt);
+  client.setRetryPolicy(new NoRetry());
+  client.on('error', () => {});
+  const [cert, key] = ['pem', 'key'].map((kind) => fs.readFileSync(`${process.env.CERTS}/${name}.${kind}`, 'utf8'));
+  await client.setOptions({ cert, key });
+  return client;
+}
+
+async function certificateTests() {
+  const thumbprint = new X509Certificate(fs.readFileSync(`${process.env.CERTS}/own.pem`)).fingerprint.replaceAll(':', '');
+  const x509Thumbprint = { primaryThumbprint: thumbprint, secondaryThumbprint: thumbprint };
+  for (const [deviceId, authentication, name] of [
+    ['by-thumbprint', { x509Thumbprint }, 'own'], // whose type the SDK knows
+    ['by-authority', { type: 'certificateAuthority' }, 'signed']]) {
+    await it(`a device takes calls ${deviceId.replace('-', ' ')} of its certificate`, async () => {
+      const client = await shown(deviceId, authentication, name);
+      await client.open();
+      client.onDeviceMethod('hello', (request, response) => response.send(200, 'here'));
+      const { result } = await until(() => call(deviceId, 'hello', null).catch(() => false));
+      assert.equal(result.payload, 'here');
+      await client.close();
+    });
+  }
+  await it('a certificate that is not the registered one is refused', async () => {
+    const client = await shown('another', { type: 'selfSigned', x509Thumbprint }, 'signed');
+    assert.equal((await failure(client.open())).name, 'UnauthorizedError');
+  });
+  await it('the registry tells thumbprints, and no keys', async () => {
+    const { authentication } = (await registry.get('by-thumbprint')).responseBody;
+    assert.deepEqual(authentication, { type: 'selfSigned', symmetricKey: { primaryKey: null, secondaryKey: null }, x509Thumbprint });
+    assert.equal((await registry.getTwin('by-thumbprint')).responseBody.authenticationType, 'selfSigned');
+  });
+}
+
 async function connectionTests() {
   await it('a connected device shows as connected, a closed one as not, and is not online', async () => {
     const client = await connected(await create('on-and-off'));
@@ -166,6 +205,7 @@ async function connectionTests() {
   await twinTests('till-7', client);
   await methodTests('till-7', client);
   await client.close();
+  await certificateTests();
   await connectionTests();
   finish();
 })();

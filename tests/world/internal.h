@@ -105,10 +105,11 @@ struct agent {
 
 /* What the registry was told about a device beyond its id. */
 struct identity {
-	char *keys[2];     /* NULL: made from the seed */
-	char *reason;      /* statusReason or NULL */
-	const char *type;  /* of authentication */
-	uint32_t renewals; /* of the keys made from the seed */
+	enum world_login login;
+	char *keys[2];        /* NULL: made from the seed */
+	char *thumbprints[2]; /* hex, as they were sent; NULL: none */
+	char *reason;         /* statusReason or NULL */
+	uint32_t renewals;    /* of the keys made from the seed */
 	uint64_t etag_no;
 	int64_t status_at_ms;
 };
@@ -358,6 +359,11 @@ void registry_bulk(struct world *w, struct call *call);
 void registry_device_statistics(struct world *w, struct call *call);
 void registry_service_statistics(struct world *w, struct call *call);
 void registry_forget(struct device *d); /* what only the registry knew of it */
+enum world_login registry_login(const struct device *d);
+/* The type of authentication, as the wire says it. */
+const char *registry_login_text(const struct device *d);
+/* Appends the value of a thumbprint, JSON; primary is 0. */
+void registry_print_thumbprint(const struct device *d, size_t which, struct buf *out);
 /* Appends a key of the identity, base64. */
 void registry_key(const struct world *w, const struct device *d, size_t which, struct buf *out);
 /* Appends the base64 text of the identity's etag, without quotes. */

@@ -40,17 +40,36 @@ struct twin_op {
 	char rid[];
 };
 
-enum err world_device_key(const struct world *w, const char *device_id, bool is_secondary, struct buf *out)
+enum err world_device_login(const struct world *w, const char *device_id, enum world_login *ret_login)
 {
 	const struct device *d = fleet_get(w, device_id);
 
 	if (d == NULL)
 		return ERR_NOT_FOUND;
-	if (d->live.is_disabled ||
-	    (d->identity != NULL && d->identity->type != NULL && strcmp(d->identity->type, "sas") != 0))
+	if (d->live.is_disabled)
 		return ERR_DENIED;
-	registry_key(w, d, is_secondary, out);
+	*ret_login = registry_login(d);
 	return ERR_OK;
+}
+
+enum err world_device_key(const struct world *w, const char *device_id, bool is_secondary, struct buf *out)
+{
+	enum world_login login;
+	enum err e = world_device_login(w, device_id, &login);
+
+	if (e != ERR_OK)
+		return e;
+	if (login != WORLD_LOGIN_KEY)
+		return ERR_DENIED;
+	registry_key(w, fleet_get(w, device_id), is_secondary, out);
+	return ERR_OK;
+}
+
+const char *world_device_thumbprint(const struct world *w, const char *device_id, bool is_secondary)
+{
+	const struct device *d = fleet_get(w, device_id);
+
+	return d != NULL && d->identity != NULL ? d->identity->thumbprints[is_secondary] : NULL;
 }
 
 /* --- Coming and going --- */

@@ -158,7 +158,7 @@ static void look_up(const void *arg, const struct lang_path *path, struct lang_v
 		set_text(ret, "");
 		return;
 	case LANG_AUTHENTICATION:
-		set_text(ret, identity != NULL && identity->type != NULL ? identity->type : "sas");
+		set_text(ret, registry_login_text(row->device));
 		return;
 	case LANG_C2D_COUNT:
 		set_number(ret, 0);

@@ -38,8 +38,10 @@ void registry_forget(struct device *d)
 
 	if (identity == NULL)
 		return;
-	free(identity->keys[0]);
-	free(identity->keys[1]);
+	for (size_t i = 0; i < 2; i++) {
+		free(identity->keys[i]);
+		free(identity->thumbprints[i]);
+	}
 	free(identity->reason);
 	free(identity);
 	d->identity = NULL;
@@ -55,6 +57,33 @@ void registry_etag(const struct device *d, struct buf *out)
 }
 
 /* --- The document --- */
+
+/* By enum world_login. */
+static const char *const logins[] = {"sas", "selfSigned", "certificateAuthority", "none"};
+#define LOGINS_N (sizeof logins / sizeof *logins)
+
+enum world_login registry_login(const struct device *d)
+{
+	return d->identity != NULL ? d->identity->login : WORLD_LOGIN_KEY;
+}
+
+const char *registry_login_text(const struct device *d)
+{
+	return logins[registry_login(d)];
+}
+
+static void print_text_or_null(const char *text, struct buf *out)
+{
+	if (text != NULL)
+		buf_json(out, text);
+	else
+		buf_puts(out, "null");
+}
+
+void registry_print_thumbprint(const struct device *d, size_t which, struct buf *out)
+{
+	print_text_or_null(d->identity != NULL ? d->identity->thumbprints[which] : NULL, out);
+}
 
 void registry_key(const struct world *w, const struct device *d, size_t which, struct buf *out)
 {
@@ -84,6 +113,17 @@ static void print_time(const char *name, int64_t at_ms, struct buf *out)
 	buf_putc(out, ',');
 }
 
+/* Only those who log in with keys have them. */
+static void print_key(const struct world *w, const struct device *d, size_t which, struct buf *out)
+{
+	struct buf key = BUF_INIT;
+
+	if (registry_login(d) == WORLD_LOGIN_KEY)
+		registry_key(w, d, which, &key);
+	print_text_or_null(key.data, out);
+	buf_done(&key);
+}
+
 static void print_identity(const struct world *w, const struct device *d, struct buf *out)
 {
 	const struct identity *identity = d->identity;
@@ -96,24 +136,21 @@ static void print_identity(const struct world *w, const struct device *d, struct
 	buf_printf(out, "\",\"connectionState\":\"%s\",\"status\":\"%s\",\"statusReason\":",
 	           fleet_shows_connected(w, &d->live) ? "Connected" : "Disconnected",
 	           d->live.is_disabled ? "disabled" : "enabled");
-	if (identity != NULL && identity->reason != NULL)
-		buf_json(out, identity->reason);
-	else
-		buf_puts(out, "null");
+	print_text_or_null(identity != NULL ? identity->reason : NULL, out);
 	buf_putc(out, ',');
 	print_time("connectionStateUpdatedTime", activity_ms, out);
 	print_time("statusUpdatedTime", identity != NULL ? identity->status_at_ms : 0, out);
 	print_time("lastActivityTime", activity_ms, out);
 	buf_puts(out,
-	         "\"cloudToDeviceMessageCount\":0,\"authentication\":{\"symmetricKey\":{\"primaryKey\":\"");
-	registry_key(w, d, 0, out);
-	buf_puts(out, "\",\"secondaryKey\":\"");
-	registry_key(w, d, 1, out);
-	buf_printf(
-	        out,
-	        "\"},\"x509Thumbprint\":{\"primaryThumbprint\":null,\"secondaryThumbprint\":null},\"type\":\"%s\"},"
-	        "\"capabilities\":{\"iotEdge\":false}}",
-	        identity != NULL && identity->type != NULL ? identity->type : "sas");
+	         "\"cloudToDeviceMessageCount\":0,\"authentication\":{\"symmetricKey\":{\"primaryKey\":");
+	print_key(w, d, 0, out);
+	buf_puts(out, ",\"secondaryKey\":");
+	print_key(w, d, 1, out);
+	buf_puts(out, "},\"x509Thumbprint\":{\"primaryThumbprint\":");
+	registry_print_thumbprint(d, 0, out);
+	buf_puts(out, ",\"secondaryThumbprint\":");
+	registry_print_thumbprint(d, 1, out);
+	buf_printf(out, "},\"type\":\"%s\"},\"capabilities\":{\"iotEdge\":false}}", registry_login_text(d));
 }
 
 static void answer_identity(struct world *w, struct call *call, const struct device *d)
@@ -158,10 +195,18 @@ static bool key_is_sound(const char *text)
 	return n / 4 * 3 - pads >= 16 && n / 4 * 3 - pads <= 64;
 }
 
+/* Hex of a SHA-1 or a SHA-256, without colons. */
+static bool thumbprint_is_sound(const char *text)
+{
+	size_t n = strspn(text, "0123456789abcdefABCDEF");
+
+	return text[n] == '\0' && (n == 40 || n == 64);
+}
+
 /* The part of a registry write that both PUT and bulk share, borrowed from the request. */
 struct wish {
-	const char *id, *status, *reason, *type, *keys[2];
-	bool has_authentication;
+	const char *id, *status, *reason, *keys[2], *thumbprints[2];
+	enum world_login login;
 };
 
 static const char *text_at(const json_t *json, const char *name)
@@ -169,40 +214,62 @@ static const char *text_at(const json_t *json, const char *name)
 	return json_string_value(json_object_get(json, name));
 }
 
-static const char *known_type(const char *type)
+static bool read_login(const char *type, enum world_login *ret)
 {
-	static const char *const types[] = {"sas", "selfSigned", "certificateAuthority", "none"};
+	*ret = WORLD_LOGIN_KEY;
+	if (type == NULL)
+		return true;
+	for (size_t i = 0; i < LOGINS_N; i++) {
+		*ret = (enum world_login)i;
+		if (strcmp(logins[i], type) == 0)
+			return true;
+	}
+	return false;
+}
 
-	for (size_t i = 0; type != NULL && i < sizeof types / sizeof *types; i++)
-		if (strcmp(types[i], type) == 0)
-			return types[i];
-	return type == NULL ? "sas" : NULL;
+/* Two texts of a kind; an empty one is as good as none. */
+static void read_pair(const json_t *json, const char *primary, const char *secondary, const char *ret[2])
+{
+	ret[0] = text_at(json, primary);
+	ret[1] = text_at(json, secondary);
+	for (size_t i = 0; i < 2; i++)
+		if (ret[i] != NULL && *ret[i] == '\0')
+			ret[i] = NULL;
+}
+
+/* Whether the device could log in with what is wished for it. Of keys there are both, or the hub makes them;
+ * of thumbprints one is enough. */
+static bool login_is_sound(const struct wish *wish)
+{
+	for (size_t i = 0; i < 2; i++)
+		if ((wish->keys[i] != NULL && !key_is_sound(wish->keys[i])) ||
+		    (wish->thumbprints[i] != NULL && !thumbprint_is_sound(wish->thumbprints[i])))
+			return false;
+	if (wish->login == WORLD_LOGIN_THUMBPRINT && wish->thumbprints[0] == NULL &&
+	    wish->thumbprints[1] == NULL)
+		return false;
+	return (wish->keys[0] == NULL) == (wish->keys[1] == NULL);
 }
 
 static bool read_wish(const struct world *w, const json_t *json, const char *id_name, struct wish *ret)
 {
 	const json_t *authentication = json_object_get(json, "authentication");
-	const json_t *keys = json_object_get(authentication, "symmetricKey");
 
 	*ret = (struct wish){.id = text_at(json, id_name),
 	                     .status = text_at(json, "status"),
-	                     .reason = text_at(json, "statusReason"),
-	                     .type = known_type(text_at(authentication, "type")),
-	                     .keys = {text_at(keys, "primaryKey"), text_at(keys, "secondaryKey")},
-	                     .has_authentication = json_is_object(authentication)};
-	for (size_t i = 0; i < 2; i++)
-		if (ret->keys[i] != NULL && *ret->keys[i] == '\0')
-			ret->keys[i] = NULL; /* the hub makes it */
-	if (!json_is_object(json) || !id_is_sound(w, ret->id) || ret->type == NULL)
+	                     .reason = text_at(json, "statusReason")};
+	read_pair(json_object_get(authentication, "symmetricKey"), "primaryKey", "secondaryKey", ret->keys);
+	read_pair(json_object_get(authentication, "x509Thumbprint"), "primaryThumbprint",
+	          "secondaryThumbprint", ret->thumbprints);
+	if (!json_is_object(json) || !id_is_sound(w, ret->id) ||
+	    !read_login(text_at(authentication, "type"), &ret->login))
 		return false;
 	if (ret->status != NULL && strcmp(ret->status, "enabled") != 0 &&
 	    strcmp(ret->status, "disabled") != 0)
 		return false;
 	if (ret->reason != NULL && strlen(ret->reason) > REASON_MAX)
 		return false;
-	if ((ret->keys[0] == NULL) != (ret->keys[1] == NULL))
-		return false;
-	return ret->keys[0] == NULL || (key_is_sound(ret->keys[0]) && key_is_sound(ret->keys[1]));
+	return login_is_sound(ret);
 }
 
 static void replace(char **at, const char *text)
@@ -221,10 +288,13 @@ static void grant(struct world *w, struct device *d, const struct wish *wish)
 	identity->etag_no++;
 	if (wish->keys[0] == NULL)
 		identity->renewals++; /* also where authentication is left out (contract 6) */
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < 2; i++) {
 		replace(&identity->keys[i], wish->keys[i]);
+		replace(&identity->thumbprints[i],
+		        wish->login == WORLD_LOGIN_THUMBPRINT ? wish->thumbprints[i] : NULL);
+	}
 	replace(&identity->reason, wish->reason);
-	identity->type = wish->type;
+	identity->login = wish->login;
 	if (is_enabled == d->live.is_disabled) {
 		identity->status_at_ms = w->now_ms;
 		fleet_enable(w, d, is_enabled);

@@ -469,6 +469,71 @@ START_TEST(test_bulk_says_what_failed_and_list_stops_at_top)
 }
 END_TEST
 
+#define SHA1 "0123456789abcdef0123456789ABCDEF01234567"
+#define SHA256 SHA1 "89abcdef0123456789abcdef"
+
+START_TEST(test_a_device_is_registered_with_thumbprints_or_an_authority_and_then_has_no_keys)
+{
+	struct reply *r;
+	enum world_login login;
+
+	setup();
+	r = ask(&f, "PUT", "/devices/thumb?" API,
+	        "{\"deviceId\":\"thumb\",\"authentication\":{\"type\":\"selfSigned\",\"x509Thumbprint\":"
+	        "{\"primaryThumbprint\":\"" SHA1 "\",\"secondaryThumbprint\":\"" SHA256 "\"}}}");
+	ck_assert_int_eq(r->status, 200);
+	ck_assert_str_eq(at(r->json, "authentication"),
+	                 "{\"symmetricKey\":{\"primaryKey\":null,\"secondaryKey\":null},\"x509Thumbprint\":"
+	                 "{\"primaryThumbprint\":\"" SHA1 "\",\"secondaryThumbprint\":\"" SHA256
+	                 "\"},\"type\":\"selfSigned\"}");
+	r = ask(&f, "GET", "/twins/thumb?" API, NULL);
+	ck_assert_str_eq(at(r->json, "authenticationType"), "\"selfSigned\"");
+	ck_assert_str_eq(at(r->json, "x509Thumbprint.secondaryThumbprint"), "\"" SHA256 "\"");
+	ck_assert_int_eq(world_device_login(f.w, "thumb", &login), ERR_OK);
+	ck_assert_int_eq(login, WORLD_LOGIN_THUMBPRINT);
+	r = ask(&f, "POST", "/devices?" API,
+	        "[{\"id\":\"thumb\",\"importMode\":\"update\","
+	        "\"authentication\":{\"type\":\"certificateAuthority\"}}]");
+	ck_assert_int_eq(r->status, 200);
+	r = ask(&f, "GET", "/devices/thumb?" API, NULL);
+	ck_assert_str_eq(at(r->json, "authentication"),
+	                 "{\"symmetricKey\":{\"primaryKey\":null,\"secondaryKey\":null},\"x509Thumbprint\":"
+	                 "{\"primaryThumbprint\":null,\"secondaryThumbprint\":null},"
+	                 "\"type\":\"certificateAuthority\"}");
+	r = ask(&f, "POST", "/devices/query?" API,
+	        "{\"query\":\"SELECT deviceId AS id FROM devices WHERE "
+	        "authenticationType = 'certificateAuthority'\"}");
+	ck_assert_str_eq(r->body, "[{\"id\":\"thumb\"}]");
+	r = ask_if("PUT", "/devices/thumb?" API, "*", "{\"deviceId\":\"thumb\"}");
+	ck_assert_uint_eq(strlen(at(r->json, "authentication.symmetricKey.primaryKey")), 46);
+	fixture_done(&f);
+}
+END_TEST
+
+START_TEST(test_a_thumbprint_that_is_none_is_refused)
+{
+	static const char *const bad[] = {"", SHA1 "0", "0123",
+	                                  "01:23:45:67:89:ab:cd:ef:01:23:45:67:89:AB:CD:EF:01:23:45:67",
+	                                  "g123456789abcdef0123456789ABCDEF01234567"};
+	char body[300];
+
+	setup();
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		snprintf(body, sizeof body,
+		         "{\"deviceId\":\"thumb\",\"authentication\":{\"type\":\"selfSigned\","
+		         "\"x509Thumbprint\":{\"primaryThumbprint\":\"%s\"}}}",
+		         bad[i]);
+		ck_assert_msg(ask(&f, "PUT", "/devices/thumb?" API, body)->status == 400, "%s", bad[i]);
+	}
+	ck_assert_int_eq(ask(&f, "PUT", "/devices/thumb?" API,
+	                     "{\"deviceId\":\"thumb\",\"authentication\":{\"type\":\"selfsigned\"}}")
+	                         ->status,
+	                 400);
+	ck_assert(!world_has_device(f.w, "thumb"));
+	fixture_done(&f);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("world rest");
@@ -488,6 +553,7 @@ int main(void)
 	      test_errors_are_written_as_the_quirks_say, test_limits_are_those_of_the_quirks);
 	TESTS(s, "registry", test_registry_creates_updates_reads_and_deletes,
 	      test_recreated_identity_has_another_generation_and_an_empty_twin,
-	      test_bulk_says_what_failed_and_list_stops_at_top);
+	      test_a_device_is_registered_with_thumbprints_or_an_authority_and_then_has_no_keys,
+	      test_a_thumbprint_that_is_none_is_refused, test_bulk_says_what_failed_and_list_stops_at_top);
 	return suite_run(s);
 }

@@ -62,13 +62,14 @@ static void print_identity(const struct world *w, const struct device *d, const 
 	buf_printf(out, "\"connectionState\":\"%s\",",
 	           fleet_shows_connected(w, v) ? "Connected" : "Disconnected");
 	print_maybe_time(w, "lastActivityTime", twin_activity_ms(v), out);
-	buf_printf(out,
-	           "\"cloudToDeviceMessageCount\":0,\"authenticationType\":\"%s\","
-	           "\"x509Thumbprint\":{\"%s\":null,\"%s\":null},"
-	           "\"modelId\":\"\",\"capabilities\":{\"iotEdge\":false},",
-	           identity != NULL && identity->type != NULL ? identity->type : "sas",
-	           has_caps ? "PrimaryThumbprint" : "primaryThumbprint",
-	           has_caps ? "SecondaryThumbprint" : "secondaryThumbprint");
+	buf_printf(
+	        out,
+	        "\"cloudToDeviceMessageCount\":0,\"authenticationType\":\"%s\",\"x509Thumbprint\":{\"%s\":",
+	        registry_login_text(d), has_caps ? "PrimaryThumbprint" : "primaryThumbprint");
+	registry_print_thumbprint(d, 0, out);
+	buf_printf(out, ",\"%s\":", has_caps ? "SecondaryThumbprint" : "secondaryThumbprint");
+	registry_print_thumbprint(d, 1, out);
+	buf_puts(out, "},\"modelId\":\"\",\"capabilities\":{\"iotEdge\":false},");
 }
 
 void twin_print(const struct world *w, const struct device *d, const struct view *v, struct buf *out)

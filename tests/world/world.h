@@ -317,10 +317,20 @@ struct world_link_events {
 	void (*on_ended)(void *arg);
 };
 
+/* What a device logs in with (contract 6, authentication.type): one of its keys, a certificate of one of its
+ * thumbprints, one that an authority has signed for its id; or it cannot. */
+enum world_login { WORLD_LOGIN_KEY, WORLD_LOGIN_THUMBPRINT, WORLD_LOGIN_AUTHORITY, WORLD_LOGIN_NONE };
+
+/* ERR_NOT_FOUND: no such device; ERR_DENIED: it is disabled. */
+MUST_CHECK enum err world_device_login(const struct world *w, const char *device_id,
+                                       enum world_login *ret_login);
 /* Appends a device's primary or secondary key, base64. ERR_NOT_FOUND: no such device; ERR_DENIED: it is
  * disabled, or has no keys to log in with. */
 MUST_CHECK enum err world_device_key(const struct world *w, const char *device_id, bool is_secondary,
                                      struct buf *out);
+/* Gives its primary or secondary thumbprint, 40 (SHA-1) or 64 (SHA-256) hex digits; NULL: it has none. Lent
+ * until the next verb. */
+const char *world_device_thumbprint(const struct world *w, const char *device_id, bool is_secondary);
 /* Asks to connect a device, which must exist. Never NULL; keeps events and arg. */
 struct world_link *world_link_open(struct world *w, int64_t now_ms, const char *device_id,
                                    const struct world_link_events *events, void *arg);
