@@ -565,6 +565,8 @@ int64_t port_after(struct port *p, int64_t now_ms)
 {
 	int64_t wake_ms, jobs_ms, track_ms, gate_ms;
 
+	if (reason_of(p) != GATE_OPEN)
+		dispatch_withdraw(p->dispatch, 0, on_withdrawn, p->c);
 	dispatch_withdraw_late(p->dispatch, conduct_now(p->c), on_withdrawn, p->c);
 	wake_ms = dispatch_run(p->dispatch, now_ms);
 	jobs_ms = jobs_run(p->jobs, now_ms);

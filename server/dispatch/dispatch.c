@@ -11,6 +11,8 @@
 #include "server/dispatch/bucket.h"
 #include "server/dispatch/pace.h"
 
+/* Calls that may wait for a place: what a crash leaves in doubt beside those that are out. */
+#define AHEAD_MAX 256
 #define METER_BYTES 4096     /* of payload a token, contract 7.1 */
 #define KEPT_TEXT_BYTES 4096 /* a pooled record gives larger texts back */
 
@@ -40,7 +42,9 @@ struct dispatch {
 	void *arg;
 	struct calls queue, out, refused, pool;
 	uint64_t queued_tokens;
-	int64_t late_at_ms; /* not later than the first of the queue to become so */
+	uint32_t ahead, heard; /* see look_ahead() */
+	bool has_new;          /* submitted since the last run */
+	int64_t late_at_ms;    /* not later than the first of the queue to become so */
 	struct dispatch_stats stats;
 };
 
@@ -115,6 +119,7 @@ void dispatch_submit(struct dispatch *d, const struct invocation *inv)
 	TAILQ_INSERT_TAIL(&d->queue, c, entry);
 	d->stats.queued++;
 	d->queued_tokens += c->tokens;
+	d->has_new = true;
 }
 
 static void unqueue(struct dispatch *d, struct call *c)
@@ -146,6 +151,7 @@ static void on_answer(void *arg, const struct hub_answer *answer)
 	}
 	TAILQ_REMOVE(&d->out, c, entry);
 	d->stats.inflight--;
+	d->heard++;
 	if (answer->outcome == HUB_ANSWERED)
 		pace_answered(&d->pace, answer->took_ms);
 	else if (answer->outcome == HUB_THROTTLED)
@@ -195,10 +201,25 @@ static void tell_refused(struct dispatch *d)
 	}
 }
 
+/* From the answer that gives a place free to the call that takes it there is a commit, that of its intent. So
+ * that no place stands empty meanwhile, as many may wait as were answered from one handing over to the next;
+ * a lull takes that back by and by. A hub whose devices take their time leaves next to none waiting. */
+static void look_ahead(struct dispatch *d)
+{
+	if (!d->has_new)
+		return;
+	d->ahead -= (d->ahead + 7) / 8;
+	if (d->heard > d->ahead)
+		d->ahead = d->heard < AHEAD_MAX ? d->heard : AHEAD_MAX;
+	d->heard = 0;
+	d->has_new = false;
+}
+
 int64_t dispatch_run(struct dispatch *d, int64_t now_ms)
 {
 	struct call *c;
 
+	look_ahead(d);
 	if (pace_run(&d->pace, now_ms))
 		bucket_pace(&d->bucket, d->pace.per_minute, now_ms);
 	bucket_run(&d->bucket, now_ms);
@@ -217,7 +238,7 @@ int64_t dispatch_run(struct dispatch *d, int64_t now_ms)
 uint32_t dispatch_credit(const struct dispatch *d, int64_t now_ms)
 {
 	uint64_t taken = (uint64_t)d->stats.inflight + d->stats.queued;
-	uint64_t places = taken < d->inflight_max ? d->inflight_max - taken : 0;
+	uint64_t room = (uint64_t)d->inflight_max + d->ahead, places = taken < room ? room - taken : 0;
 	uint64_t tokens = bucket_tokens(&d->bucket, now_ms);
 
 	tokens = d->queued_tokens < tokens ? tokens - d->queued_tokens : 0;
@@ -226,7 +247,7 @@ uint32_t dispatch_credit(const struct dispatch *d, int64_t now_ms)
 
 int64_t dispatch_credit_at(const struct dispatch *d, int64_t now_ms)
 {
-	if ((uint64_t)d->stats.inflight + d->stats.queued >= d->inflight_max)
+	if ((uint64_t)d->stats.inflight + d->stats.queued >= (uint64_t)d->inflight_max + d->ahead)
 		return TIME_NEVER;
 	return bucket_next_at(&d->bucket, now_ms);
 }

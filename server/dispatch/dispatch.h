@@ -52,8 +52,9 @@ typedef void dispatch_withdrawn_cb(void *arg, uint32_t campaign, uint32_t no, ui
 /* Borrows options; keeps hub and arg until dispatch_free(). */
 struct dispatch *dispatch_new(const struct dispatch_options *options, struct hub *hub,
                               dispatch_outcome_cb *on_outcome, void *arg);
-/* How many invocations it would take and send at once: free places and tokens, less what is queued. Who
- * submits no more than that keeps what a crash leaves in doubt within inflight_max. */
+/* How many invocations it would take: free tokens and places, less what is queued. Where calls are answered
+ * as fast as they are submitted, so many more that no place is empty until the next are: up to 256. Who
+ * submits no more than that keeps what a crash leaves in doubt within inflight_max and these. */
 uint32_t dispatch_credit(const struct dispatch *d, int64_t now_ms);
 /* When credit may come next if it is 0 for want of a token (now_ms if there is credit); TIME_NEVER where it
  * waits for answers. */

@@ -174,6 +174,63 @@ START_TEST(test_credit_is_what_would_be_sent_at_once)
 }
 END_TEST
 
+static uint32_t queued(void)
+{
+	struct dispatch_stats stats;
+
+	dispatch_stats(dispatch, &stats);
+	return stats.queued;
+}
+
+/* Submits what it would take, and lets it run. */
+static void submit_all(uint32_t *no)
+{
+	for (uint32_t n = dispatch_credit(dispatch, NOW); n > 0; n--)
+		submit(1, (*no)++);
+	ck_assert_int_eq(dispatch_run(dispatch, NOW), TIME_NEVER);
+}
+
+START_TEST(test_as_many_may_wait_as_were_answered_since_the_last_were_handed_over)
+{
+	uint32_t no = 0;
+	size_t answered = 0;
+
+	start(2, 0);
+	submit_all(&no);
+	ck_assert_uint_eq(no, 2);
+	for (; answered < 2; answered++) /* while the intents of the next are made durable */
+		answer(answered, HUB_ANSWERED, 200);
+	submit_all(&no);
+	ck_assert_uint_eq(no, 4);
+	submit_all(&no);
+	ck_assert_uint_eq(queued(), 2);
+	ck_assert_uint_eq(fake_hub_n(hub), 4);
+	for (int i = 0; i < 20; i++) { /* one at a time: by and by none waits any more */
+		answer(answered++, HUB_ANSWERED, 200);
+		ck_assert_int_eq(dispatch_run(dispatch, NOW), TIME_NEVER);
+		submit_all(&no);
+	}
+	ck_assert_uint_le(queued(), 1);
+	stop();
+}
+END_TEST
+
+START_TEST(test_never_more_than_256_wait_for_a_place)
+{
+	uint32_t no = 0;
+
+	start(2000, 0);
+	submit_all(&no);
+	for (size_t i = 0; i < 1000; i++)
+		answer(i, HUB_ANSWERED, 200);
+	submit_all(&no);
+	submit_all(&no);
+	ck_assert_uint_eq(no, 2000 + 1000 + 256);
+	ck_assert_uint_eq(queued(), 256);
+	stop();
+}
+END_TEST
+
 START_TEST(test_payload_takes_a_token_for_each_4_kb)
 {
 	static char payload[9000];
@@ -383,7 +440,9 @@ int main(void)
 	      test_no_more_are_out_than_agreed_and_the_rest_follows_in_order,
 	      test_rate_lets_a_second_gather_and_then_one_each_interval,
 	      test_credit_is_what_would_be_sent_at_once, test_payload_takes_a_token_for_each_4_kb,
-	      test_a_429_halves_the_pace, test_withdraw_takes_back_what_is_unsent_of_one_campaign_or_of_all,
+	      test_as_many_may_wait_as_were_answered_since_the_last_were_handed_over,
+	      test_never_more_than_256_wait_for_a_place, test_a_429_halves_the_pace,
+	      test_withdraw_takes_back_what_is_unsent_of_one_campaign_or_of_all,
 	      test_what_is_late_is_taken_back_and_never_sent,
 	      test_refused_call_is_told_undelivered_by_the_next_run_before_more_are_sent,
 	      test_after_free_late_answers_are_told_to_nobody, test_each_of_many_is_sent_once_and_told_once);
