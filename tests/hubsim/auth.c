@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -39,6 +40,7 @@ struct slot {
 
 struct auth {
 	char *host;
+	char *bearer;                       /* NULL: none is good */
 	struct sas_key keys[POLICIES_N][2]; /* primary, secondary */
 	struct slot slots[SLOTS_N];
 };
@@ -78,6 +80,7 @@ void auth_free(struct auth *a)
 	for (size_t i = 0; i < SLOTS_N; i++)
 		slot_clear(&a->slots[i]);
 	free(a->host);
+	free(a->bearer);
 	free(a);
 }
 
@@ -166,14 +169,26 @@ static const struct slot *token_find(struct auth *a, const char *header)
 	return slot;
 }
 
+void auth_accept_bearer(struct auth *a, const char *token)
+{
+	free(a->bearer);
+	a->bearer = xstrdup(token);
+}
+
 bool auth_permits(struct auth *a, const char *authorization, const char *method, const char *target,
                   int64_t now_ms)
 {
-	const struct slot *slot = authorization != NULL ? token_find(a, authorization) : NULL;
+	static const char bearer[] = "Bearer ";
 	struct buf path = BUF_INIT;
+	const struct slot *slot;
 	unsigned right;
 	bool ok = false;
 
+	if (authorization == NULL)
+		return false;
+	if (strncasecmp(authorization, bearer, sizeof bearer - 1) == 0)
+		return is_same(authorization + sizeof bearer - 1, a->bearer);
+	slot = token_find(a, authorization);
 	if (slot == NULL || slot->expires_at_s <= now_ms / 1000)
 		return false;
 	buf_puts(&path, "");

@@ -91,6 +91,26 @@ static bool auth_make(struct hubsim *h)
 	return ok;
 }
 
+/* Whether there is a bearer token where one is wanted. */
+static bool bearer_take(struct hubsim *h)
+{
+	const char *file = h->options.bearer_file;
+	struct buf text = BUF_INIT;
+	bool ok;
+
+	if (file == NULL)
+		return true;
+	ok = file_read(file, &text);
+	if (ok) {
+		text.data[strcspn(text.data, "\r\n")] = '\0';
+		ok = text.data[0] != '\0' || fail(file, "its first line is empty");
+	}
+	if (ok)
+		auth_accept_bearer(h->auth, text.data);
+	buf_done(&text);
+	return ok;
+}
+
 static bool device_connection_string(const struct hubsim *h, struct buf *out)
 {
 	const char *id = h->options.device;
@@ -385,7 +405,7 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	needs_world = options_have_door(&h.options) || h.options.device != NULL;
-	if (auth_make(&h) && (!needs_world || world_make(&h)) && credentials_print(&h))
+	if (auth_make(&h) && bearer_take(&h) && (!needs_world || world_make(&h)) && credentials_print(&h))
 		status = options_have_door(&h.options) ? serve(&h) : EXIT_SUCCESS;
 	world_free(h.world);
 	temperament_done(&h.temperament);

@@ -44,6 +44,8 @@ const char options_help[] =
         "Clients\n"
         "  --host-name NAME           HostName of the hub (localhost)\n"
         "  --policy NAME              " AUTH_POLICIES_TEXT " (service)\n"
+        "  --secondary-key            print what follows with the secondary key instead of the primary\n"
+        "  --bearer-file FILE         its first line is a bearer token that may do everything, as one of Entra ID\n"
         "  --secret-file FILE         what the policies' keys are made from; without it they are known to all\n"
         "  --print-connection-string  print the policy's connection string\n"
         "  --print-token SECONDS      print a SAS token of the policy that lives so long\n"
@@ -95,6 +97,8 @@ static const struct entry entries[] = {
         E("usage", TEXT, usage_file),
         E("host-name", TEXT, host),
         E("policy", TEXT, policy),
+        E("secondary-key", FLAG, uses_secondary_key),
+        E("bearer-file", TEXT, bearer_file),
         E("secret-file", TEXT, secret_file),
         E("print-connection-string", FLAG, prints_connection_string),
         E("print-device-connection-string", TEXT, device),

@@ -20,6 +20,7 @@ struct options {
 	const char *policy;         /* whose connection string or token is printed */
 	bool uses_secondary_key;    /* its second key instead of its first */
 	const char *secret_file;    /* NULL: the built-in secret */
+	const char *bearer_file;    /* holds a bearer token; NULL: none is good */
 	const char *temperament_file, *journal_file, *usage_file, *ready_file; /* NULL: none */
 	bool prints_connection_string, wants_help, wants_version;
 	uint32_t token_seconds; /* 0: print no token */

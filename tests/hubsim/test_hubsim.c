@@ -629,6 +629,30 @@ START_TEST(test_the_certificate_it_makes_is_what_clients_take_as_ca_file)
 }
 END_TEST
 
+START_TEST(test_a_bearer_token_of_a_file_opens_the_service_door)
+{
+	struct buf said = BUF_INIT;
+	struct reply r;
+	struct peer p;
+	int fd;
+
+	memset(&p, 0, sizeof p);
+	peer_file_put(&p, "bearer", "some-token\n");
+	peer_start(&p, ARGS("--listen", "127.0.0.1:0", "--devices", "1", "--bearer-file", "bearer"));
+	fd = peer_dial(p.port);
+	ck_assert_int_eq(status_with(fd, "/twins/dev-000000" API, "Authorization: Bearer some-token\r\n", &r),
+	                 200);
+	reply_done(&r);
+	ck_assert_int_eq(status_with(fd, "/twins/dev-000000" API, "Authorization: Bearer some\r\n", &r), 401);
+	reply_done(&r);
+	close(fd);
+	peer_stop(&p);
+	ck_assert_int_eq(peer_run(ARGS("--bearer-file", "/dev/null"), &said), 1);
+	assert_has(&said, "/dev/null: its first line is empty");
+	buf_done(&said);
+}
+END_TEST
+
 START_TEST(test_the_connection_string_is_printed_without_a_door)
 {
 	struct buf once = BUF_INIT, ready = BUF_INIT;
@@ -652,6 +676,10 @@ START_TEST(test_the_connection_string_is_printed_without_a_door)
 	ck_assert(strncmp(json_string_value(json_object_get(json, "connectionString")), once.data,
 	                  once.len - 1) == 0);
 	json_decref(json);
+	buf_reset(&ready);
+	ck_assert_int_eq(peer_run(ARGS("--print-connection-string", "--secondary-key"), &ready), 0);
+	ck_assert_uint_eq(ready.len, once.len);
+	ck_assert_str_ne(ready.data, once.data);
 	buf_done(&once);
 	buf_done(&ready);
 	peer_stop(&p);
@@ -749,7 +777,7 @@ int main(void)
 	      test_a_cut_connection_is_a_reset_without_an_answer,
 	      test_throttling_of_a_sku_shows_as_429_and_in_the_usage);
 	TESTS(s, "who may", test_a_missing_bad_or_expired_token_gets_401_and_the_connection_stays,
-	      test_a_policy_without_the_right_gets_401);
+	      test_a_policy_without_the_right_gets_401, test_a_bearer_token_of_a_file_opens_the_service_door);
 	TESTS(s, "http", test_pipelined_requests_are_answered_in_order, test_a_request_may_come_byte_by_byte,
 	      test_what_is_not_http_is_refused_and_ends_the_connection,
 	      test_a_large_body_is_taken_after_100_continue,

@@ -192,6 +192,23 @@ START_TEST(test_a_remembered_token_still_expires)
 }
 END_TEST
 
+START_TEST(test_a_bearer_token_is_good_for_all_if_it_is_the_one_and_for_no_device)
+{
+	struct auth *a = auth_new(HOST, "secret");
+	int64_t until;
+
+	ck_assert(!auth_permits(a, "Bearer good", "GET", "/twins/d1", 0));
+	auth_accept_bearer(a, "good");
+	ck_assert(auth_permits(a, "Bearer good", "GET", "/twins/d1", 0));
+	ck_assert(auth_permits(a, "bearer good", "DELETE", "/devices/d1", 0));
+	ck_assert(!auth_permits(a, "Bearer goo", "GET", "/twins/d1", 0));
+	ck_assert(!auth_permits(a, "Bearer goods", "GET", "/twins/d1", 0));
+	ck_assert(!auth_permits(a, "good", "GET", "/twins/d1", 0));
+	ck_assert(!auth_permits_device(a, "good", "d1", "AAAA", "AAAA", 0, &until));
+	auth_free(a);
+}
+END_TEST
+
 START_TEST(test_the_secondary_key_is_another_and_as_good)
 {
 	struct auth *a = auth_new(HOST, "secret");
@@ -251,7 +268,9 @@ int main(void)
 	      test_a_scope_covers_whole_segments_of_its_host_only, test_keys_are_read_and_written_as_base64,
 	      test_a_written_token_has_the_signature_of_the_vector);
 	TESTS(s, "auth", test_each_policy_has_the_rights_of_contract_1_3,
-	      test_a_remembered_token_still_expires, test_the_secondary_key_is_another_and_as_good,
+	      test_a_remembered_token_still_expires,
+	      test_a_bearer_token_is_good_for_all_if_it_is_the_one_and_for_no_device,
+	      test_the_secondary_key_is_another_and_as_good,
 	      test_tokens_of_other_hubs_keys_policies_and_paths_are_refused);
 	return suite_run(s);
 }

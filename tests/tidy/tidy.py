@@ -225,6 +225,16 @@ def rule_readmes_name_every_file(tree):
             yield path, 1, "is not named in %s" % readme
 
 
+def rule_tests_that_hubsim_names_are_there(tree):
+    readme = "tests/hubsim/README.md"
+    tests = {m.group(1) for path in tree.sources() if re.match(r"tests/(hubsim|world)/test_", path)
+             for m in re.finditer(r"^START_TEST\(test_(\w+)\)", tree.text(path), re.M)}
+    for n, line in tree.lines(readme) if tree.has(readme) else []:
+        for name in re.findall(r"`([a-z0-9]+(?:_[a-z0-9]+){2,}…?)`", line if line.startswith("| ") else ""):
+            if name not in tests and not (name.endswith("…") and any(t.startswith(name[:-1]) for t in tests)):
+                yield readme, n, "there is no test %s" % name
+
+
 def calls(tree, path, names):
     """Calls of the functions, not what only ends in their name or is a member."""
     for n, line in tree.code(path):
@@ -386,6 +396,8 @@ GOOD = {
     "deploy/README.md": "nothing yet\n",
     "tests/README.md": "`world/` `unit/`\n",
     "tests/world/world.c": "/* world: a hub */\n#include <jansson.h>\n",
+    "tests/hubsim/README.md": "`test_sas.c`\n| a token | `a_token_is_read` |\n",
+    "tests/hubsim/test_sas.c": "/* tests: tokens */\nSTART_TEST(test_a_token_is_read)\n",
     "tests/unit/api/test_routes.c": '/* tests: api/routes.c */\n#include "server/hub/http.h"\n',
 }
 
@@ -414,6 +426,7 @@ PLANTS = [
     ("store/sqlite/new.c", 1, "int x;", rule_every_file_opens_with_its_room),
     ("server/hub/new.c", 1, "/* dispatch: see new.h */", rule_every_file_opens_with_its_room),
     ("server/hub/new.h", 1, "/* hub: new */", rule_headers_have_guards_of_their_name),
+    ("tests/hubsim/README.md", 0, "| a token | `a_token_is_written` |", rule_tests_that_hubsim_names_are_there),
     ("meson.build", 0, "# TO" "DO: more", rule_nothing_is_left_for_later),
     (".ci/run", 0, "ls /ho" "me/eva", rule_no_path_of_one_machine),
     (".ci/run", 0, "true ", rule_no_trailing_white_space),
