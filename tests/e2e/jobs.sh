@@ -38,6 +38,11 @@ pause=$id
 must wait_for 60 calls_at_least pause 1
 ask POST "/v1/campaigns/$pause/pause"
 it "pause is answered while a job runs" is "$status" 200
+etag=$(body_of .etag)
+ask PATCH "/v1/campaigns/$pause" -H 'Content-Type: application/merge-patch+json' -H "If-Match: $etag" --data \
+	'{"schedule": {"windows": [{"cron": "0 2 * * *", "durationMinutes": 60}]}, "abort": [{"count": 1}]}'
+it "what a job cannot heed is refused for one that lives, too" is "$status $(body_of -c '[.errors[].pointer]')" \
+	'422 ["/schedule/windows","/abort"]'
 must wait_for 60 none_out "$pause"
 paused_n=$(calls_n pause)
 it "a paused campaign's job goes on to its end, and no other begins" test "$paused_n" -le 20
@@ -53,6 +58,9 @@ for hub in waves kill pause; do
 done
 it "pause: no job had more devices than may be unavailable" is \
 	"$(hub_jobs pause | jq -s 'map(.deviceJobStatistics.deviceCount) | max <= 20')" true
+ask POST /v1/campaigns/preview --data "$(spec waves '{}')"
+it "the preview says what a job of the hub cannot do" is \
+	"$status $(body_of '.warnings[] | select(.code == "hubJob") | .detail | test("256 in each.*cannot be stopped or paced")')" "200 true"
 ask POST /v1/campaigns --data "$(spec waves '{"rollout": {"ratePerMinute": 5}, "abort": [{"count": 1}]}')"
 it "what a job cannot heed is refused" is "$status $(body_of -c '[.errors[].pointer]')" \
 	'422 ["/rollout/ratePerMinute","/abort"]'
