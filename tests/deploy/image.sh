@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # tests/deploy: the last stage of deploy/container/Containerfile over a root made from the programs built here: what is in
 # it, and a campaign over 1,000 devices as a user without any right, on a root that cannot be written to, stopped by
-# SIGTERM in the middle. With $IMAGE_ARCHIVE that image instead, as "podman save" writes it.
+# SIGTERM in the middle. With $IMAGE_ARCHIVE: that image instead, as "podman save" writes it.
+needs_npm=yes
 . "$(dirname "$0")/lib.sh"
 
 image=localhost/rollcall:test
@@ -24,6 +25,8 @@ it "it holds no other program than ours" is "$(ls "$root/usr/bin" | tr '\n' ' ')
 it "no file in it gives its user more rights, none is writable by all" nothing find "$root" -type f \( -perm /6000 -o -perm -2 \)
 sbom=$root/usr/share/doc/rollcall/sbom.cdx.json
 it "the bill of materials names this version" is "rollcalld $(jq -r .metadata.component.version "$sbom")" "$version"
+sound_bom() { node "$deploy/sbom.js" <"$sbom"; }
+it "it is as CycloneDX 1.5 has it" sound_bom
 it "it lists what dpkg's records in the image list" is "$(jq -r '.components[] | "\(.name) \(.version)"' "$sbom" | sort)" \
 	"$(sed -n 's/^Package: //p; s/^Version: //p' "$root"/var/lib/dpkg/status.d/* | paste -d ' ' - - | sort)"
 unlicensed() {

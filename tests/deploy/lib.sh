@@ -1,14 +1,27 @@
 # tests/deploy: what the scripts that run containers share, sourced by each; beside tests/e2e/lib.sh, which it sources. A
-# script runs in a network and among mounts of its own: ports are those of the image, and nothing of it stays.
+# script runs among mounts of its own and, unless it sets needs_network, in a network of its own: ports are those of the
+# image, and nothing of it stays.
+# A script that sets needs_npm finds package.json's checkers in node_modules here.
+deploy=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 if [ -z "${DEPLOY_INSIDE-}" ]; then
-	spaces=(--net --mount)
+	if [ -n "${needs_npm-}" ]; then
+		(
+			set -eu
+			flock 9
+			cd "$deploy"
+			[ node_modules/.package-lock.json -nt package-lock.json ] ||
+				npm ci --legacy-peer-deps --ignore-scripts --no-audit --no-fund --loglevel=error
+		) 9>"${TMPDIR:-/tmp}/rollcall-deploy-$(id -u).lock" || exit
+	fi
+	spaces=(--mount)
+	[ -n "${needs_network-}" ] || spaces+=(--net)
 	[ "$(id -u)" -eq 0 ] || spaces+=(--user --map-root-user)
 	DEPLOY_INSIDE=yes exec unshare "${spaces[@]}" "$0" "$@"
 fi
 . "$(dirname "${BASH_SOURCE[0]}")/../e2e/lib.sh"
 top=$(cd "$e2e/../.." && pwd)
 export PATH=$PATH:/usr/sbin:/sbin
-must ip link set lo up
+[ -n "${needs_network-}" ] || must ip link set lo up
 
 # An engine with a store of its own, so that no image or container of the machine is seen or touched. runc, since crun
 # does not take every layout of cgroups; limits below what a machine without CAP_SYS_RESOURCE has.
