@@ -96,6 +96,8 @@ static void fail(struct conductor *c, struct live *live, const char *why)
 	(void)conduct_feed(c, &f);
 }
 
+static void ask(struct conductor *c, struct live *live, uint8_t hub);
+
 static void take_page(struct conductor *c, struct live *live, uint8_t hub, const struct hub_answer *a)
 {
 	struct finding *finding = &live->findings[hub];
@@ -129,6 +131,8 @@ static void take_page(struct conductor *c, struct live *live, uint8_t hub, const
 		fail(c, live, "more than 1,000,000 devices match");
 	else if (finding->is_done)
 		find_done(live);
+	else
+		ask(c, live, hub); /* while this page is made durable, alone or with what follows */
 }
 
 /* The selection that was asked for; NULL: it is over. Takes asked. */

@@ -26,6 +26,7 @@ struct named_group {
 struct names {
 	struct named_group *by_key, **all;
 	uint32_t n, size;
+	uint32_t last; /* number_of() gave */
 };
 
 struct selection {
@@ -46,7 +47,7 @@ static void forget(struct names *names)
 	HASH_CLEAR(hh, names->by_key);
 	for (uint32_t i = 0; i < names->n; i++)
 		free(names->all[i]);
-	names->n = 0;
+	names->n = names->last = 0;
 }
 
 void selection_free(struct selection *s)
@@ -71,26 +72,55 @@ void selection_reset(struct selection *s)
 	buf_reset(&s->ids);
 }
 
-/* Gives the name's number. */
-static uint32_t number_of(struct names *names, uint8_t hub, const char *name)
+#define KEY_BYTES 256 /* longer names are made a key of their own to be looked for */
+
+static struct named_group *named_new(uint8_t hub, const char *name, size_t n)
 {
-	size_t n = strlen(name);
-	struct named_group *g = xcalloc(1, sizeof *g + 1 + n + 1), *known;
+	struct named_group *g = xcalloc(1, sizeof *g + 1 + n + 1);
 
 	g->key[0] = (char)hub;
 	memcpy(g->key + 1, name, n + 1);
-	HASH_FIND(hh, names->by_key, g->key, n + 1, known);
-	if (known != NULL) {
-		free(g);
-		return known->no;
+	return g;
+}
+
+static struct named_group *find_name(const struct names *names, uint8_t hub, const char *name, size_t n)
+{
+	struct named_group *known, *g = NULL;
+	char key[KEY_BYTES];
+
+	if (n + 1 > sizeof key) {
+		g = named_new(hub, name, n);
+		HASH_FIND(hh, names->by_key, g->key, n + 1, known);
+	} else {
+		key[0] = (char)hub;
+		memcpy(key + 1, name, n);
+		HASH_FIND(hh, names->by_key, key, n + 1, known);
 	}
-	if (names->n == names->size) {
-		names->size = names->size > 0 ? names->size * 2 : 16;
-		names->all = xrealloc(names->all, names->size * sizeof(struct named_group *));
+	free(g);
+	return known;
+}
+
+/* Gives the name's number. */
+static uint32_t number_of(struct names *names, uint8_t hub, const char *name)
+{
+	const struct named_group *last = names->n > 0 ? names->all[names->last] : NULL;
+	size_t n = strlen(name);
+	struct named_group *g;
+
+	if (last != NULL && last->key[0] == (char)hub && strcmp(last->key + 1, name) == 0)
+		return last->no;
+	g = find_name(names, hub, name, n);
+	if (g == NULL) {
+		if (names->n == names->size) {
+			names->size = names->size > 0 ? names->size * 2 : 16;
+			names->all = xrealloc(names->all, names->size * sizeof(struct named_group *));
+		}
+		g = named_new(hub, name, n);
+		g->no = names->n;
+		HASH_ADD_KEYPTR(hh, names->by_key, g->key, n + 1, g);
+		names->all[names->n++] = g;
 	}
-	g->no = names->n;
-	HASH_ADD_KEYPTR(hh, names->by_key, g->key, n + 1, g);
-	names->all[names->n++] = g;
+	names->last = g->no;
 	return g->no;
 }
 

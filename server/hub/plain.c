@@ -30,11 +30,28 @@ bool plain_is_over(const char *at, const char *end)
 	return behind_white(at, end) == end;
 }
 
+/* Whether one of eight bytes is none of those that may stand in a plain text; may say so of others, too. */
+static bool may_end(uint64_t eight)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones * 0x80;
+	uint64_t quote = eight ^ (ones * '"'), slash = eight ^ (ones * '\\');
+
+	return ((eight | (eight - ones * ' ') | (eight + ones) | ((quote - ones) & ~quote) |
+	         ((slash - ones) & ~slash)) &
+	        highs) != 0;
+}
+
 /* at is behind the first quote. */
 static bool read_string(const char **at, const char *end, const char **ret_text, size_t *ret_n)
 {
 	const char *c = *at;
+	uint64_t eight;
 
+	for (; end - c >= (ptrdiff_t)sizeof eight; c += sizeof eight) {
+		memcpy(&eight, c, sizeof eight);
+		if (may_end(eight))
+			break;
+	}
 	while (c < end && *c >= ' ' && *c <= '~' && *c != '"' && *c != '\\')
 		c++;
 	if (c == end || *c != '"')

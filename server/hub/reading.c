@@ -242,7 +242,8 @@ void watch_select(const struct watch *w, struct buf *out)
 
 /* --- values --- */
 
-static char *shown(const char *text)
+/* How much of a text is kept. */
+static size_t shown(const char *text)
 {
 	size_t n = strlen(text);
 
@@ -251,7 +252,20 @@ static char *shown(const char *text)
 		while (((unsigned char)text[n] & 0xc0) == 0x80)
 			n--;
 	}
-	return xstrndup(text, n);
+	return n;
+}
+
+/* Keeps both in one piece of memory. */
+static void show(struct seen *ret, const char *json, size_t json_n, const char *text, size_t text_n)
+{
+	char *kept = xmalloc(json_n + text_n + 2);
+
+	memcpy(kept, json, json_n);
+	kept[json_n] = '\0';
+	memcpy(kept + json_n + 1, text, text_n);
+	kept[json_n + 1 + text_n] = '\0';
+	ret->json = kept;
+	ret->text = kept + json_n + 1;
 }
 
 /* 5.0 is 5: a twin's copy and the index's need not agree in writing it. */
@@ -266,6 +280,7 @@ static json_t *settled(const json_t *value)
 
 static void see(const json_t *value, struct seen *ret)
 {
+	const char *own;
 	json_t *copy;
 	char *text;
 
@@ -278,8 +293,8 @@ static void see(const json_t *value, struct seen *ret)
 		return;
 	ret->is_there = true;
 	ret->hash = hash64(text, strlen(text));
-	ret->json = shown(text);
-	ret->text = json_is_string(value) ? shown(json_string_value(value)) : xstrdup(ret->json);
+	own = json_is_string(value) ? json_string_value(value) : text;
+	show(ret, text, shown(text), own, shown(own));
 	free(text);
 }
 
@@ -426,37 +441,44 @@ enum err reading_from_row(const struct watch *w, const json_t *row, struct readi
 /* What see() makes of the same value; false: only of a value without parts. */
 static bool see_plainly(const struct plain *value, struct seen *ret)
 {
-	struct buf text = BUF_INIT;
+	char json[SHOWN_BYTES_MAX];
+	bool is_text = value != NULL && value->type == PLAIN_STRING;
+	size_t n = 0;
 
 	if (value == NULL || value->type == PLAIN_NULL)
 		return true;
-	if (value->type >= PLAIN_OBJECT || value->n > SHOWN_BYTES_MAX - 2)
+	if (value->type >= PLAIN_OBJECT || value->n + 2 > sizeof json)
 		return false;
-	plain_put(value, &text);
+	if (is_text)
+		json[n++] = '"';
+	memcpy(json + n, value->text, value->n);
+	n += value->n;
+	if (is_text)
+		json[n++] = '"';
 	ret->is_there = true;
-	ret->hash = hash64(text.data, text.len);
-	ret->json = buf_take(&text);
-	ret->text = xstrndup(value->text, value->n);
+	ret->hash = hash64(json, n);
+	show(ret, json, n, value->text, value->n);
 	return true;
 }
 
 static bool see_in_plain_row(struct plain_object *row, const struct path *p, const char *alias,
                              bool has_times, struct seen *ret)
 {
+	const struct plain *at = NULL, *before = NULL;
 	char name[] = "xN";
 
 	if (p->n == 0)
 		return true;
 	if (p->n > 9 || !see_plainly(plain_get(row, alias), ret))
 		return false;
-	for (size_t level = 0; has_times && ret->is_there && level <= p->n; level++) {
-		const struct plain *at;
-
+	for (size_t level = 0; has_times && ret->is_there && level <= p->n; level++, before = at) {
 		name[0] = alias[0];
 		name[1] = (char)('0' + level);
 		at = plain_get(row, name);
-		if (at != NULL && at->type == PLAIN_STRING)
-			time_parse(at->text, at->n, true, &ret->at_ms);
+		if (at == NULL || at->type != PLAIN_STRING ||
+		    (before != NULL && before->n == at->n && memcmp(before->text, at->text, at->n) == 0))
+			continue; /* most often all were updated at once */
+		time_parse(at->text, at->n, true, &ret->at_ms);
 	}
 	return true;
 }
@@ -488,8 +510,7 @@ bool reading_from_plain_row(const struct watch *w, struct plain_object *row, str
 
 static void seen_done(struct seen *s)
 {
-	free(s->json);
-	free(s->text);
+	free(s->json); /* text is behind it */
 }
 
 void reading_done(struct reading *r)

@@ -56,7 +56,8 @@ struct seen {
 	int64_t at_ms; /* $lastUpdated of it or its nearest ancestor, hub time; TIME_NONE: not there or not
 	                  said (a row never says it of status and echo) */
 	char *json;    /* NULL where not there */
-	char *text;    /* a string's own text, else the same as json; NULL where not there */
+	char *text;    /* a string's own text, else the same as json; NULL where not there; lives in json's
+	                  memory */
 };
 
 /* What the hub says of a device's connection. */
