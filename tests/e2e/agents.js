@@ -10,8 +10,8 @@ const net = require('node:net');
 
 const [agent, hubPort, folder, seed] = process.argv.slice(2);
 
-/* What a plan does at a point: whether what is going through still arrives, how often, and whether the agent is ended. Each
- * happens once. Points: call, answer, accepted and done (reports), acceptedAck, doneAck. */
+/* What a plan does at a point: whether what is going through still arrives, how often, and whether the agent is ended, or
+ * only its connection. Each happens once. Points: call, answer, accepted and done (reports), acceptedAck, doneAck. */
 const plans = {
   plain: {},
   dies: {}, // by its command, in agents.sh
@@ -24,6 +24,9 @@ const plans = {
   atAcceptedAck: { acceptedAck: { arrives: 1, kill: true } },
   beforeDone: { done: { arrives: 0, kill: true } },
   afterDone: { done: { arrives: 1, kill: true } },
+  losesAccepted: { accepted: { arrives: 0, cut: true } },
+  losesDone: { done: { arrives: 0, cut: true } },
+  losesDoneAck: { doneAck: { arrives: 0, cut: true } },
   random: null, // drawn for each message, six times at most; once around a call, after which the service waits long
 };
 
@@ -128,13 +131,15 @@ class Device {
 
   pass(link, to, point, bytes) {
     if (link.isCut) return;
-    const { arrives = 1, kill = false } = this.stepAt(point);
+    const { arrives = 1, kill = false, cut = false } = this.stepAt(point);
     if (arrives !== 1 || kill) fs.appendFileSync(`${folder}/kills`, `${this.id} ${this.name} ${point} ${arrives}\n`);
     for (let i = 0; i < arrives; i++) to.write(bytes);
-    if (!kill) return;
-    this.kills++;
+    if (!kill && !cut) return;
     link.isCut = true;
-    this.child.kill('SIGKILL');
+    if (kill) {
+      this.kills++;
+      this.child.kill('SIGKILL');
+    }
     link.down.destroy();
     link.up.end(); // what was let through still arrives
   }
