@@ -58,6 +58,14 @@ lacks() { ! grep -aF "$2" "$1"; }
 
 says() { grep -q "$2" "$folder/$1.log"; }
 
+# cert NAME DEVICE ARGUMENT…: NAME.pem and NAME.key, of that common name.
+cert() {
+	local name=$1 device=$2
+	shift 2
+	must openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$folder/$name.key" -out "$folder/$name.pem" \
+		-days 2 -subj "/CN=$device" "$@" 2>>"$folder/openssl.log"
+}
+
 # --- its unit ---
 
 units=$e2e/../../deploy/agent
@@ -67,6 +75,12 @@ for unit in rollcall-agent.service rollcall-agent-reboot.service rollcall-agent-
 done
 it "its units are sound" systemd-analyze verify "$folder"/units/*
 it "its unit leaves as little open as can be" systemd-analyze security --offline=true --threshold=15 "$units/rollcall-agent.service"
+
+# --- one of which the token gets old while the rest goes on ---
+
+start_door tokens <<<'{}'
+start_agent dev-000002 --token-seconds 10 --connection-string "$("$HUBSIM" --devices 20 --print-device-connection-string dev-000002)"
+renewing=$agent
 
 # --- coming and going ---
 
@@ -93,40 +107,26 @@ start_door first "$door" <<<'{}'
 it "to a hub that has forgotten the device it reports everything again" wait_for 30 reports first dev-000001 '"\(.bootId) \(.reboot.done.attemptId)"' "$boot a1"
 stop_agent
 it "the connection string shows neither in its log" lacks "$folder/dev-000001.log" "$(sed 's/.*SharedAccessKey=//' "$folder/dev-000001.txt")"
+it "nor in the list of processes, where it was an option" lacks "/proc/$renewing/cmdline" SharedAccessKey
 
-# --- secrets and tokens ---
+# --- who is not trusted ---
 
-start_agent dev-000002 --token-seconds 10 --connection-string "$("$HUBSIM" --devices 20 --print-device-connection-string dev-000002)"
-must wait_for 20 says dev-000002 "connected to"
-it "nor in the list of processes, where it was an option" lacks "/proc/$agent/cmdline" SharedAccessKey
-it "a token is renewed before it is old" wait_for 20 says dev-000002 "renewing the token"
-it "calls go on after that" is "$(call first dev-000002 format null | jq -c '.[0]')" 404
-it "and the hub did not have to cut the connection" lacks "$folder/dev-000002.log" "not connected"
-stop_agent
 sed 's/SharedAccessKey=.*/SharedAccessKey=AAAA/' "$folder/dev-000002.txt" >"$folder/wrong.txt"
 start_agent dev-000003 --connection-string-file "$folder/wrong.txt"
 it "a key that is wrong is tried again, less and less often" wait_for 20 says dev-000003 "not authorised.* [0-9]\{4\} ms"
 stop_agent
-must openssl req -x509 -newkey rsa:2048 -nodes -keyout "$folder/own.key" -out "$folder/own.pem" -days 2 -subj /CN=dev-000004 2>"$folder/openssl.log"
+cert own localhost
 start_agent dev-000004 --ca-file "$folder/own.pem"
 it "a hub of which the certificate is not trusted is told nothing" wait_for 20 says dev-000004 "not connected.*TLS\|not connected.*certificate"
 stop_agent
 
 # --- X.509 ---
 
-# cert NAME DEVICE ARGUMENT…: NAME.pem and NAME.key, of that common name.
-cert() {
-	local name=$1 device=$2
-	shift 2
-	must openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$folder/$name.key" -out "$folder/$name.pem" \
-		-days 2 -subj "/CN=$device" "$@" 2>>"$folder/openssl.log"
-}
-
 # register DEVICE AUTHENTICATION: changes what a device logs in with.
 register() {
-	jq -nc --arg id "$1" --argjson authentication "$2" '{deviceId: $id, $authentication}' |
-		must curl -sS --fail -X PUT -H "Authorization: $("$HUBSIM" --policy iothubowner --print-token 600)" -H 'If-Match: *' \
-			--data @- -o "$folder/answer" "${hub_url[x509]}/devices/$1?api-version=2021-04-12"
+	jq -nc --arg id "$1" --argjson authentication "$2" '{deviceId: $id, $authentication}' >"$folder/identity"
+	must curl -sS --fail -X PUT -H "Authorization: $("$HUBSIM" --policy iothubowner --print-token 600)" -H 'If-Match: *' \
+		--data "@$folder/identity" -o "$folder/answer" "${hub_url[x509]}/devices/$1?api-version=2021-04-12"
 }
 
 # start_x509 DEVICE NAME: an agent that shows this certificate and has no key.
@@ -152,6 +152,14 @@ for device in "dev-000004 thumb" "dev-000007 signed"; do
 done
 start_x509 dev-000007 thumb
 it "another's certificate is refused, and shown again less and less often" wait_for 20 says dev-000007 "not authorised.* [0-9]\{4\} ms"
+stop_agent
+
+# --- the token that got old ---
+
+it "a token is renewed before it is old" wait_for 20 says dev-000002 "renewing the token"
+it "calls go on after that" is "$(call tokens dev-000002 format null | jq -c '.[0]')" 404
+it "and the hub did not have to cut the connection" lacks "$folder/dev-000002.log" "not connected"
+agent=$renewing
 stop_agent
 
 # --- a hub that fails ---
