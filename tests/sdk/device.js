@@ -200,12 +200,14 @@ async function connectionTests() {
   });
 }
 
-(async () => {
+async function deviceTests() {
   const client = await connected(await create('till-7'));
   await twinTests('till-7', client);
   await methodTests('till-7', client);
   await client.close();
-  await certificateTests();
-  await connectionTests();
+}
+
+(async () => {
+  await Promise.all([deviceTests(), certificateTests(), connectionTests()]); // each has devices of its own
   finish();
 })();

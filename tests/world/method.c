@@ -231,6 +231,8 @@ void method_on_link_lost(struct world *w, struct device *d)
 		after = TAILQ_NEXT(call, on_device);
 		if (call->state != CALL_DELIVERED || call->is_lost)
 			continue;
+		if (call->link_reply != NULL)
+			continue; /* it has answered, and left at once */
 		agenda_remove(&w->agenda, &call->reply_event);
 		if (!w->options.quirks.drop_is_504)
 			refuse_offline(w, call);

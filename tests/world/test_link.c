@@ -94,6 +94,26 @@ START_TEST(test_a_link_takes_the_simulated_devices_place_for_good)
 }
 END_TEST
 
+START_TEST(test_an_answer_before_the_end_of_the_link_counts)
+{
+	struct outside o = {.link = NULL};
+	struct reply *r;
+
+	fixture_init(&f);
+	fixture_open(&f);
+	open_link(&o, "dev-000001");
+	subscribe_all(&o);
+	r = send_reboot(&f, "dev-000001", NULL, 30, 0);
+	run_to(&f, f.now_ms);
+	ck_assert_int_eq(world_link_reply(f.w, f.now_ms, o.link, o.rid, 200, "1", 1), ERR_OK);
+	world_link_close(f.w, f.now_ms, o.link);
+	ck_assert_int_eq(wait_for(&f, r)->status, 200);
+	ck_assert_str_eq(r->body, "{\"status\":200,\"payload\":1}");
+	buf_done(&o.heard);
+	fixture_done(&f);
+}
+END_TEST
+
 START_TEST(test_devices_share_the_connection_throttle_and_are_refused_beyond_it)
 {
 	struct outside o[8] = {{.link = NULL}};
@@ -231,6 +251,7 @@ int main(void)
 	Suite *s = suite_create("world link");
 
 	TESTS(s, "links", test_a_link_takes_the_simulated_devices_place_for_good,
+	      test_an_answer_before_the_end_of_the_link_counts,
 	      test_devices_share_the_connection_throttle_and_are_refused_beyond_it,
 	      test_twin_updates_of_devices_are_delayed_then_refused,
 	      test_a_report_on_its_way_arrives_though_the_link_has_gone,
