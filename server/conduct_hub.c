@@ -267,7 +267,8 @@ static void on_job_heard(void *arg, const struct hub_answer *a)
 
 static void on_withdrawn(void *arg, uint32_t campaign, uint32_t no, uint16_t call)
 {
-	struct conductor *c = arg;
+	const struct port *p = arg;
+	struct conductor *c = p->c;
 	struct fact f = {.kind = FACT_WITHDRAWN,
 	                 .at_ms = conduct_now(c),
 	                 .campaign = campaign,
@@ -278,17 +279,10 @@ static void on_withdrawn(void *arg, uint32_t campaign, uint32_t no, uint16_t cal
 	conduct_wake(c);
 }
 
-static void on_job_withdrawn(void *arg, uint32_t campaign, uint32_t no, uint16_t call)
-{
-	struct port *p = arg;
-
-	on_withdrawn(p->c, campaign, no, call);
-}
-
 void port_withdraw(struct port *p, uint32_t campaign)
 {
-	dispatch_withdraw(p->dispatch, campaign, on_withdrawn, p->c);
-	jobs_withdraw(p->jobs, campaign, on_job_withdrawn, p);
+	dispatch_withdraw(p->dispatch, campaign);
+	jobs_withdraw(p->jobs, campaign);
 }
 
 /* ---- what twins say ---- */
@@ -446,7 +440,7 @@ static void invoke(struct conductor *c, struct live *live, struct port *p, const
 
 	if (c->is_draining || !engine_may_call(c->engine, s->campaign) || reason_of(p) != GATE_OPEN ||
 	    is_shut) {
-		on_withdrawn(c, s->campaign, s->row.no, s->row.calls);
+		on_withdrawn(p, s->campaign, s->row.no, s->row.calls);
 		return;
 	}
 	id_attempt(live->id, s->row.no, s->row.attempt_seq, attempt_id);
@@ -498,10 +492,12 @@ void port_act(struct conductor *c, const struct step *s)
 
 enum err port_init(struct port *p, struct conductor *c, uint8_t index, const struct conductor_hub *options)
 {
-	struct dispatch_options dispatch = {.inflight_max = options->inflight_max};
+	struct dispatch_options dispatch = {.inflight_max = options->inflight_max,
+	                                    .on_outcome = on_outcome,
+	                                    .on_withdrawn = on_withdrawn};
 	struct jobs_options jobs = {.seed = c->options.seed + index + (uint64_t)conduct_now(c),
 	                            .on_outcome = on_job_outcome,
-	                            .on_withdrawn = on_job_withdrawn,
+	                            .on_withdrawn = on_withdrawn,
 	                            .on_heard = on_job_heard};
 	struct track_options track = {.interval_ms = options->track_interval_ms,
 	                              .reads_inflight_max = 64,
@@ -528,7 +524,7 @@ enum err port_init(struct port *p, struct conductor *c, uint8_t index, const str
 	track.queries_per_minute = p->rates.queries_per_minute;
 	track.reads_per_minute = p->rates.reads_per_minute;
 	gate_init(&p->gate, options->ambiguous_max, c->options.seed + index, conduct_now(c));
-	p->dispatch = dispatch_new(&dispatch, options->hub, on_outcome, p);
+	p->dispatch = dispatch_new(&dispatch, options->hub, p);
 	p->jobs = jobs_new(&jobs, options->hub, p);
 	p->track = track_new(&track, options->hub, conduct_now(c), p);
 	return ERR_OK;
@@ -566,8 +562,8 @@ int64_t port_after(struct port *p, int64_t now_ms)
 	int64_t wake_ms, jobs_ms, track_ms, gate_ms;
 
 	if (reason_of(p) != GATE_OPEN)
-		dispatch_withdraw(p->dispatch, 0, on_withdrawn, p->c);
-	dispatch_withdraw_late(p->dispatch, conduct_now(p->c), on_withdrawn, p->c);
+		dispatch_withdraw(p->dispatch, 0);
+	dispatch_withdraw_late(p->dispatch, conduct_now(p->c));
 	wake_ms = dispatch_run(p->dispatch, now_ms);
 	jobs_ms = jobs_run(p->jobs, now_ms);
 	track_ms = track_run(p->track, now_ms, gate_is_open(&p->gate));

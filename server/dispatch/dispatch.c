@@ -18,16 +18,20 @@
 
 /*  queue ──hub_invoke()──▶ out ──on_answer()──▶ pool
  *    │          └─refused─▶ refused ──next run──▶ pool
- *    └──dispatch_withdraw()──▶ pool                      Each record is in one list. */
+ *    └──dispatch_withdraw()──▶ pool                      Each record is in one list. What waits for a
+ *                                                        connection is out, too: may_begin() holds it back.
+ */
 struct call {
 	TAILQ_ENTRY(call) entry;
 	struct dispatch *dispatch; /* NULL: forgotten while out */
 	uint32_t campaign, no;
 	uint16_t call;
 	enum err refusal;
+	bool is_recalled; /* while out: not to be sent any more */
+	bool is_held;     /* and was not */
 	uint32_t tokens;
 	uint32_t response_timeout_s, connect_timeout_s;
-	int64_t until_ms;
+	int64_t sent_at_ms, until_ms;
 	size_t method_at, payload_at; /* in text */
 	struct buf text;              /* device id, method name, payload, a NUL after each */
 };
@@ -39,6 +43,7 @@ struct dispatch {
 	struct bucket bucket;
 	struct pace pace;
 	dispatch_outcome_cb *on_outcome;
+	dispatch_withdrawn_cb *on_withdrawn;
 	void *arg;
 	struct calls queue, out, refused, pool;
 	uint64_t queued_tokens;
@@ -48,8 +53,7 @@ struct dispatch {
 	struct dispatch_stats stats;
 };
 
-struct dispatch *dispatch_new(const struct dispatch_options *options, struct hub *hub,
-                              dispatch_outcome_cb *on_outcome, void *arg)
+struct dispatch *dispatch_new(const struct dispatch_options *options, struct hub *hub, void *arg)
 {
 	struct dispatch *d = xcalloc(1, sizeof *d);
 	uint32_t a_second = options->calls_per_minute / 60;
@@ -59,7 +63,8 @@ struct dispatch *dispatch_new(const struct dispatch_options *options, struct hub
 	d->inflight_max = options->inflight_max;
 	bucket_init(&d->bucket, options->calls_per_minute, a_second > 0 ? a_second : 1);
 	pace_init(&d->pace, options->calls_per_minute, 0);
-	d->on_outcome = on_outcome;
+	d->on_outcome = options->on_outcome;
+	d->on_withdrawn = options->on_withdrawn;
 	d->arg = arg;
 	TAILQ_INIT(&d->queue);
 	TAILQ_INIT(&d->out);
@@ -105,6 +110,8 @@ void dispatch_submit(struct dispatch *d, const struct invocation *inv)
 	c->response_timeout_s = inv->response_timeout_s;
 	c->connect_timeout_s = inv->connect_timeout_s;
 	c->until_ms = inv->until_ms;
+	c->is_recalled = false;
+	c->is_held = false;
 	if (d->stats.queued == 0 || c->until_ms < d->late_at_ms)
 		d->late_at_ms = c->until_ms;
 	c->tokens = payload_bytes <= METER_BYTES
@@ -140,6 +147,25 @@ static void tell(struct dispatch *d, struct call *c, const struct hub_answer *an
 	d->on_outcome(d->arg, campaign, no, call, answer);
 }
 
+/* Takes c, which is in no list. */
+static void tell_withdrawn(struct dispatch *d, struct call *c)
+{
+	uint32_t campaign = c->campaign, no = c->no;
+	uint16_t call = c->call;
+
+	call_return(d, c);
+	d->on_withdrawn(d->arg, campaign, no, call);
+}
+
+/* c waited for a connection, and has one. */
+static bool may_begin(void *arg, int64_t waited_ms)
+{
+	struct call *c = arg;
+
+	c->is_held = c->dispatch == NULL || c->is_recalled || c->sent_at_ms + waited_ms >= c->until_ms;
+	return !c->is_held;
+}
+
 static void on_answer(void *arg, const struct hub_answer *answer)
 {
 	struct call *c = arg;
@@ -152,6 +178,10 @@ static void on_answer(void *arg, const struct hub_answer *answer)
 	TAILQ_REMOVE(&d->out, c, entry);
 	d->stats.inflight--;
 	d->heard++;
+	if (c->is_held) {
+		tell_withdrawn(d, c);
+		return;
+	}
 	if (answer->outcome == HUB_ANSWERED)
 		pace_answered(&d->pace, answer->took_ms);
 	else if (answer->outcome == HUB_THROTTLED)
@@ -169,9 +199,11 @@ static bool send_call(struct dispatch *d, struct call *c, int64_t now_ms)
 	        .payload_bytes = c->text.len - c->payload_at,
 	        .response_timeout_s = c->response_timeout_s,
 	        .connect_timeout_s = c->connect_timeout_s,
+	        .may_begin = may_begin,
 	};
 
 	unqueue(d, c);
+	c->sent_at_ms = now_ms;
 	c->refusal = hub_invoke(d->hub, &call, on_answer, c);
 	if (c->refusal != ERR_OK) {
 		TAILQ_INSERT_TAIL(&d->refused, c, entry);
@@ -258,22 +290,17 @@ static void take_back(struct dispatch *d, struct call *c, struct calls *withdraw
 	TAILQ_INSERT_TAIL(withdrawn, c, entry);
 }
 
-static void tell_withdrawn(struct dispatch *d, struct calls *withdrawn, dispatch_withdrawn_cb *on_withdrawn,
-                           void *arg)
+static void tell_all_withdrawn(struct dispatch *d, struct calls *withdrawn)
 {
 	struct call *c;
 
 	while ((c = TAILQ_FIRST(withdrawn)) != NULL) {
-		uint32_t of = c->campaign, no = c->no;
-		uint16_t call = c->call;
-
 		TAILQ_REMOVE(withdrawn, c, entry);
-		call_return(d, c);
-		on_withdrawn(arg, of, no, call);
+		tell_withdrawn(d, c);
 	}
 }
 
-void dispatch_withdraw(struct dispatch *d, uint32_t campaign, dispatch_withdrawn_cb *on_withdrawn, void *arg)
+void dispatch_withdraw(struct dispatch *d, uint32_t campaign)
 {
 	struct calls withdrawn = TAILQ_HEAD_INITIALIZER(withdrawn);
 	struct call *c, *next;
@@ -283,11 +310,13 @@ void dispatch_withdraw(struct dispatch *d, uint32_t campaign, dispatch_withdrawn
 		if (campaign == 0 || c->campaign == campaign)
 			take_back(d, c, &withdrawn);
 	}
-	tell_withdrawn(d, &withdrawn, on_withdrawn, arg);
+	TAILQ_FOREACH (c, &d->out, entry)
+		if (campaign == 0 || c->campaign == campaign)
+			c->is_recalled = true;
+	tell_all_withdrawn(d, &withdrawn);
 }
 
-void dispatch_withdraw_late(struct dispatch *d, int64_t now_ms, dispatch_withdrawn_cb *on_withdrawn,
-                            void *arg)
+void dispatch_withdraw_late(struct dispatch *d, int64_t now_ms)
 {
 	struct calls withdrawn = TAILQ_HEAD_INITIALIZER(withdrawn);
 	struct call *c, *next;
@@ -302,7 +331,7 @@ void dispatch_withdraw_late(struct dispatch *d, int64_t now_ms, dispatch_withdra
 		else if (c->until_ms < d->late_at_ms)
 			d->late_at_ms = c->until_ms;
 	}
-	tell_withdrawn(d, &withdrawn, on_withdrawn, arg);
+	tell_all_withdrawn(d, &withdrawn);
 }
 
 void dispatch_stats(const struct dispatch *d, struct dispatch_stats *ret)

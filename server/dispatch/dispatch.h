@@ -1,8 +1,8 @@
 /* dispatch: sends invocations to one hub, no more at once than agreed and no faster than it allows. Sends
- * each once; every outcome goes back as news. What is unsent can be withdrawn. Loop thread only. Outcomes
- * come from the hub's callbacks; what hub_invoke() refused was not sent, and the next dispatch_run() says so
- * (NOT_DELIVERED without a status). dispatch_submit() never calls back. Callbacks may use the dispatcher, but
- * not free it. */
+ * each once; every outcome goes back as news. What is unsent can be withdrawn, also while it waits for a
+ * connection. Loop thread only. Outcomes come from the hub's callbacks; what hub_invoke() refused was not
+ * sent, and the next dispatch_run() says so (NOT_DELIVERED without a status). dispatch_submit() never calls
+ * back. Callbacks may use the dispatcher, but not free it. */
 #ifndef ROLLCALL_SERVER_DISPATCH_DISPATCH_H
 #define ROLLCALL_SERVER_DISPATCH_DISPATCH_H
 
@@ -30,12 +30,6 @@ struct hub_rates {
 MUST_CHECK enum err hub_rates_of(const char *sku, uint32_t units, uint32_t reserve_percent,
                                  struct hub_rates *ret);
 
-struct dispatch_options {
-	uint32_t inflight_max; /* calls at once, at least 1 */
-	uint32_t
-	        calls_per_minute; /* 0: no limit; a second's worth may gather; pace.h says how much is used */
-};
-
 struct invocation {
 	uint32_t campaign, no; /* whose call */
 	uint16_t call;         /* which of its calls */
@@ -47,11 +41,19 @@ struct invocation {
 /* answer is borrowed until the callback returns. */
 typedef void dispatch_outcome_cb(void *arg, uint32_t campaign, uint32_t no, uint16_t call,
                                  const struct hub_answer *answer);
+/* It was taken back, and none of it has left. */
 typedef void dispatch_withdrawn_cb(void *arg, uint32_t campaign, uint32_t no, uint16_t call);
 
+struct dispatch_options {
+	uint32_t inflight_max; /* calls at once, at least 1 */
+	/* 0: no limit; a second's worth may gather; pace.h says how much is used */
+	uint32_t calls_per_minute;
+	dispatch_outcome_cb *on_outcome;
+	dispatch_withdrawn_cb *on_withdrawn;
+};
+
 /* Borrows options; keeps hub and arg until dispatch_free(). */
-struct dispatch *dispatch_new(const struct dispatch_options *options, struct hub *hub,
-                              dispatch_outcome_cb *on_outcome, void *arg);
+struct dispatch *dispatch_new(const struct dispatch_options *options, struct hub *hub, void *arg);
 /* How many invocations it would take: free tokens and places, less what is queued. Where calls are answered
  * as fast as they are submitted, so many more that no place is empty until the next are: up to 256. Who
  * submits no more than that keeps what a crash leaves in doubt within inflight_max and these. */
@@ -64,13 +66,13 @@ int64_t dispatch_credit_at(const struct dispatch *d, int64_t now_ms);
 void dispatch_submit(struct dispatch *d, const struct invocation *inv);
 /* Sends what may be sent; gives when it wants to run next (TIME_NEVER: not before news). */
 int64_t dispatch_run(struct dispatch *d, int64_t now_ms);
-/* Takes back what is queued and unsent, of one campaign (0: of all), calling on_withdrawn for each before it
- * returns. What hub_invoke() refused is no longer queued: its outcome follows. */
-void dispatch_withdraw(struct dispatch *d, uint32_t campaign, dispatch_withdrawn_cb *on_withdrawn, void *arg);
-
-/* The same of those that may not be sent any more. */
-void dispatch_withdraw_late(struct dispatch *d, int64_t now_ms, dispatch_withdrawn_cb *on_withdrawn,
-                            void *arg);
+/* Takes back what is unsent, of one campaign (0: of all): on_withdrawn is called for what is queued before it
+ * returns, and for what waits for a connection when there is one. What hub_invoke() refused is no longer
+ * queued: its outcome follows. */
+void dispatch_withdraw(struct dispatch *d, uint32_t campaign);
+/* The same of those in the queue that may not be sent any more; what waits for a connection is withdrawn by
+ * itself. */
+void dispatch_withdraw_late(struct dispatch *d, int64_t now_ms);
 
 struct dispatch_stats {
 	uint32_t inflight, queued;

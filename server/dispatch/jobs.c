@@ -54,7 +54,8 @@ struct jobs {
 	uint32_t throttled_in_row;
 	struct question *question; /* NULL: nothing is out */
 	char id[ID_SIZE_MAX];
-	bool is_sure; /* the job has been seen */
+	bool is_sure;              /* the job has been seen */
+	bool is_recalled, is_held; /* while STARTING: it is not to be sent any more; it was not */
 	int64_t appears_by_ms;
 	/* ROWS */
 	char *continuation;
@@ -115,7 +116,7 @@ void jobs_submit(struct jobs *j, const struct invocation *inv, int64_t now_ms)
 
 /* --- outcomes --- */
 
-/* Tells member i of the job what it came to. */
+/* Tells member i of the job what it came to; answer NULL: it was withdrawn. */
 static void tell(struct jobs *j, uint32_t i, const struct hub_answer *answer)
 {
 	struct member *m = &j->job[i];
@@ -124,7 +125,10 @@ static void tell(struct jobs *j, uint32_t i, const struct hub_answer *answer)
 		return;
 	m->is_told = true;
 	j->untold--;
-	j->options.on_outcome(j->arg, m->campaign, m->no, m->call, answer);
+	if (answer != NULL)
+		j->options.on_outcome(j->arg, m->campaign, m->no, m->call, answer);
+	else
+		j->options.on_withdrawn(j->arg, m->campaign, m->no, m->call);
 }
 
 /* The job is over for us: tells the rest the same, and makes room for the next. */
@@ -200,6 +204,10 @@ static void on_started(void *arg, const struct hub_answer *a)
 
 	if (j == NULL)
 		return;
+	if (j->is_held) {
+		finish(j, NULL);
+		return;
+	}
 	j->options.on_heard(j->arg, a);
 	hold_off(j, a);
 	if (a->http_status == 409) { /* whosever job of that id it is, its rows are not to be believed */
@@ -325,6 +333,18 @@ static void gather(struct jobs *j)
 	}
 }
 
+/* The job's start waited for a connection, and has one. */
+static bool may_begin(void *arg, int64_t waited_ms)
+{
+	const struct question *q = arg;
+
+	(void)waited_ms;
+	if (q->jobs == NULL)
+		return false;
+	q->jobs->is_held = q->jobs->is_recalled;
+	return !q->jobs->is_held;
+}
+
 static void start(struct jobs *j)
 {
 	const char *ids[JOBS_DEVICES_MAX];
@@ -341,9 +361,12 @@ static void start(struct jobs *j)
 	                       .method_name = j->job[0].method_name,
 	                       .payload = j->job[0].payload,
 	                       .response_timeout_s = j->job[0].response_timeout_s,
-	                       .connect_timeout_s = j->job[0].connect_timeout_s};
+	                       .connect_timeout_s = j->job[0].connect_timeout_s,
+	                       .may_begin = may_begin};
 	job.time_max_s = job.response_timeout_s + job.connect_timeout_s + JOB_EXTRA_S;
 	j->is_sure = false;
+	j->is_recalled = false;
+	j->is_held = false;
 	j->rows_n = 0;
 	j->devices_n = SIZE_MAX;
 	j->appears_by_ms = j->now_ms + APPEAR_MS;
@@ -402,7 +425,7 @@ int64_t jobs_run(struct jobs *j, int64_t now_ms)
 	return TIME_NEVER;
 }
 
-void jobs_withdraw(struct jobs *j, uint32_t campaign, dispatch_withdrawn_cb *on_withdrawn, void *arg)
+void jobs_withdraw(struct jobs *j, uint32_t campaign)
 {
 	struct member taken[JOBS_DEVICES_MAX];
 	uint32_t kept_n = 0, taken_n = 0;
@@ -413,8 +436,10 @@ void jobs_withdraw(struct jobs *j, uint32_t campaign, dispatch_withdrawn_cb *on_
 		else
 			j->queue[kept_n++] = j->queue[i];
 	j->queue_n = kept_n;
+	if (j->state == STARTING && (campaign == 0 || j->job[0].campaign == campaign))
+		j->is_recalled = true;
 	for (uint32_t i = 0; i < taken_n; i++) {
-		on_withdrawn(arg, taken[i].campaign, taken[i].no, taken[i].call);
+		j->options.on_withdrawn(j->arg, taken[i].campaign, taken[i].no, taken[i].call);
 		member_done(&taken[i]);
 	}
 }

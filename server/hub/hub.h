@@ -39,12 +39,17 @@ const char *hub_name(const struct hub *h);
 /* Why there is no access token, "" where there is one or none is needed; borrowed until the next call. */
 const char *hub_credential_error(const struct hub *h);
 
+/* May a call still be made, which had to wait for a connection for waited_ms? No: NOT_DELIVERED. arg is that
+ * of its answer; not to ask anything of the hub. */
+typedef bool hub_may_begin_cb(void *arg, int64_t waited_ms);
+
 struct hub_call {
 	const char *device_id;
 	const char *method_name;
 	const char *payload; /* JSON text, "null" for none */
 	size_t payload_bytes;
 	uint32_t response_timeout_s, connect_timeout_s;
+	hub_may_begin_cb *may_begin; /* NULL: always */
 };
 
 enum hub_job_stage {
@@ -112,7 +117,8 @@ struct hub_job {
 	size_t devices_n;
 	const char *method_name, *payload; /* as of a call, the same for all */
 	uint32_t response_timeout_s, connect_timeout_s;
-	uint32_t time_max_s; /* after that the hub ends it */
+	uint32_t time_max_s;         /* after that the hub ends it */
+	hub_may_begin_cb *may_begin; /* NULL: always */
 };
 /* The bytes of one device in a job's condition, which has room for HUB_JOB_BYTES_MAX of them (contract 4.2).
  */

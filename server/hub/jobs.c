@@ -114,18 +114,22 @@ static void put_job(const struct hub_job *job, struct buf *out)
 enum err hub_job_start(struct hub *h, const struct hub_job *job, hub_answer_cb *on_answer, void *arg)
 {
 	struct buf path = BUF_INIT, body = BUF_INIT;
+	struct exchange *x;
 	enum err err;
 
 	put_path(job->id, &path);
 	put_job(job, &body);
-	err = rest_send(rest_exchange(h, NULL, NULL, on_answer, arg),
+	x = rest_exchange(h, NULL, NULL, on_answer, arg);
+	x->may_begin = job->may_begin;
+	err = rest_send(x,
 	                &(struct http_request){.method = "PUT",
 	                                       .path = path.data,
 	                                       .content_type = "application/json; charset=utf-8",
 	                                       .body = body.data,
 	                                       .body_bytes = body.len,
 	                                       .timeout_ms = JOB_TIMEOUT_MS,
-	                                       .answer_max_bytes = JOB_BYTES_MAX},
+	                                       .answer_max_bytes = JOB_BYTES_MAX,
+	                                       .may_begin = rest_may_begin},
 	                on_start_answer);
 	buf_done(&path);
 	buf_done(&body);

@@ -80,13 +80,16 @@ static void put_call(const struct hub_call *call, struct buf *out)
 enum err hub_invoke(struct hub *h, const struct hub_call *call, hub_answer_cb *on_answer, void *arg)
 {
 	struct buf path = BUF_INIT, body = BUF_INIT;
+	struct exchange *x;
 	enum err err = rest_put_twin_path(call->device_id, &path);
 
 	if (err == ERR_OK) {
 		buf_puts(&path, "/methods" REST_API_VERSION);
 		put_call(call, &body);
+		x = rest_exchange(h, NULL, NULL, on_answer, arg);
+		x->may_begin = call->may_begin;
 		err = rest_send(
-		        rest_exchange(h, NULL, NULL, on_answer, arg),
+		        x,
 		        &(struct http_request){.method = "POST",
 		                               .path = path.data,
 		                               .content_type = "application/json; charset=utf-8",
@@ -94,7 +97,8 @@ enum err hub_invoke(struct hub *h, const struct hub_call *call, hub_answer_cb *o
 		                               .body_bytes = body.len,
 		                               .timeout_ms = hub_call_timeout_ms(call->response_timeout_s,
 		                                                                 call->connect_timeout_s),
-		                               .answer_max_bytes = ANSWER_BYTES_MAX},
+		                               .answer_max_bytes = ANSWER_BYTES_MAX,
+		                               .may_begin = rest_may_begin},
 		        on_method_answer);
 	}
 	buf_done(&body);

@@ -11,8 +11,9 @@
 /* One request on its way. */
 struct exchange {
 	struct hub *hub;
-	char *device_id;           /* NULL: of no device */
-	const struct watch *watch; /* NULL: of no watch */
+	char *device_id;             /* NULL: of no device */
+	const struct watch *watch;   /* NULL: of no watch */
+	hub_may_begin_cb *may_begin; /* NULL: always */
 	hub_answer_cb *on_answer;
 	void *arg;
 };
@@ -30,6 +31,9 @@ MUST_CHECK enum err rest_send(struct exchange *x, struct http_request *request,
  * for the first page (contract 4.1). */
 MUST_CHECK enum err rest_send_query(struct exchange *x, const struct buf *query, const char *continuation,
                                     http_answer_cb *on_http_answer);
+
+/* http_request's may_begin: asks the exchange's. */
+bool rest_may_begin(void *arg, int64_t waited_ms);
 
 typedef enum hub_outcome rest_outcome_fn(const struct http_answer *answer, const struct hub_error *e);
 /* Fills ret with what all answers say; it borrows from http and from ret->error. */

@@ -36,9 +36,10 @@ struct ask {
 	struct buf out;
 	size_t out_at;
 	size_t answer_max_bytes;
-	uint64_t deadline_ms; /* by the loop's clock */
-	bool has_begun;       /* some of it may have left */
+	uint64_t asked_ms, deadline_ms; /* by the loop's clock */
+	bool has_begun;                 /* some of it may have left */
 	struct framing in;
+	bool (*may_begin)(void *arg, int64_t waited_ms);
 	http_answer_cb *on_answer;
 	void *arg;
 };
@@ -244,12 +245,19 @@ static void begin(struct conn *c, struct ask *a)
 	}
 }
 
-/* c, which is in no list, has nothing to do: the first that waits gets it. */
+static bool may_begin(const struct wire *w, const struct ask *a)
+{
+	return a->may_begin == NULL || a->may_begin(a->arg, (int64_t)(uv_now(w->loop) - a->asked_ms));
+}
+
+/* c, which is in no list, has nothing to do: the first that waits, and still may begin, gets it. */
 static void conn_rest(struct conn *c)
 {
 	struct wire *w = c->wire;
-	struct ask *a = first_waiting(w);
+	struct ask *a;
 
+	while ((a = first_waiting(w)) != NULL && !may_begin(w, a))
+		ask_fail(w, a, "taken back before any of it left");
 	if (a != NULL) {
 		begin(c, a);
 	} else if (w->is_closing || w->idle_n >= w->kept_max) {
@@ -270,7 +278,8 @@ static void answered(struct conn *c, bool is_whole)
 {
 	struct wire *w = c->wire;
 	struct ask *a = part(c);
-	struct http_answer answer = {.status = a->in.status, .body = ""};
+	struct http_answer answer = {
+	        .status = a->in.status, .body = "", .took_ms = (int64_t)(uv_now(w->loop) - a->asked_ms)};
 
 	captured_read(&a->in.captured, &answer);
 	if (a->in.body.len > 0) {
@@ -492,7 +501,9 @@ enum err wire_send(struct wire *w, const struct http_request *request, http_answ
 	a->out_at = 0;
 	a->has_begun = false;
 	a->answer_max_bytes = request->answer_max_bytes;
-	a->deadline_ms = uv_now(w->loop) + request->timeout_ms;
+	a->asked_ms = uv_now(w->loop);
+	a->deadline_ms = a->asked_ms + request->timeout_ms;
+	a->may_begin = request->may_begin;
 	a->on_answer = on_answer;
 	a->arg = arg;
 	render(w, request, &a->out);

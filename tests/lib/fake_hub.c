@@ -109,6 +109,7 @@ enum err hub_invoke(struct hub *h, const struct hub_call *call, hub_answer_cb *o
 	                       .payload_bytes = call->payload_bytes,
 	                       .response_timeout_s = call->response_timeout_s,
 	                       .connect_timeout_s = call->connect_timeout_s,
+	                       .may_begin = call->may_begin,
 	                       .on_answer = on_answer,
 	                       .arg = arg,
 	               });
@@ -159,6 +160,7 @@ enum err hub_job_start(struct hub *h, const struct hub_job *job, hub_answer_cb *
 	                                      .payload = copy(job->payload),
 	                                      .response_timeout_s = job->response_timeout_s,
 	                                      .connect_timeout_s = job->connect_timeout_s,
+	                                      .may_begin = job->may_begin,
 	                                      .on_answer = on_answer,
 	                                      .arg = arg});
 }

@@ -15,6 +15,7 @@ struct fake_request {
 	size_t payload_bytes;
 	uint32_t response_timeout_s, connect_timeout_s;
 	const struct watch *watch;
+	hub_may_begin_cb *may_begin;
 	hub_answer_cb *on_answer;
 	void *arg;
 	bool is_answered;

@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "server/base/buf.h"
+#include "server/base/rng.h"
 #include "server/hub/http.h"
 
 struct exchange {
@@ -13,8 +14,11 @@ struct exchange {
 	struct http *http;
 	http_answer_cb *on_answer;
 	void *arg;
-	int64_t asked_at_ms, deadline_ms;
-	bool is_refused;
+	struct http_request request;
+	char *path, *continuation, *body;  /* its texts that are needed when it begins */
+	int64_t asked_at_ms, begins_at_ms; /* begins_at_ms: TIME_NEVER once it has */
+	int64_t deadline_ms;
+	bool is_refused, is_out;
 };
 
 struct http {
@@ -23,6 +27,7 @@ struct http {
 
 struct net {
 	struct net_options options;
+	struct rng rng;
 	int64_t now_ms;
 	TAILQ_HEAD(, exchange) out;
 };
@@ -41,6 +46,7 @@ struct net *net_new(const struct net_options *options)
 	struct net *n = xcalloc(1, sizeof *n);
 
 	n->options = *options;
+	rng_seed(&n->rng, options->seed);
 	TAILQ_INIT(&n->out);
 	return n;
 }
@@ -57,6 +63,9 @@ static void finish(struct net *n, struct exchange *x, const struct http_answer *
 {
 	TAILQ_REMOVE(&n->out, x, link);
 	x->on_answer(x->arg, answer);
+	free(x->path);
+	free(x->continuation);
+	free(x->body);
 	free(x);
 }
 
@@ -88,10 +97,36 @@ int64_t net_next_at(const struct net *n)
 	int64_t at_ms = world_next_at(n->options.world);
 	const struct exchange *x;
 
-	TAILQ_FOREACH (x, &n->out, link)
+	TAILQ_FOREACH (x, &n->out, link) {
 		if (x->deadline_ms < at_ms)
 			at_ms = x->deadline_ms;
+		if (x->begins_at_ms < at_ms)
+			at_ms = x->begins_at_ms;
+	}
 	return at_ms;
+}
+
+/* There is a connection: the request leaves, if it still may. */
+static void begin(struct net *n, struct exchange *x)
+{
+	const struct http_request *from = &x->request;
+	struct world_request r = {.method = from->method,
+	                          .path = from->path,
+	                          .continuation = from->continuation,
+	                          .max_item_count = from->max_item_count,
+	                          .body = from->body,
+	                          .body_bytes = from->body_bytes};
+	int64_t waited_ms = n->now_ms - x->asked_at_ms;
+
+	x->begins_at_ms = TIME_NEVER;
+	x->is_refused = (waited_ms > 0 && from->may_begin != NULL && !from->may_begin(x->arg, waited_ms)) ||
+	                !n->options.on_request(n->options.arg, from);
+	if (x->is_refused) {
+		x->deadline_ms = n->now_ms + 1;
+		return;
+	}
+	x->is_out = true;
+	world_request(n->options.world, n->now_ms, &r, x);
 }
 
 void net_run(struct net *n, int64_t now_ms)
@@ -100,13 +135,16 @@ void net_run(struct net *n, int64_t now_ms)
 
 	n->now_ms = now_ms;
 	world_run(n->options.world, now_ms, on_answer, n);
+	TAILQ_FOREACH (x, &n->out, link)
+		if (x->begins_at_ms <= now_ms)
+			begin(n, x);
 	for (x = TAILQ_FIRST(&n->out); x != NULL; x = next) {
 		next = TAILQ_NEXT(x, link);
 		if (x->deadline_ms > now_ms)
 			continue;
-		if (!x->is_refused)
+		if (x->is_out)
 			world_abandon(n->options.world, x);
-		finish(n, x, x->is_refused ? &refused : &late);
+		finish(n, x, x->is_out ? &late : &refused);
 	}
 }
 
@@ -115,7 +153,7 @@ void net_crash(struct net *n)
 	struct exchange *x;
 
 	while ((x = TAILQ_FIRST(&n->out)) != NULL) {
-		if (!x->is_refused)
+		if (x->is_out)
 			world_abandon(n->options.world, x);
 		finish(n, x, &late);
 	}
@@ -132,26 +170,31 @@ enum err http_new(const struct http_options *options, struct http **ret)
 	return ERR_OK;
 }
 
+static char *copy(const char *text)
+{
+	return text != NULL ? xstrdup(text) : NULL;
+}
+
 enum err http_send(struct http *h, const struct http_request *request, http_answer_cb *on_done, void *arg)
 {
 	struct net *n = h->net;
 	struct exchange *x = xcalloc(1, sizeof *x);
-	struct world_request r = {.method = request->method,
-	                          .path = request->path,
-	                          .continuation = request->continuation,
-	                          .max_item_count = request->max_item_count,
-	                          .body = request->body,
-	                          .body_bytes = request->body_bytes};
+	int64_t max_ms = n->options.connect_max_ms;
 
 	x->http = h;
+	x->request = *request;
+	x->request.path = x->path = xstrdup(request->path);
+	x->request.continuation = x->continuation = copy(request->continuation);
+	x->request.body = x->body =
+	        request->body != NULL ? xstrndup(request->body, request->body_bytes) : NULL;
 	x->on_answer = on_done;
 	x->arg = arg;
-	x->is_refused = !n->options.on_request(n->options.arg, request);
 	x->asked_at_ms = n->now_ms;
-	x->deadline_ms = n->now_ms + (x->is_refused ? 1 : request->timeout_ms);
+	x->begins_at_ms = n->now_ms + (max_ms > 0 ? (int64_t)rng_below(&n->rng, (uint64_t)max_ms + 1) : 0);
+	x->deadline_ms = n->now_ms + request->timeout_ms;
 	TAILQ_INSERT_TAIL(&n->out, x, link);
-	if (!x->is_refused)
-		world_request(n->options.world, n->now_ms, &r, x);
+	if (x->begins_at_ms == n->now_ms)
+		begin(n, x);
 	return ERR_OK;
 }
 

@@ -17,6 +17,9 @@ struct net_options {
 	/* Asked for each request before it leaves: false and it is refused at once (NOT_SENT). */
 	bool (*on_request)(void *arg, const struct http_request *request);
 	void *arg;
+	/* A request waits for its connection for up to so long, by luck of its own; 0: it has one at once. */
+	int64_t connect_max_ms;
+	uint64_t seed;
 };
 
 struct net *net_new(const struct net_options *options);

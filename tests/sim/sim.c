@@ -322,7 +322,11 @@ struct sim *sim_new(const struct sim_options *o)
 		world.seed += h;
 		*side = (struct side){.s = s, .index = h, .world = world_new(&world)};
 		world_on_journal(side->world, on_journal, side);
-		side->net = net_new(&(struct net_options){side->world, on_request, side});
+		side->net = net_new(&(struct net_options){.world = side->world,
+		                                          .on_request = on_request,
+		                                          .arg = side,
+		                                          .connect_max_ms = o->connect_max_ms,
+		                                          .seed = world.seed});
 		net_run(side->net, s->now_ms);
 	}
 	s->drive = drive_new(o->seed);

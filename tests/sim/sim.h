@@ -25,8 +25,9 @@ struct sim_options {
 	const char *sku;
 	uint32_t reserve_percent;
 	uint32_t retention_days;
-	int64_t commit_max_ms; /* a commit takes 1 … so long */
-	double refuse_share;   /* of requests that are refused before they leave */
+	int64_t commit_max_ms;  /* a commit takes 1 … so long */
+	double refuse_share;    /* of requests that are refused before they leave */
+	int64_t connect_max_ms; /* a request waits for its connection for up to so long */
 	double crash_share; /* of commits at which the process dies: before, after, or in the midst of it */
 	uint32_t crash_at_commit;    /* that one only, counted over all lives; 0: none */
 	bool crash_is_after;         /* … after it was applied, else before */

@@ -638,6 +638,7 @@ static void run_seed(uint64_t seed)
 	o.refuse_share = share(&rng, 0.2);
 	o.crash_share = share(&rng, 0.05);
 	o.hubs_n = rng_below(&rng, 3) == 0 ? 1 + (uint32_t)rng_below(&rng, SIM_HUBS_MAX) : 1;
+	o.connect_max_ms = seed % 3 == 0 ? (int64_t)(seed * 37 % 10000) : 0;
 	s = sim_new(&o);
 	for (uint32_t h = 0; h < o.hubs_n; h++)
 		draw_faults(s, h, &rng);

@@ -42,12 +42,12 @@ static void on_withdrawn(void *arg, uint32_t campaign, uint32_t no, uint16_t cal
 
 static void start(uint32_t inflight_max, uint32_t calls_per_minute)
 {
-	struct dispatch_options options = {inflight_max, calls_per_minute};
+	struct dispatch_options options = {inflight_max, calls_per_minute, on_outcome, on_withdrawn};
 
 	buf_init(&told);
 	buf_puts(&told, "");
 	hub = fake_hub_new();
-	dispatch = dispatch_new(&options, hub, on_outcome, &told);
+	dispatch = dispatch_new(&options, hub, &told);
 }
 
 static void stop(void)
@@ -260,11 +260,11 @@ START_TEST(test_withdraw_takes_back_what_is_unsent_of_one_campaign_or_of_all)
 	submit(2, 2);
 	submit(1, 3);
 	submit(3, 4);
-	dispatch_withdraw(dispatch, 1, on_withdrawn, &told);
+	dispatch_withdraw(dispatch, 1);
 	ck_told("1/1/1 withdrawn;1/3/1 withdrawn;");
 	dispatch_stats(dispatch, &stats);
 	ck_assert_uint_eq(stats.queued, 2);
-	dispatch_withdraw(dispatch, 0, on_withdrawn, &told);
+	dispatch_withdraw(dispatch, 0);
 	ck_told("2/2/1 withdrawn;3/4/1 withdrawn;");
 	answer(0, HUB_ANSWERED, 200);
 	ck_told("1/0/1 answered 200;");
@@ -284,14 +284,61 @@ START_TEST(test_what_is_late_is_taken_back_and_never_sent)
 	dispatch_submit(dispatch, &inv);
 	submit(1, 2);
 	ck_assert_int_eq(dispatch_run(dispatch, NOW), NOW + 100);
-	dispatch_withdraw_late(dispatch, NOW + 99, on_withdrawn, &told);
+	dispatch_withdraw_late(dispatch, NOW + 99);
 	ck_told("");
-	dispatch_withdraw_late(dispatch, NOW + 100, on_withdrawn, &told);
+	dispatch_withdraw_late(dispatch, NOW + 100);
 	ck_told("1/1/1 withdrawn;");
 	ck_assert_int_eq(dispatch_run(dispatch, NOW + 100), TIME_NEVER);
 	answer(0, HUB_ANSWERED, 200);
 	dispatch_run(dispatch, NOW + 100);
 	ck_assert_uint_eq(fake_hub_n(hub), 2);
+	stop();
+}
+END_TEST
+
+static bool may_begin(size_t i, int64_t waited_ms)
+{
+	const struct fake_request *r = fake_hub_at(hub, i);
+
+	return r->may_begin(r->arg, waited_ms);
+}
+
+START_TEST(test_what_waits_for_a_connection_is_withdrawn_when_it_gets_one)
+{
+	start(3, 0);
+	submit(1, 0);
+	submit(2, 1);
+	submit(1, 2);
+	dispatch_run(dispatch, NOW);
+	ck_assert(may_begin(2, 0)); /* this one has left */
+	dispatch_withdraw(dispatch, 1);
+	ck_told("");
+	ck_assert(!may_begin(0, 5));
+	ck_assert(may_begin(1, 5));
+	answer(0, HUB_NOT_DELIVERED, 0);
+	ck_told("1/0/1 withdrawn;");
+	answer(1, HUB_ANSWERED, 200);
+	answer(2, HUB_ANSWERED, 200);
+	ck_told("2/1/1 answered 200;1/2/1 answered 200;");
+	submit(1, 3); /* in a place that was used before */
+	dispatch_run(dispatch, NOW);
+	ck_assert(may_begin(3, 5));
+	stop();
+}
+END_TEST
+
+START_TEST(test_what_waits_for_a_connection_for_too_long_is_not_sent)
+{
+	struct invocation inv = {1, 1, 1, "d-1", "reboot", "null", 30, 5, NOW + 100};
+
+	start(2, 0);
+	dispatch_submit(dispatch, &inv);
+	dispatch_submit(dispatch, &inv);
+	dispatch_run(dispatch, NOW + 10);
+	ck_assert(may_begin(0, 89));
+	ck_assert(!may_begin(1, 90));
+	answer(1, HUB_NOT_DELIVERED, 0);
+	ck_told("1/1/1 withdrawn;");
 	stop();
 }
 END_TEST
@@ -444,6 +491,8 @@ int main(void)
 	      test_never_more_than_256_wait_for_a_place, test_a_429_halves_the_pace,
 	      test_withdraw_takes_back_what_is_unsent_of_one_campaign_or_of_all,
 	      test_what_is_late_is_taken_back_and_never_sent,
+	      test_what_waits_for_a_connection_is_withdrawn_when_it_gets_one,
+	      test_what_waits_for_a_connection_for_too_long_is_not_sent,
 	      test_refused_call_is_told_undelivered_by_the_next_run_before_more_are_sent,
 	      test_after_free_late_answers_are_told_to_nobody, test_each_of_many_is_sent_once_and_told_once);
 	TESTS(s, "rates", test_rates_are_the_published_ones, test_rates_of_what_is_not_sold_are_refused);

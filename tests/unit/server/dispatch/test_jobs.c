@@ -335,6 +335,33 @@ START_TEST(test_a_hub_that_tells_nothing_leaves_doubt_once_the_jobs_time_is_over
 }
 END_TEST
 
+START_TEST(test_a_job_that_waits_for_a_connection_is_withdrawn_when_it_gets_one)
+{
+	const struct fake_request *r;
+	struct hub_answer unsent = fake_answer(HUB_NOT_DELIVERED, 0);
+
+	start();
+	submit(7, 1);
+	submit(7, 2);
+	run_after(2000);
+	r = last();
+	ck_assert(r->may_begin(r->arg, 10));
+	jobs_withdraw(jobs, 8);
+	ck_assert(r->may_begin(r->arg, 10));
+	jobs_withdraw(jobs, 7);
+	ck_assert(!r->may_begin(r->arg, 10));
+	answer(&unsent);
+	ck_assert_str_eq(told.data, "7/1/1 withdrawn;7/2/1 withdrawn;");
+	ck_assert_uint_eq(heard_n, 0);
+	submit(7, 3);
+	run_after(2000);
+	r = last();
+	ck_assert_str_eq(r->condition, "d-3");
+	ck_assert(r->may_begin(r->arg, 10));
+	stop();
+}
+END_TEST
+
 START_TEST(test_what_is_in_no_job_can_be_withdrawn_and_what_is_in_one_cannot)
 {
 	uint32_t out, queued;
@@ -342,11 +369,11 @@ START_TEST(test_what_is_in_no_job_can_be_withdrawn_and_what_is_in_one_cannot)
 	start();
 	submit(7, 1);
 	submit(8, 2);
-	jobs_withdraw(jobs, 7, on_withdrawn, &told);
+	jobs_withdraw(jobs, 7);
 	ck_assert_str_eq(told.data, "7/1/1 withdrawn;");
 	run_after(2000);
 	ck_assert_str_eq(last()->condition, "d-2");
-	jobs_withdraw(jobs, 0, on_withdrawn, &told);
+	jobs_withdraw(jobs, 0);
 	ck_assert_str_eq(told.data, "7/1/1 withdrawn;");
 	jobs_stats(jobs, &out, &queued);
 	ck_assert_uint_eq(out, 1);
@@ -373,6 +400,7 @@ int main(void)
 	Suite *s = suite_create("jobs");
 
 	TESTS(s, "gathering", test_what_comes_within_a_moment_goes_as_one_job, test_a_full_job_starts_at_once,
+	      test_a_job_that_waits_for_a_connection_is_withdrawn_when_it_gets_one,
 	      test_what_is_in_no_job_can_be_withdrawn_and_what_is_in_one_cannot,
 	      test_another_campaigns_devices_come_again_for_the_next_job);
 	TESTS(s, "outcomes", test_rows_become_outcomes,

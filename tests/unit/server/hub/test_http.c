@@ -2,6 +2,7 @@
 #include "tests/lib/suite.h"
 
 #include <netdb.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ struct got {
 	enum err err;
 	char detail[256];
 	int status;
-	int64_t date_ms, retry_after_ms;
+	int64_t date_ms, retry_after_ms, took_ms;
 	char error_code[64], continuation[64], request_id[64];
 	char *body;
 	size_t body_bytes;
@@ -54,6 +55,7 @@ static void on_answer(void *arg, const struct http_answer *a)
 	snprintf(got->detail, sizeof got->detail, "%s", a->err_detail != NULL ? a->err_detail : "");
 	got->status = a->status;
 	got->date_ms = a->date_ms;
+	got->took_ms = a->took_ms;
 	got->retry_after_ms = a->retry_after_ms;
 	copy(got->error_code, a->error_code);
 	copy(got->continuation, a->continuation);
@@ -723,6 +725,85 @@ START_TEST(test_what_is_out_when_the_client_ends_is_called_back_once)
 }
 END_TEST
 
+static sem_t may_answer;
+
+static bool answer_when_told(struct stub_conn *c, const struct stub_request *r, void *arg)
+{
+	(void)r;
+	(void)arg;
+	while (sem_wait(&may_answer) != 0)
+		;
+	stub_answer(c, "200 OK", "", "at last");
+	return true;
+}
+
+static void on_time_to_answer(uv_timer_t *timer)
+{
+	sem_post(&may_answer);
+	uv_close((uv_handle_t *)timer, NULL);
+}
+
+START_TEST(test_an_answer_says_how_long_it_took)
+{
+	struct stub *stub;
+	struct got got = {.times = 0};
+	uv_timer_t timer;
+
+	sem_init(&may_answer, 0, 0);
+	stub = stub_start(answer_when_told, NULL);
+	client_start(stub_url(stub), NULL, 4);
+	uv_timer_init(&loop, &timer);
+	uv_timer_start(&timer, on_time_to_answer, 40, 0);
+	call("GET", "/", NULL, &got);
+	assert_ok(&got, 200, "at last");
+	ck_assert_int_ge(got.took_ms, 40);
+	free(got.body);
+	client_stop();
+	stub_free(stub);
+}
+END_TEST
+
+static int64_t waited; /* at least 0: may_not_begin() was asked */
+
+static bool may_not_begin(void *arg, int64_t waited_ms)
+{
+	const struct got *got = arg;
+
+	ck_assert_uint_eq(got->times, 0);
+	waited = waited_ms;
+	return false;
+}
+
+START_TEST(test_what_may_not_begin_once_there_is_a_connection_never_leaves)
+{
+	struct stub *stub = stub_start(echo, NULL);
+	struct http_request r = {.method = "POST",
+	                         .path = "/held",
+	                         .authorization = "t",
+	                         .content_type = "application/json",
+	                         .body = "{}",
+	                         .body_bytes = 2,
+	                         .timeout_ms = 20000,
+	                         .answer_max_bytes = 1000,
+	                         .may_begin = may_not_begin};
+	struct got held = {.times = 0}, got = {.times = 0};
+
+	waited = -1;
+	client_start(stub_url(stub), NULL, 4);
+	ck_assert_int_eq(http_send(http, &r, on_answer, &held), ERR_OK);
+	wait_for(1);
+	ck_assert_int_eq(held.err, ERR_NOT_SENT);
+	ck_assert_int_ge(waited, 0);
+	call("GET", "/next", NULL, &got);
+	assert_ok(&got, 200, "GET /next HTTP/1.1 ");
+	ck_assert_uint_eq(stub_requests(stub), 1);
+	client_stop();
+	free(held.body);
+	free(got.body);
+	stub_free(stub);
+}
+END_TEST
+
 static void free_client(void *arg, const struct http_answer *a)
 {
 	on_answer(arg, a);
@@ -937,7 +1018,9 @@ int main(void)
 	             test_an_answer_in_single_bytes_is_read_and_the_connection_reused,
 	             test_an_answer_that_takes_too_long_is_ambiguous, test_retry_after_is_seconds_or_a_date,
 	             test_an_answer_before_the_body_was_read_counts);
-	CLIENT_TESTS("end", test_what_is_out_when_the_client_ends_is_called_back_once,
+	CLIENT_TESTS("end", test_an_answer_says_how_long_it_took,
+	             test_what_may_not_begin_once_there_is_a_connection_never_leaves,
+	             test_what_is_out_when_the_client_ends_is_called_back_once,
 	             test_a_callback_may_end_the_client, test_a_client_of_nothing_is_refused);
 	return suite_run(s);
 }
