@@ -24,10 +24,13 @@ struct moment {
 enum until { UNTIL_NONE, UNTIL_LOCAL, UNTIL_DAY, UNTIL_UTC };
 
 struct rrule {
-	struct icalrecurrencetype rule; /* without UNTIL, COUNT and the interval of weeks; lists sorted */
+	/* Without UNTIL, COUNT, the interval of weeks, and the months where days of the year are given; lists
+	 * sorted. */
+	struct icalrecurrencetype rule;
 	bool has_rule;
 	int count;       /* 0: no limit */
 	int week_every;  /* which of the weeks from the start's own; 1: each */
+	uint16_t months; /* 1 << month for each that is meant; 0: all */
 	int64_t start_s; /* NO_START: none was given */
 	enum until until;
 	int64_t until_s;
@@ -244,6 +247,8 @@ static bool check_rule(const struct reader *in)
 	if (LIST_N(rule->by_set_pos) > 0 &&
 	    (!is_long || LIST_N(rule->by_hour) > 1 || LIST_N(rule->by_minute) > 1))
 		return refuse(in, "BYSETPOS is for FREQ=MONTHLY and YEARLY, with one time a day");
+	if (LIST_N(rule->by_set_pos) > 0 && LIST_N(rule->by_year_day) > 0 && LIST_N(rule->by_month) > 0)
+		return refuse(in, "BYSETPOS is not for BYYEARDAY with BYMONTH: say the days alone");
 	if (rule->count > (int)COUNT_MAX)
 		return refuse(in, "COUNT must be at most %u", COUNT_MAX);
 	return true;
@@ -327,8 +332,8 @@ static bool has_negative(const short *list, size_t n)
 }
 
 /* Puts the rule in a form that means the same and that libical 3.0.16 does right: FREQ=DAILY passes over days
- * from the month's end, FREQ=YEARLY with BYMONTHDAY over all months but one, and it takes the Sunday of the
- * week before where weeks are left out. */
+ * from the month's end, FREQ=YEARLY with BYMONTHDAY over all months but one, finds no BYYEARDAY in most
+ * BYMONTHs, and it takes the Sunday of the week before where weeks are left out. */
 static bool straighten(const struct reader *in)
 {
 	struct icalrecurrencetype *rule = &in->r->rule;
@@ -342,6 +347,11 @@ static bool straighten(const struct reader *in)
 		for (int m = 1; m <= 12; m++)
 			rule->by_month[m - 1] = (short)m;
 		rule->by_month[12] = END;
+	}
+	if (LIST_N(rule->by_year_day) > 0) {
+		for (size_t i = 0; i < LIST_N(rule->by_month); i++)
+			in->r->months |= (uint16_t)(1u << rule->by_month[i]);
+		rule->by_month[0] = END;
 	}
 	in->r->week_every = rule->freq == ICAL_WEEKLY_RECURRENCE ? rule->interval : 1;
 	if (rule->freq == ICAL_WEEKLY_RECURRENCE)
@@ -548,10 +558,13 @@ static int64_t local_of(struct icaltimetype t)
 	return civil_days(t.year, t.month, t.day) * DAY_S + t.hour * 3600 + t.minute * 60 + t.second;
 }
 
-static bool is_week_left_out(const struct rrule *r, int64_t local_s)
+/* By what libical is not asked for. */
+static bool is_left_out(const struct rrule *r, int64_t local_s)
 {
 	int64_t day = floor_div(local_s, DAY_S), start = floor_div(r->start_s, DAY_S);
 
+	if (r->months != 0 && (r->months & 1u << civil_date(day).month) == 0)
+		return true;
 	return r->week_every > 1 &&
 	       (period_start(&r->rule, day) - period_start(&r->rule, start)) / 7 % r->week_every != 0;
 }
@@ -569,7 +582,7 @@ static void step(struct rrule_walk *w)
 			return;
 		}
 		w->rule_s = local_of(t);
-		if ((r->start_s != NO_START && w->rule_s < r->start_s) || is_week_left_out(r, w->rule_s))
+		if ((r->start_s != NO_START && w->rule_s < r->start_s) || is_left_out(r, w->rule_s))
 			continue;
 		w->counted++;
 		if (w->rule_s >= w->from_s)

@@ -98,6 +98,8 @@ START_TEST(test_what_a_rule_refuses_has_a_reason)
 	           {"FREQ=DAILY", "BYHOUR"},
 	           {"FREQ=DAILY;BYHOUR=1,2;BYSETPOS=1", "BYSETPOS"},
 	           {"FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30;BYHOUR=1", "never occurs"},
+	           {"FREQ=YEARLY;BYMONTH=5;BYYEARDAY=1;BYHOUR=1", "never occurs"},
+	           {"FREQ=YEARLY;BYMONTH=3;BYYEARDAY=60,61;BYSETPOS=1;BYHOUR=1", "BYSETPOS"},
 	           {"FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30;BYHOUR=1", "never occurs"},
 	           {"DTSTART:20260101T000000Z\nRRULE:FREQ=DAILY", "DTSTART"},
 	           {"DTSTART;TZID=Europe/Paris:20260101T000000\nRRULE:FREQ=DAILY", "zone"},
@@ -140,6 +142,27 @@ START_TEST(test_dates_are_left_out_and_added)
 }
 END_TEST
 
+START_TEST(test_days_of_a_year_may_be_kept_to_months)
+{
+	static const char *const wanted[] = {"2026-03-01T05:00:00Z", "2027-03-01T05:00:00Z",
+	                                     "2028-03-01T05:00:00Z"};
+	char reason[RECURRENCE_REASON_SIZE];
+	struct occurrence o = {.at_ms = at("2026-01-01T00:00:00Z")};
+	struct recurrence *r;
+
+	ck_assert_int_eq(recurrence_rrule("DTSTART:20260101T050000\r\n"
+	                                  "RRULE:FREQ=YEARLY;COUNT=3;BYMONTH=3;BYYEARDAY=59,-306\r\n",
+	                                  INT64_MIN, &r, reason),
+	                 ERR_OK);
+	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+		ck_assert(recurrence_next(r, zones_get(zones, "UTC"), o.at_ms, &o));
+		ck_assert_int_eq(o.at_ms, at(wanted[i]));
+	}
+	ck_assert(!recurrence_next(r, zones_get(zones, "UTC"), o.at_ms, &o));
+	recurrence_free(r);
+}
+END_TEST
+
 START_TEST(test_an_occurrence_says_what_the_clocks_did)
 {
 	char reason[RECURRENCE_REASON_SIZE], text[LOCAL_TEXT_SIZE];
@@ -170,7 +193,7 @@ int main(void)
 	TESTS(s, "recurrence", test_names_are_zones_or_not,
 	      test_a_zone_goes_on_by_its_rule_after_its_list_ends, test_what_cron_refuses_has_a_reason,
 	      test_what_a_rule_refuses_has_a_reason, test_dates_are_left_out_and_added,
-	      test_an_occurrence_says_what_the_clocks_did);
+	      test_days_of_a_year_may_be_kept_to_months, test_an_occurrence_says_what_the_clocks_did);
 	status = suite_run(s);
 	zones_free(zones);
 	return status;
