@@ -48,6 +48,7 @@ enum err api_start(const struct api_options *options, struct api **ret, char **r
 	        .events = &routes_events,
 	        .arg = &api->context,
 	};
+	uint32_t streams_max = or_default(options->streams_max, 1024);
 	uint64_t seed;
 	enum err err;
 
@@ -59,6 +60,8 @@ enum err api_start(const struct api_options *options, struct api **ret, char **r
 	api->context.feed = options->feed;
 	api->context.lists_max_bytes =
 	        options->lists_max_bytes > 0 ? options->lists_max_bytes : LISTS_MAX_BYTES;
+	api->context.connections_max = o.connections_max;
+	api->context.streams_max = streams_max;
 	LIST_INIT(&api->context.creating);
 	api->context.logins = logins_new();
 	err = auth_load(options->tokens_file, &api->context.auth, ret_reason);
@@ -75,8 +78,7 @@ enum err api_start(const struct api_options *options, struct api **ret, char **r
 		free(api);
 		return err;
 	}
-	api->context.sse = sse_new(&api->context, or_default(options->streams_max, 1024),
-	                           or_default(options->heartbeat_ms, 15 * 1000));
+	api->context.sse = sse_new(&api->context, streams_max, or_default(options->heartbeat_ms, 15 * 1000));
 	*ret = api;
 	return ERR_OK;
 }

@@ -782,6 +782,11 @@ enum err httpd_start(const struct httpd_options *options, struct httpd **ret, ch
 	return ERR_OK;
 }
 
+uint32_t httpd_connections_n(const struct httpd *h)
+{
+	return h->clients_n;
+}
+
 uint16_t httpd_port(const struct httpd *h)
 {
 	return h->port;

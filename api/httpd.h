@@ -60,6 +60,8 @@ struct httpd_options {
  * yours to free(). */
 MUST_CHECK enum err httpd_start(const struct httpd_options *options, struct httpd **ret, char **ret_reason);
 uint16_t httpd_port(const struct httpd *h);
+/* Connections that are open. */
+uint32_t httpd_connections_n(const struct httpd *h);
 /* Stops accepting, cuts idle connections, lets requests under way end, then frees h and calls on_stopped from
  * the loop. */
 void httpd_stop(struct httpd *h, void (*on_stopped)(void *arg), void *arg);

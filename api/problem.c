@@ -26,6 +26,8 @@ enum problem problem_of(enum err err)
 		return PROBLEM_UNSOUND;
 	case ERR_BUSY:
 		return PROBLEM_BUSY;
+	case ERR_TOO_MANY:
+		return PROBLEM_TOO_MANY;
 	case ERR_CLOSED:
 		return PROBLEM_DRAINING;
 	case ERR_OK:

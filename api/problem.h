@@ -33,6 +33,7 @@
 	X(NO_IF_MATCH, 428, "preconditionRequired", "If-Match is needed") \
 	X(TOO_MANY_LOGINS, 429, "tooManyFailedLogins", "Too many wrong tokens came from this address") \
 	X(TOO_MANY_STREAMS, 429, "tooManyStreams", "As many streams or exports as are allowed are open") \
+	X(TOO_MANY, 429, "tooMany", "There are as many as the service may have") \
 	X(INTERNAL, 500, "internal", "The service failed") \
 	X(BUSY, 503, "busy", "Too much is going on, ask again") \
 	X(DRAINING, 503, "draining", "The service is stopping")

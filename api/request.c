@@ -15,6 +15,7 @@
 #define RETRY_BUSY_S "1"
 #define RETRY_DRAINING_S "10"
 #define RETRY_STREAM_S "30"
+#define RETRY_TOO_MANY_S "60"
 
 /* ---- life ---- */
 
@@ -504,6 +505,7 @@ static void header_unless_given(struct request *r, const char *name, const char 
 static void set_headers(struct request *r, unsigned status)
 {
 	r->status = status;
+	r->context->answered[status <= STATUS_MAX ? status : 0]++;
 	reply_header(r, "X-Request-Id", r->id);
 	reply_header(r, "X-Content-Type-Options", "nosniff");
 	reply_header(r, "Referrer-Policy", "no-referrer");
@@ -553,6 +555,8 @@ static void reply_document(struct request *r, enum problem p, struct buf *body)
 		reply_header(r, "Retry-After", RETRY_STREAM_S);
 	if (p == PROBLEM_BUSY || p == PROBLEM_IN_FLIGHT)
 		reply_header(r, "Retry-After", RETRY_BUSY_S);
+	if (p == PROBLEM_TOO_MANY)
+		reply_header(r, "Retry-After", RETRY_TOO_MANY_S);
 	if (p == PROBLEM_DRAINING)
 		reply_header(r, "Retry-After", RETRY_DRAINING_S);
 	reply(r, problem_status(p), "application/problem+json", body);

@@ -31,6 +31,7 @@ struct store;
 #define PARAMS_MAX 16
 #define REPLY_HEADERS_MAX 16
 #define REQUEST_ID_SIZE 65
+#define STATUS_MAX 599
 #define LIST_BODY_MAX_BYTES ((size_t)256 << 20)
 #define LIST_LIMIT_MAX 1000
 #define LIST_LIMIT_DEFAULT 100
@@ -50,7 +51,9 @@ struct context {
 	struct rng luck;              /* of request ids */
 	LIST_HEAD(, create) creating; /* create.c: those under way that have an Idempotency-Key */
 	size_t lists_max_bytes;       /* for all device lists that are being received */
-	uint32_t exports_n;           /* export.c: under way */
+	uint32_t connections_max, streams_max;
+	uint64_t answered[STATUS_MAX + 1];           /* by status */
+	uint32_t exports_n;                          /* export.c: under way */
 	void (*on_settled)(struct context *context); /* not NULL: there shall be no export any more */
 	size_t lists_bytes;                          /* lists.c: which take so much */
 };

@@ -154,8 +154,9 @@ struct conductor {
 	uint32_t asked; /* reads of the store that are out: they come back to us */
 	int64_t engine_wake_ms;
 	struct histogram proof;
-	struct steady *steady;    /* conduct_now() */
-	int64_t wall_less_now_ms; /* as the engine and its windows were told */
+	struct conductor_stats stats; /* live, proof and events_n are not kept here */
+	struct steady *steady;        /* conduct_now() */
+	int64_t wall_less_now_ms;     /* as the engine and its windows were told */
 	/* conduct_schedules.c */
 	struct zones *zones;
 	char tzdata[32]; /* version as on record, "": none */
@@ -178,6 +179,8 @@ struct conductor {
 int64_t conduct_now(const struct conductor *c);
 /* What the clock on the wall says: for windows and schedules only. */
 int64_t conduct_wall(const struct conductor *c);
+/* Whether as many campaigns are live as may be; then why says so. */
+bool conduct_is_full(const struct conductor *c, char why[96]);
 uint64_t conduct_luck(struct conductor *c);
 /* Asks to be run again soon. */
 void conduct_wake(struct conductor *c);

@@ -654,6 +654,7 @@ void conductor_hub(const struct conductor *c, uint32_t hub, struct hub_view *ret
 	                         .state_until_ms = opens_at(p, conduct_now(p->c)),
 	                         .calls_per_minute = p->rates.calls_per_minute,
 	                         .pace_per_minute = d.calls_per_minute,
+	                         .pacer_tokens = dispatch_credit(p->dispatch, conduct_now(p->c)),
 	                         .inflight = d.inflight + job_out,
 	                         .queued = d.queued + job_queued,
 	                         .watched = t.watched,
@@ -661,13 +662,14 @@ void conductor_hub(const struct conductor *c, uint32_t hub, struct hub_view *ret
 	                         .throttled = p->throttled,
 	                         .pages = t.pages,
 	                         .reads = t.reads,
+	                         .rows = t.rows,
 	                         .messages_per_day = p->rates.messages_per_day,
 	                         .messages_today = p->day.messages,
 	                         .throttled_at_ms = p->throttled_at_ms,
 	                         .last_error = p->last_error,
 	                         .last_error_at_ms = p->last_error_at_ms,
 	                         .clock_offset_ms = clock_offset(p),
-	                         .query_lag_seen_ms = TIME_NONE};
+	                         .query_lag_seen_ms = t.query_lag_ms};
 	static_assert(HUB_OUTCOMES_N < CALL_OUTCOMES_MAX, "the last one is NULL");
 	for (enum hub_outcome o = 0; o < HUB_OUTCOMES_N; o++) {
 		ret->outcomes[o].text = hub_outcome_text(o);

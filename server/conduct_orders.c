@@ -64,6 +64,16 @@ void conductor_check(const struct conductor *c, const struct campaign_spec *spec
 	conduct_windows_check(c, spec, faults);
 }
 
+bool conduct_is_full(const struct conductor *c, char why[96])
+{
+	uint32_t max = c->options.campaigns_max;
+
+	if (max == 0 || HASH_COUNT(c->lives) < max)
+		return false;
+	snprintf(why, 96, "%u campaigns are not final, and no more may be (campaignsMax)", max);
+	return true;
+}
+
 uint64_t conduct_luck(struct conductor *c)
 {
 	struct rng rng = {c->luck};
@@ -119,13 +129,14 @@ void conductor_create(struct conductor *c, struct campaign_spec *given,
 	                           .finished_at_ms = TIME_NONE};
 	struct buf text = BUF_INIT;
 	struct live *live;
+	char why[96] = "the service is stopping";
 
 	*spec = *given;
 	*given = (struct campaign_spec){0};
-	if (c->is_draining) {
+	if (c->is_draining || conduct_is_full(c, why)) {
 		spec_done(spec);
 		free(spec);
-		conduct_answer_later(c, ERR_CLOSED, "the service is stopping", "", on_done, arg);
+		conduct_answer_later(c, c->is_draining ? ERR_CLOSED : ERR_TOO_MANY, why, "", on_done, arg);
 		return;
 	}
 	c->last_campaign++;

@@ -251,6 +251,7 @@ static void count_started(struct conductor *c, struct schedule *s)
 	const struct live *live = conduct_live(c, c->last_campaign);
 
 	s->row.started++;
+	c->stats.occurrences.started++;
 	s->row.last_at_ms = conduct_now(c);
 	memcpy(s->row.last_campaign, live->id, sizeof s->row.last_campaign);
 }
@@ -262,8 +263,9 @@ static void start(struct conductor *c, struct schedule *s, int64_t occurrence_ms
 	struct campaign_spec campaign;
 	char why[256];
 
-	if (!read_campaign(c, s, &campaign, why)) {
+	if (conduct_is_full(c, why) || !read_campaign(c, s, &campaign, why)) {
 		s->row.failed++;
+		c->stats.occurrences.failed++;
 		tell_why(c, s, "failed", occurrence_ms, why);
 		return;
 	}
@@ -277,15 +279,18 @@ static bool deal_with(struct conductor *c, struct schedule *s, int64_t occurrenc
 {
 	if (s->row.is_paused) {
 		s->row.skipped++;
+		c->stats.occurrences.skipped++;
 		tell_why(c, s, "skipped", occurrence_ms, "the schedule is paused");
 	} else if (s->live_n == 0 || s->spec.overlap == OVERLAP_ALLOW) {
 		start(c, s, occurrence_ms);
 		return true;
 	} else if (s->spec.overlap == OVERLAP_QUEUE && s->row.queued_at_ms == TIME_NONE) {
 		s->row.queued_at_ms = occurrence_ms;
+		c->stats.occurrences.queued++;
 		tell(c, s, "queued", occurrence_ms, "", 0);
 	} else {
 		s->row.skipped++;
+		c->stats.occurrences.skipped++;
 		tell_why(c, s, "skipped", occurrence_ms,
 		         s->spec.overlap == OVERLAP_QUEUE
 		                 ? "an earlier occurrence waits already"
@@ -309,10 +314,13 @@ static void miss(struct conductor *c, struct schedule *s, struct occurrence *o, 
 		n++;
 		has_more = next_to_do(s, o);
 	} while (has_more && o->at_ms < since_ms && n < RUN_MAX);
-	if (s->row.is_paused)
+	if (s->row.is_paused) {
 		s->row.skipped += n;
-	else
+		c->stats.occurrences.skipped += n;
+	} else {
 		s->row.missed += n;
+		c->stats.occurrences.missed += n;
+	}
 	buf_printf(&more, ",\"count\":%u,\"lastAt\":\"%s\",\"isMore\":%s,\"why\":\"%s\"", n,
 	           time_text(s->row.done_at_ms, at), has_more && o->at_ms < since_ms ? "true" : "false",
 	           s->row.is_paused ? "the schedule is paused" : "the service did not run in time");
@@ -608,6 +616,10 @@ void conductor_schedule_run(struct conductor *c, const char *id, const struct co
 
 	if (s == NULL)
 		return;
+	if (conduct_is_full(c, why)) {
+		conduct_answer_later(c, ERR_TOO_MANY, why, id, on_done, arg);
+		return;
+	}
 	if (!read_campaign(c, s, &campaign, why)) {
 		conduct_answer_later(c, ERR_CONFLICT, why, id, on_done, arg);
 		return;
@@ -642,16 +654,7 @@ enum err conductor_occurrences(const struct conductor *c, const char *id, int64_
 	return ERR_OK;
 }
 
-void conductor_schedules(const struct conductor *c, struct schedules_view *ret)
+uint32_t conductor_schedules_n(const struct conductor *c)
 {
-	const struct schedule *s;
-
-	*ret = (struct schedules_view){0};
-	for (s = c->schedules; s != NULL; s = s->hh.next) {
-		ret->n++;
-		ret->started += s->row.started;
-		ret->skipped += s->row.skipped;
-		ret->missed += s->row.missed;
-		ret->failed += s->row.failed;
-	}
+	return HASH_COUNT(c->schedules);
 }

@@ -561,8 +561,11 @@ static void write_campaign_event(struct conductor *c, const struct step *s, int6
 	if (s->reason[0] != '\0') {
 		buf_puts(&detail, "\"stateReason\":");
 		buf_json(&detail, s->reason);
+		if (s->stop != STOP_NONE)
+			buf_printf(&detail, ",\"stoppedBy\":\"%s\"", stop_text(s->stop));
 		event.detail = detail.data;
 	}
+	c->stats.stopped[s->stop]++;
 	conduct_tell(c, &event);
 	buf_done(&detail);
 	log_info("campaign moved", LS("campaign", conduct_live(c, s->campaign)->id),
@@ -820,7 +823,11 @@ bool conductor_is_parked(const struct conductor *c, uint32_t campaign_no, uint32
 
 void conductor_stats(const struct conductor *c, struct conductor_stats *ret)
 {
-	*ret = (struct conductor_stats){HASH_COUNT(c->lives), &c->proof};
+	*ret = c->stats;
+	ret->live = HASH_COUNT(c->lives);
+	ret->campaigns_max = c->options.campaigns_max;
+	ret->proof = &c->proof;
+	ret->events_n = c->last_event_id;
 }
 
 bool conductor_group(const struct conductor *c, uint32_t campaign_no, uint32_t group,

@@ -37,6 +37,7 @@ struct conductor_options {
 	uint32_t hubs_n;
 	uint64_t seed;                /* of campaign ids and shuffles that name no seed */
 	uint32_t retention_days;      /* final campaigns and events are forgotten so long after; 0: never */
+	uint32_t campaigns_max;       /* that are not final; 0: no limit */
 	int64_t (*now_ms)(void *arg); /* the UTC clock: news comes in between two runs, too */
 	/* A clock that nobody sets: time-outs follow it, windows and schedules the other one. NULL: that one
 	 * is never set. */
@@ -91,7 +92,7 @@ struct conductor_request {
 /* Adds what only the conductor can check: hubs that are configured, predicates that parse, times not past. */
 void conductor_check(const struct conductor *c, const struct campaign_spec *spec, struct faults *faults);
 /* Takes what spec holds (also its ids), which conductor_check() has found sound, and leaves it empty. Borrows
- * request. */
+ * request. TOO_MANY: as many campaigns are live as may be. */
 void conductor_create(struct conductor *c, struct campaign_spec *spec,
                       const struct conductor_request *request, conductor_done_cb *on_done, void *arg);
 
@@ -172,11 +173,7 @@ struct occurrence_view {
 /* Gives up to max occurrences later than after_ms (TIME_NONE: now). NOT_FOUND: no such schedule. */
 MUST_CHECK enum err conductor_occurrences(const struct conductor *c, const char *id, int64_t after_ms,
                                           size_t max, struct occurrence_view *ret, size_t *ret_n);
-/* What became of the occurrences of all schedules there are. */
-struct schedules_view {
-	uint64_t n, started, skipped, missed, failed;
-};
-void conductor_schedules(const struct conductor *c, struct schedules_view *ret);
+uint32_t conductor_schedules_n(const struct conductor *c);
 /* The version of the time zone data that is in use. */
 const char *conductor_tzdata(const struct conductor *c);
 
@@ -232,10 +229,15 @@ int64_t conductor_predicted_finish(const struct conductor *c, uint32_t campaign_
  * ones. */
 uint32_t conductor_hubs_n(const struct conductor *c);
 
-/* Since start. */
+/* Since start, but for the first two. */
 struct conductor_stats {
-	uint32_t live;                 /* campaigns that are not final */
+	uint32_t live, campaigns_max;  /* campaigns that are not final; how many there may be, 0: no limit */
+	uint64_t events_n;             /* ever */
 	const struct histogram *proof; /* from a device's last call to its proof; borrowed */
+	uint64_t stopped[STOPS_N];     /* campaigns stopped by rules, and not by people */
+	struct {
+		uint64_t started, queued, skipped, missed, failed;
+	} occurrences; /* of schedules */
 };
 void conductor_stats(const struct conductor *c, struct conductor_stats *ret);
 
@@ -247,8 +249,9 @@ struct hub_view {
 	int64_t state_since_ms, state_until_ms;
 	uint32_t calls_per_minute; /* granted, 0: no limit */
 	uint32_t pace_per_minute;  /* what of that is used just now (dispatch/pace.h), 0: no limit */
+	uint32_t pacer_tokens;     /* calls that may be sent at once */
 	uint32_t inflight, queued, watched;
-	uint64_t calls, throttled, pages, reads; /* since start */
+	uint64_t calls, throttled, pages, reads, rows; /* since start */
 	struct {
 		const char *text;
 		uint64_t n;
@@ -259,7 +262,8 @@ struct hub_view {
 	const char *last_error;  /* "" */
 	int64_t last_error_at_ms;
 	int64_t clock_offset_ms;   /* hub's clock less ours */
-	int64_t query_lag_seen_ms; /* TIME_NONE: not seen */
+	int64_t query_lag_seen_ms; /* the age of the oldest answer of late, at least (track/lag.h); TIME_NONE:
+	                              no row came */
 };
 void conductor_hub(const struct conductor *c, uint32_t hub, struct hub_view *ret);
 

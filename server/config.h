@@ -44,7 +44,7 @@ struct config {
 	char *tls_cert_file, *tls_key_file; /* NULL: plain HTTP */
 	enum log_level log_level;
 	bool logs_json;
-	uint32_t drain_s, retention_days;
+	uint32_t drain_s, retention_days, campaigns_max;
 	struct config_hub *hubs; /* at least one */
 	uint32_t hubs_n;
 	struct faults warnings; /* what is allowed, but not wise */

@@ -324,6 +324,7 @@ static enum status start_conductor(struct service *s, const struct store_head *h
 	        .hubs = hubs,
 	        .hubs_n = s->config.hubs_n,
 	        .retention_days = s->config.retention_days,
+	        .campaigns_max = s->config.campaigns_max,
 	        .now_ms = now_ms,
 	        .mono_ms = mono_ms,
 	        .on_broken = on_broken,

@@ -55,6 +55,8 @@ static const struct setting globals[GLOBALS_N] = {
         [G_TLS_KEY_FILE] = {"tlsKeyFile", TEXT, 0, 0, NULL, "FILE", "its private key (PEM)"},
         [G_RETENTION_DAYS] = {"retentionDays", NUMBER, 0, 36500, "0", "N",
                               "final campaigns and events are forgotten so many days later; 0: never"},
+        [G_CAMPAIGNS_MAX] = {"campaignsMax", NUMBER, 1, 100000, "1000", "N",
+                             "campaigns that are not final; more are refused (429)"},
 };
 
 /* In the file these are members of an object of that name. */

@@ -14,6 +14,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <sys/queue.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <uv.h>
 
 #include "server/base/buf.h"
@@ -40,6 +42,7 @@ struct store {
 	uv_async_t wake;
 	uv_thread_t store_thread, reading_thread;
 	struct backend *writer, *reader;
+	char *path;
 	void (*on_closed)(void *arg);
 	void *closed_arg;
 	struct store_stats stats; /* loop thread only */
@@ -198,6 +201,7 @@ static void on_wake_closed(uv_handle_t *handle)
 	uv_cond_destroy(&s->has_batches);
 	uv_mutex_destroy(&s->mutex);
 	s->on_closed(s->closed_arg);
+	free(s->path);
 	free(s);
 }
 
@@ -250,6 +254,7 @@ enum err store_open(const struct store_options *options, struct store **ret, str
 	STAILQ_INIT(&s->asked);
 	STAILQ_INIT(&s->answered);
 	s->wake.data = s;
+	s->path = xstrdup(options->path);
 	/* These fail only where the system has no memory or threads left, at start. */
 	if (uv_mutex_init(&s->mutex) != 0 || uv_cond_init(&s->has_batches) != 0 ||
 	    uv_cond_init(&s->has_questions) != 0 || uv_async_init(options->loop, &s->wake, on_wake) != 0 ||
@@ -325,7 +330,25 @@ enum err store_load(struct store *s, int64_t now_ms, const struct store_loader *
 	return err;
 }
 
+static uint64_t bytes_of(const char *path, const char *suffix)
+{
+	struct buf name = BUF_INIT;
+	struct stat st;
+	uint64_t bytes = 0;
+
+	buf_printf(&name, "%s%s", path, suffix);
+	if (stat(name.data, &st) == 0)
+		bytes = (uint64_t)st.st_size;
+	buf_done(&name);
+	return bytes;
+}
+
 void store_stats(const struct store *s, struct store_stats *ret)
 {
+	struct statvfs fs;
+
 	*ret = s->stats;
+	ret->file_bytes = bytes_of(s->path, "") + bytes_of(s->path, "-wal");
+	if (statvfs(s->path, &fs) == 0)
+		ret->free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 }

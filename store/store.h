@@ -229,6 +229,9 @@ struct store_stats {
 	int64_t commit_last_us, commit_max_us;
 	struct histogram commit;
 	uint32_t queued; /* batches handed over and not yet committed */
+	/* The file with its log, and what is left to unprivileged users where it lies; 0: in memory, or the
+	 * system does not tell. */
+	uint64_t file_bytes, free_bytes;
 };
 void store_stats(const struct store *s, struct store_stats *ret);
 

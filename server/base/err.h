@@ -12,6 +12,7 @@
 	X(NOT_FOUND, "not found") \
 	X(CONFLICT, "in the wrong state for that") \
 	X(BUSY, "busy, ask again later") \
+	X(TOO_MANY, "as many as there may be") \
 	X(CLOSED, "closing down") \
 	X(IO, "input or output failed") \
 	X(FULL, "no space left") \

@@ -114,15 +114,41 @@ static double open_files(void)
 	return n;
 }
 
+/* -1: the system does not tell. */
+static double started_at(void)
+{
+	FILE *in = fopen("/proc/self/stat", "re");
+	char line[1024], *at = NULL;
+	unsigned long long ticks = 0, booted_s = 0;
+
+	if (in != NULL) {
+		at = fgets(line, sizeof line, in) != NULL ? strrchr(line, ')')
+		                                          : NULL; /* names may hold spaces */
+		fclose(in);
+	}
+	for (int field = 2; at != NULL && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	if (at == NULL || sscanf(at, "%llu", &ticks) != 1 || (in = fopen("/proc/stat", "re")) == NULL)
+		return -1;
+	while (booted_s == 0 && fgets(line, sizeof line, in) != NULL)
+		if (sscanf(line, "btime %llu", &booted_s) != 1)
+			booted_s = 0;
+	fclose(in);
+	return booted_s == 0 ? -1 : (double)booted_s + (double)ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
 void metrics_process(struct buf *out)
 {
 	struct rusage usage;
 	struct rlimit limit;
-	double bytes = resident_bytes(), files = open_files();
+	double bytes = resident_bytes(), files = open_files(), start_s = started_at();
 
 	if (getrusage(RUSAGE_SELF, &usage) == 0)
 		metrics_single(out, "process_cpu_seconds_total", "counter", "Processor time used.",
 		               seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime));
+	if (start_s >= 0)
+		metrics_single(out, "process_start_time_seconds", "gauge",
+		               "When it started, seconds since 1970, by the clock as it is now.", start_s);
 	if (bytes >= 0)
 		metrics_single(out, "process_resident_memory_bytes", "gauge", "Memory held.", bytes);
 	if (files >= 0)

@@ -362,8 +362,8 @@ struct step *engine_push(struct engine *e, enum step_kind kind, uint32_t campaig
 }
 
 /* Moves a campaign to a phase, paused or not, and lets it be told. reason NULL: the one it has. */
-void engine_move(struct engine *e, struct campaign *c, enum campaign_state phase, bool is_paused,
-                 const char *reason)
+struct step *engine_move(struct engine *e, struct campaign *c, enum campaign_state phase, bool is_paused,
+                         const char *reason)
 {
 	enum campaign_state from = shown(c), to;
 	struct step *s;
@@ -380,6 +380,7 @@ void engine_move(struct engine *e, struct campaign *c, enum campaign_state phase
 	if (reason != NULL)
 		snprintf(c->reason, sizeof c->reason, "%s", reason);
 	memcpy(s->reason, c->reason, sizeof s->reason);
+	return s;
 }
 
 /* ---- changing one target: begin, change row, end ---- */

@@ -169,6 +169,7 @@ struct step {
 	/* STEP_CAMPAIGN */
 	enum campaign_state campaign_from, campaign_to, phase;
 	char reason[128]; /* plain English */
+	enum stop stop;
 };
 
 #define CLAIMS_MAX 256 /* calls claimed in one turn: bounds what is in doubt after a crash (perf E) */

@@ -210,8 +210,8 @@ struct target_row engine_blank_row(const struct campaign *c, uint32_t no);
 /* Adds a step to those not handed out yet; valid until the next. */
 struct step *engine_push(struct engine *e, enum step_kind kind, uint32_t campaign);
 /* Moves a campaign to a phase, paused or not, and lets it be told. reason NULL: the one it has. */
-void engine_move(struct engine *e, struct campaign *c, enum campaign_state phase, bool is_paused,
-                 const char *reason);
+struct step *engine_move(struct engine *e, struct campaign *c, enum campaign_state phase, bool is_paused,
+                         const char *reason);
 /* Counts the time until now_ms as callable where it was: before whatever makes it so, or not so. */
 void engine_count_time(struct engine *e, int64_t now_ms);
 

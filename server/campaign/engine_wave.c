@@ -40,10 +40,8 @@ void engine_check_aborts(struct engine *e, struct campaign *c, const struct coun
 	         reason_text(rule->cause));
 	engine_count_time(e, now_ms);
 	c->sweep = 0;
-	if (rule->cancels)
-		engine_move(e, c, CAMPAIGN_CANCELLING, false, reason);
-	else
-		engine_move(e, c, c->phase, true, reason);
+	engine_move(e, c, rule->cancels ? CAMPAIGN_CANCELLING : c->phase, !rule->cancels, reason)->stop =
+	        STOP_ABORT_RULE;
 }
 
 static void move_wave(struct engine *e, struct campaign *c, uint32_t wave, enum wave_stage to)
@@ -140,8 +138,8 @@ void engine_advance(struct engine *e, struct campaign *c, int64_t now_ms, int64_
 			if (wave->stage == WAVE_FAILED && !wave_is_finished(wave))
 				return; /* resumed without an override: its own devices go on */
 			say_why(c, wave, reason);
-			engine_move(e, c, c->phase, true,
-			            reason); /* first: were the rest lost, it is paused */
+			/* first: were the rest lost, it is paused */
+			engine_move(e, c, c->phase, true, reason)->stop = STOP_GATE;
 			if (wave->stage != WAVE_FAILED)
 				move_wave(e, c, c->wave, WAVE_FAILED);
 			return;

@@ -13,6 +13,7 @@ static const char *const sources[] = {SOURCES(X)};
 static const char *const event_types[] = {EVENT_TYPES(X)};
 static const char *const wave_stages[] = {WAVE_STAGES(X)};
 static const char *const relapses[] = {RELAPSES(X)};
+static const char *const stops[] = {STOPS(X)};
 #undef X
 
 #define TEXT(table, number) \
@@ -36,6 +37,11 @@ const char *reason_text(enum reason r)
 const char *wait_text(enum wait w)
 {
 	return TEXT(waits, w);
+}
+
+const char *stop_text(enum stop s)
+{
+	return TEXT(stops, s);
 }
 
 const char *relapse_text(enum relapse r)

@@ -189,6 +189,19 @@ struct target_row {
 	int64_t offline_ms;    /* time already spent offline that counts */
 };
 
+/* What stopped a campaign (paused it, or had it cancelled), where that was no order. */
+#define STOPS(X) \
+	X(NONE, 0, "") \
+	X(ABORT_RULE, 1, "abortRule") \
+	X(GATE, 2, "gate")
+enum stop {
+#define X(name, number, text) STOP_##name = number,
+	STOPS(X)
+#undef X
+	        STOPS_N
+};
+const char *stop_text(enum stop s);
+
 /* How a proven device relapsed. */
 #define RELAPSES(X) \
 	X(NONE, 0, "") \

@@ -7,6 +7,7 @@
 
 #include "server/base/clock.h"
 #include "server/track/due.h"
+#include "server/track/lag.h"
 #include "server/track/lane.h"
 #include "server/track/scan.h"
 #include "server/track/track.h"
@@ -19,6 +20,7 @@ struct group {
 	uint32_t users;      /* targets and requests */
 	size_t text_bytes;   /* of a query without its ids */
 	int64_t asked_at_ms; /* the last time anybody was who made no full page; TIME_NONE: never */
+	int64_t cut_at_ms;   /* when a query by id was asked that did not tell of all; TIME_NONE: never */
 	struct due due;
 	struct scan scan;
 };
@@ -31,7 +33,10 @@ struct target {
 	uint64_t key;         /* campaign, no */
 	uint32_t serial;      /* of this watching: news of what was asked before is dropped */
 	int64_t since_hub_ms; /* TIME_NONE: not known */
-	bool has_candidate;   /* the point read for a row is queued or out */
+	/* When the last query by id, and the one before it, was asked; TIME_NONE: there was none. */
+	int64_t queried_at_ms, queried_before_ms;
+	int64_t shown_ms;   /* the change that a row has told of; TIME_NONE: none yet */
+	bool has_candidate; /* the point read for a row is queued or out */
 	char device_id[];
 };
 
@@ -82,6 +87,7 @@ struct track {
 	struct lane queries, reads;
 	int64_t now_ms;        /* of the last run */
 	int64_t hub_offset_ms; /* hub's clock less ours, as last heard; TIME_NONE: never */
+	struct lag lag;
 	bool is_sparing;
 	struct group *by_watch;
 	TAILQ_HEAD(, group) groups;

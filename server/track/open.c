@@ -44,6 +44,7 @@ struct group *track_open_join(struct track *t, const struct watch *watch)
 		g->watch = watch;
 		g->text_bytes = text_bytes(watch);
 		g->asked_at_ms = TIME_NONE;
+		g->cut_at_ms = TIME_NONE;
 		due_init(&g->due, t->options.interval_ms);
 		scan_init(&g->scan);
 		HASH_ADD_PTR(t->by_watch, watch, g);
@@ -150,6 +151,9 @@ void track_watch(struct track *t, uint32_t campaign, uint32_t no, const char *de
 	target->key = track_key(campaign, no);
 	target->serial = ++t->serial;
 	target->since_hub_ms = since_hub_ms;
+	target->queried_at_ms = TIME_NONE;
+	target->queried_before_ms = TIME_NONE;
+	target->shown_ms = TIME_NONE;
 	target->group = track_open_join(t, watch);
 	memcpy(target->device_id, device_id, id_bytes);
 	HASH_ADD(hh, t->by_key, key, sizeof target->key, target);
@@ -223,6 +227,8 @@ static struct request *ids_of(struct track *t, struct group *g, enum due_kind ki
 		r->campaign = r->campaign == 0 ? e->line->campaign : r->campaign;
 		r->has_again = r->has_again || e->tier > 0;
 		since_ms = target->since_hub_ms < since_ms ? target->since_hub_ms : since_ms;
+		target->queried_before_ms = target->queried_at_ms;
+		target->queried_at_ms = now_ms;
 		due_asked(&g->due, e, now_ms);
 	}
 	buf_putc(&condition, ']');
@@ -390,6 +396,7 @@ void track_open_step_back(struct track *t, int64_t by_ms)
 		due_step_back(&g->due, by_ms);
 		if (g->asked_at_ms != TIME_NONE)
 			g->asked_at_ms -= by_ms;
+		g->cut_at_ms = t->now_ms; /* what was asked before has no time any more */
 	}
 }
 

@@ -48,6 +48,24 @@ static void candidate_answered(struct track *t, const struct request *r, const s
 		tell(t, r->key, answer->reading, answer, r->asked_at_ms);
 }
 
+/* What a row tells about the age of answers: the last query by id that was asked before this one, and that
+ * told of all it was asked for, did not have it. */
+static void hear_lag(struct track *t, const struct request *r, struct target *target,
+                     const struct reading *row)
+{
+	int64_t changed_ms = lag_changed_at(row, target->since_hub_ms), cut_ms = target->group->cut_at_ms;
+	int64_t asked_ms = r->kind == REQUEST_IDS && target->queried_at_ms == r->asked_at_ms
+	                           ? target->queried_before_ms
+	                           : target->queried_at_ms;
+	bool is_missed = asked_ms != TIME_NONE && asked_ms < r->asked_at_ms && asked_ms > cut_ms;
+
+	if (changed_ms == TIME_NONE || changed_ms <= target->shown_ms || target->since_hub_ms == TIME_NONE ||
+	    t->hub_offset_ms == TIME_NONE)
+		return;
+	target->shown_ms = changed_ms;
+	lag_saw(&t->lag, t->now_ms, changed_ms, is_missed ? asked_ms + t->hub_offset_ms : TIME_NONE);
+}
+
 /* Tells all that watch the row's device. Gives whose row it was, 0: nobody's. Whoever is told may unwatch
  * others: each is looked up anew. */
 static uint32_t row_answered(struct track *t, const struct request *r, const struct reading *row,
@@ -64,10 +82,12 @@ static uint32_t row_answered(struct track *t, const struct request *r, const str
 		target = track_open_find(t, keys[i]);
 		if (target == NULL || target->serial > r->serial)
 			continue;
-		if (watch_is_in_rows(target->group->watch))
+		if (watch_is_in_rows(target->group->watch)) {
+			hear_lag(t, r, target, row);
 			tell(t, target->key, row, answer, r->asked_at_ms);
-		else
+		} else {
 			track_request_candidate(t, target);
+		}
 	}
 	return n > 0 ? (uint32_t)(keys[0] >> 32) : 0;
 }
@@ -87,6 +107,8 @@ static bool goes_on(struct track *t, struct request *r, const struct hub_answer 
 	enum scan_end end;
 
 	if (r->kind == REQUEST_IDS) {
+		if (has_failed || has_more)
+			r->group->cut_at_ms = r->asked_at_ms;
 		if (!has_failed)
 			scan_by_id(&r->group->scan, r->has_again, answer->hub_at_ms);
 		return !has_failed && has_more && ++r->pages_n < PAGES_MAX;
@@ -333,6 +355,7 @@ struct track *track_new(const struct track_options *options, struct hub *hub, in
 	t->arg = arg;
 	t->now_ms = now_ms;
 	t->hub_offset_ms = TIME_NONE;
+	lag_init(&t->lag, now_ms);
 	t->is_selects_turn = true;
 	lane_init(&t->queries, options->queries_per_minute, 30, QUERIES_OUT_MAX);
 	lane_init(&t->reads, options->reads_per_minute, 1, options->reads_inflight_max);
@@ -349,6 +372,7 @@ struct track *track_new(const struct track_options *options, struct hub *hub, in
 void track_stats(const struct track *t, struct track_stats *ret)
 {
 	*ret = t->stats;
+	ret->query_lag_ms = lag_seen_ms(&t->lag, t->now_ms);
 }
 
 static void requests_end(struct track *t, struct requests *queue)

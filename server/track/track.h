@@ -100,6 +100,7 @@ int64_t track_run(struct track *t, int64_t now_ms, bool is_open);
 struct track_stats {
 	uint32_t watched, reads_queued, before_calls_queued, inflight;
 	uint64_t pages, reads, rows; /* answered so far; rows in those pages */
+	int64_t query_lag_ms;        /* lag.h; TIME_NONE: no row came of late */
 };
 void track_stats(const struct track *t, struct track_stats *ret);
 /* NULL is fine. What is out is forgotten; free the hub after that. */

@@ -11,7 +11,7 @@ for role in viewer operator; do
 	tail -n +2 "$folder/$role.token" >>"$folder/entries"
 done
 jq -s . "$folder/entries" >"$folder/tokens.json"
-configure <<<"{\"tokensFile\": \"$folder/tokens.json\"}"
+configure <<<"{\"tokensFile\": \"$folder/tokens.json\", \"campaignsMax\": 2}"
 start_service
 port=${api##*:}
 
@@ -150,6 +150,14 @@ create_as_operator --data "$later" -H 'Idempotency-Key: k1'
 it "a key used again gives the same campaign" is "$(body_of .id)" "$first"
 create_as_operator --data "${later/later/else}" -H 'Idempotency-Key: k1'
 it "a key used again with another body: 422" refused 422 idempotencyKeyReused
+
+# --- as many campaigns as there may be ---
+
+create_as_operator --data "${later/later/third}"
+it "a campaign more than campaignsMax: 429" refused 429 tooMany
+it "it says when to ask again" has '^retry-after: 60'
+as viewer GET /metrics
+it "the metrics show that the limit is reached" grep -qx 'rollcall_limit_used{limit="campaigns"} 2' "$folder/body"
 
 # --- at the end ---
 

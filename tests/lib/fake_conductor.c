@@ -307,7 +307,8 @@ int64_t conductor_predicted_finish(const struct conductor *c, uint32_t campaign_
 
 void conductor_stats(const struct conductor *c, struct conductor_stats *ret)
 {
-	*ret = (struct conductor_stats){1, &c->proof};
+	*ret = c->stats;
+	ret->proof = &c->proof;
 }
 
 bool conductor_group(const struct conductor *c, uint32_t campaign_no, uint32_t group,
@@ -458,9 +459,9 @@ enum err conductor_occurrences(const struct conductor *c, const char *id, int64_
 	return ERR_OK;
 }
 
-void conductor_schedules(const struct conductor *c, struct schedules_view *ret)
+uint32_t conductor_schedules_n(const struct conductor *c)
 {
-	*ret = (struct schedules_view){.n = c->schedules_n};
+	return c->schedules_n;
 }
 
 const char *conductor_tzdata(const struct conductor *c)

@@ -37,6 +37,7 @@ struct conductor {
 	uint32_t list_ids_n;
 	struct hub_view hub; /* the only one */
 	struct histogram proof;
+	struct conductor_stats stats;
 	uint32_t hubs_n;
 	uint32_t schedules_n;      /* made so far; of the last one: */
 	char schedule_id[ID_SIZE]; /* "": it is gone */

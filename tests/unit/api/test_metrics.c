@@ -78,6 +78,65 @@ START_TEST(test_metrics_tell_of_each_hub)
 }
 END_TEST
 
+START_TEST(test_metrics_tell_each_limit_beside_what_is_taken_of_it)
+{
+	const struct answer *a;
+
+	server_start((struct api_options){.connections_max = 99, .streams_max = 9});
+	conductor.stats.live = 7;
+	conductor.stats.campaigns_max = 8;
+	a = get("/metrics");
+	ck_has(a, "\nrollcall_limit_used{limit=\"campaigns\"} 7\n");
+	ck_has(a, "\nrollcall_limit_max{limit=\"campaigns\"} 8\n");
+	ck_has(a, "\nrollcall_limit_used{limit=\"connections\"} 1\n");
+	ck_has(a, "\nrollcall_limit_max{limit=\"connections\"} 99\n");
+	ck_has(a, "\nrollcall_limit_used{limit=\"event_streams\"} 0\n");
+	ck_has(a, "\nrollcall_limit_max{limit=\"event_streams\"} 9\n");
+	server_stop();
+}
+END_TEST
+
+START_TEST(test_metrics_count_answers_by_status)
+{
+	const struct answer *a;
+
+	server_start((struct api_options){0});
+	a = get("/metrics");
+	ck_has(a, "\nrollcall_http_requests_total{code=\"200\"} 0\n");
+	ck_has(a, "\nrollcall_http_requests_total{code=\"429\"} 0\n");
+	ck_lacks(a, "code=\"404\"");
+	ck_status(get("/nothing"), 404);
+	a = get("/metrics");
+	ck_has(a, "\nrollcall_http_requests_total{code=\"200\"} 1\n");
+	ck_has(a, "\nrollcall_http_requests_total{code=\"404\"} 1\n");
+	server_stop();
+}
+END_TEST
+
+START_TEST(test_metrics_tell_what_alerts_ask_for_from_the_start)
+{
+	const struct answer *a;
+
+	server_start((struct api_options){0});
+	add_campaigns();
+	conductor.hub.query_lag_seen_ms = 1500;
+	conductor.hub.pacer_tokens = 12;
+	conductor.stats.occurrences.missed = 3;
+	a = get("/metrics");
+	ck_has(a, "\nrollcall_campaigns{state=\"running\"} 1\n");
+	ck_has(a, "\nrollcall_live_targets{state=\"waiting\"} 4\n");
+	ck_has(a, "\nrollcall_live_targets{state=\"doubtful\"} 0\n");
+	ck_has(a, "\nrollcall_campaigns_stopped_total{by=\"abortRule\"} 0\n");
+	ck_has(a, "\nrollcall_campaigns_stopped_total{by=\"gate\"} 0\n");
+	ck_has(a, "\nrollcall_schedule_occurrences_total{outcome=\"missed\"} 3\n");
+	ck_has(a, "\nrollcall_hub_query_lag_seconds{hub=\"main\"} 1.5\n");
+	ck_has(a, "\nrollcall_hub_pacer_tokens{hub=\"main\"} 12\n");
+	ck_has(a, "\nrollcall_hub_info{hub=\"main\",sku=\"S1\",state=\"open\"} 1\n");
+	ck_has(a, "\nprocess_start_time_seconds ");
+	server_stop();
+}
+END_TEST
+
 START_TEST(test_metrics_need_a_token_and_a_metrics_token_gives_nothing_else)
 {
 	static const char as_metrics[] = "Authorization: Bearer metrics-token\r\n";
@@ -97,6 +156,8 @@ int main(void)
 
 	TESTS(s, "metrics", test_metrics_tell_counts_of_live_and_lately_ended_campaigns,
 	      test_metrics_tell_the_commit_that_they_show, test_metrics_tell_of_each_hub,
+	      test_metrics_tell_each_limit_beside_what_is_taken_of_it, test_metrics_count_answers_by_status,
+	      test_metrics_tell_what_alerts_ask_for_from_the_start,
 	      test_metrics_need_a_token_and_a_metrics_token_gives_nothing_else);
 	return suite_run(s);
 }

@@ -636,6 +636,7 @@ START_TEST(test_help_covers_every_setting_and_needs_no_sound_configuration)
 	        "--tls-cert-file FILE",
 	        "--tls-key-file FILE",
 	        "--retention-days N",
+	        "--campaigns-max N",
 	        "--hub-name NAME",
 	        "ROLLCALL_HUB_CONNECTION_STRING=TEXT (no flag)",
 	        "--hub-connection-string-file FILE",

@@ -137,6 +137,17 @@ static void expect_wait(uint32_t no, enum wait wait, int64_t next_ms)
 	ck_assert_int_eq(rig_row(r, c, no)->next_at_ms, next_ms == TIME_NONE ? TIME_NONE : T0 + next_ms);
 }
 
+/* What stopped the campaign in the last turn. */
+static enum stop stopped_by(void)
+{
+	enum stop stop = STOP_NONE;
+
+	for (size_t i = 0; i < r->steps_n; i++)
+		if (r->steps[i].kind == STEP_CAMPAIGN && r->steps[i].stop != STOP_NONE)
+			stop = r->steps[i].stop;
+	return stop;
+}
+
 static void expect_campaign(enum campaign_state state, const char *reason)
 {
 	ck_assert_str_eq(campaign_state_text(r->campaigns[c].row.state), campaign_state_text(state));
@@ -476,6 +487,7 @@ START_TEST(test_a_gate_that_cannot_hold_any_more_pauses_at_once)
 	expect("ffiiww");
 	expect_campaign(CAMPAIGN_PAUSED,
 	                "gate of wave 0 failed: 2 devices failed, 0 are proven, 75 % asked for");
+	ck_assert_int_eq(stopped_by(), STOP_GATE);
 	expect_waves("Fp");
 	ck_assert_uint_eq(rig_invoked(r, c), 0);
 }
@@ -1014,8 +1026,10 @@ START_TEST(test_an_override_ends_the_pause_of_a_rule_met_meanwhile_too)
 	refuse(2);
 	rig_turn(r);
 	expect_campaign(CAMPAIGN_PAUSED, "abort rule 0: 2 of 3 finished devices failed");
+	ck_assert_int_eq(stopped_by(), STOP_ABORT_RULE);
 	ck_assert_int_eq(rig_approve(r, c, true), ERR_OK);
 	rig_turn(r);
+	ck_assert_int_eq(stopped_by(), STOP_NONE);
 	expect("sffiiii");
 	refuse(3);
 	rig_turn(r);

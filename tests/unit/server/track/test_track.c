@@ -199,6 +199,63 @@ START_TEST(test_rows_are_asked_for_only_of_those_that_have_reported_since_their_
 }
 END_TEST
 
+/* At that time: a, whose value changed at changed_ms, by the hub's clock, which is ours. */
+static void answer_change(size_t i, int64_t at_ms, int64_t changed_ms)
+{
+	struct reading row = {.device_id = "a", .is_there = true, .value.at_ms = changed_ms};
+	struct hub_answer a = fake_answer(HUB_ANSWERED, 200);
+
+	a.rows = &row;
+	a.rows_n = 1;
+	a.hub_at_ms = NOW + at_ms;
+	answer_with(i, a);
+}
+
+static int64_t lag_seen(void)
+{
+	struct track_stats stats;
+
+	track_stats(track, &stats);
+	return stats.query_lag_ms;
+}
+
+START_TEST(test_a_change_that_an_earlier_query_did_not_show_tells_how_old_that_was)
+{
+	struct hub_answer nothing = fake_answer(HUB_ANSWERED, 200);
+
+	start(0, 0, 8);
+	nothing.hub_at_ms = NOW + RIPE;
+	track_watch(track, 1, 0, "a", true, NOW, watch);
+	track_watch(track, 1, 1, "b", true, NOW, watch);
+	run(RIPE);
+	ck_assert_int_eq(lag_seen(), TIME_NONE);
+	answer_with(0, nothing);
+	run(RIPE + 6000);
+	answer_change(1, RIPE + 6000, NOW + 1500); /* the first query was asked 2 s later */
+	ck_assert_int_eq(lag_seen(), 2000);
+	run(RIPE + 12000);
+	answer_change(2, RIPE + 12000, NOW + 1500); /* which is known by now */
+	ck_assert_int_eq(lag_seen(), 2000);
+	stop();
+}
+END_TEST
+
+START_TEST(test_a_query_that_failed_or_was_not_read_to_its_end_showed_nothing_old)
+{
+	start(0, 0, 8);
+	track_watch(track, 1, 0, "a", true, NOW, watch);
+	track_watch(track, 1, 1, "b", true, NOW, watch);
+	run(RIPE);
+	answer(0, HUB_TROUBLE, 500);
+	run(RIPE + 6000);
+	answer_rows(1, "b", "more");
+	run(RIPE + 6001);
+	answer_change(2, RIPE + 6001, NOW + 1500); /* of the second page */
+	ck_assert_int_eq(lag_seen(), 0);
+	stop();
+}
+END_TEST
+
 START_TEST(test_who_is_due_alone_is_read)
 {
 	start(0, 0, 8);
@@ -1032,6 +1089,8 @@ int main(void)
 
 	TESTS(s, "asking", test_watched_are_asked_about_in_one_query_and_told_their_rows,
 	      test_rows_are_asked_for_only_of_those_that_have_reported_since_their_call,
+	      test_a_change_that_an_earlier_query_did_not_show_tells_how_old_that_was,
+	      test_a_query_that_failed_or_was_not_read_to_its_end_showed_nothing_old,
 	      test_who_is_due_alone_is_read, test_who_is_watched_in_case_something_happens_is_never_urgent,
 	      test_a_full_page_does_not_wait_for_more, test_pages_that_are_not_full_are_an_interval_apart,
 	      test_the_longer_watched_the_seldomer_asked, test_waits_go_on_where_the_clock_steps_back,
