@@ -58,6 +58,7 @@ enum err api_start(const struct api_options *options, struct api **ret, char **r
 	api->context.store = options->store;
 	api->context.loop_lag = options->loop_lag;
 	api->context.feed = options->feed;
+	api->context.webhooks = options->webhooks;
 	api->context.lists_max_bytes =
 	        options->lists_max_bytes > 0 ? options->lists_max_bytes : LISTS_MAX_BYTES;
 	api->context.connections_max = o.connections_max;

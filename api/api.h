@@ -15,6 +15,7 @@ struct feed;
 struct histogram;
 struct store;
 struct uv_loop_s;
+struct webhooks;
 
 struct api_options {
 	struct uv_loop_s *loop; /* keeps */
@@ -27,6 +28,7 @@ struct api_options {
 	struct store *store;                      /* keeps */
 	const struct histogram *loop_lag;         /* keeps */
 	struct feed *feed;                        /* keeps */
+	struct webhooks *webhooks;                /* keeps; NULL: there are none */
 	/* 0: the default */
 	uint32_t connections_max; /* 1536; beyond 7/8 of it, idle ones are cut for new ones */
 	uint32_t streams_max;     /* 1024 of them: event streams at once */

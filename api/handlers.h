@@ -91,6 +91,11 @@ void metrics_get(struct request *r);
 /* audit.c */
 void audit_list(struct request *r);
 
+/* webhooks.c */
+void webhooks_list(struct request *r);
+void webhooks_dead_letters(struct request *r);
+void webhooks_forget(struct request *r);
+
 /* sse.c */
 void sse_of_all(struct request *r);
 void sse_of_campaign(struct request *r);

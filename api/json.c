@@ -1,5 +1,6 @@
 /* api: see json.h */
 #include "api/json.h"
+#include "server/webhook/webhooks.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -583,6 +584,41 @@ void json_audit(struct buf *out, const struct audit_row *row)
 	for (size_t i = 0; i < AUDIT_HASH_BYTES; i++)
 		buf_printf(out, "%02x", row->hash[i]);
 	buf_puts(out, "\"}");
+}
+
+/* ---- webhooks ---- */
+
+void json_webhook(struct buf *out, const struct webhook_view *hook)
+{
+	buf_puts(out, "{\"name\":");
+	buf_json(out, hook->name);
+	buf_puts(out, ",\"host\":");
+	buf_json(out, hook->host);
+	buf_printf(out, ",\"state\":\"%s\",\"queued\":%u,\"oldestAt\":", hook->state, hook->queued);
+	put_time(out, hook->oldest_at_ms);
+	buf_puts(out, ",\"nextAt\":");
+	put_time(out, hook->next_at_ms);
+	buf_printf(out, ",\"sinceStart\":{\"delivered\":%llu,\"failed\":%llu,\"givenUp\":%llu}",
+	           (unsigned long long)hook->delivered, (unsigned long long)hook->failed,
+	           (unsigned long long)hook->dead);
+	buf_puts(out, ",\"deliveredAt\":");
+	put_time(out, hook->delivered_at_ms);
+	buf_puts(out, ",\"lastError\":");
+	put_text(out, hook->last_error);
+	buf_puts(out, ",\"lastErrorAt\":");
+	put_time(out, hook->last_error_at_ms);
+	buf_printf(out, ",\"deadLetters\":%u}", hook->dead_letters);
+}
+
+void json_dead_letter(struct buf *out, const struct dead_letter *row)
+{
+	buf_printf(out, "{\"eventId\":%llu,\"webhookId\":", (unsigned long long)row->event_id);
+	buf_json(out, row->message_id);
+	buf_puts(out, ",\"givenUpAt\":");
+	put_time(out, row->died_at_ms);
+	buf_printf(out, ",\"attempts\":%u,\"error\":", row->attempts);
+	buf_json(out, row->error);
+	buf_printf(out, ",\"body\":%s}", row->body); /* which is JSON */
 }
 
 /* ---- hubs ---- */

@@ -62,6 +62,10 @@ void json_evidence(struct buf *out, const struct evidence_row *row, int64_t now_
 /* The members of a device list, without braces and ids. */
 void json_list_members(struct buf *out, const char *name, uint32_t n, int64_t at_ms, const char *by);
 void json_event(struct buf *out, const struct event *event, const char *campaign_id);
+struct webhook_view;
+struct dead_letter;
+void json_webhook(struct buf *out, const struct webhook_view *hook);
+void json_dead_letter(struct buf *out, const struct dead_letter *row);
 void json_audit(struct buf *out, const struct audit_row *row);
 void json_hub(struct buf *out, const struct hub_view *hub);
 

@@ -9,6 +9,7 @@
 #include "api/request.h"
 #include "api/sse.h"
 #include "server/base/metrics.h"
+#include "server/webhook/webhooks.h"
 #include "store/store.h"
 
 /* A campaign that has ended is told for so long, so that every scrape interval sees its last counts. */
@@ -291,6 +292,47 @@ static void put_limits(struct buf *out, const struct context *context, const str
 		metrics_sample(out, most, (const char *[]){"limit", all[i].name, NULL}, all[i].max);
 }
 
+static void put_webhooks(struct buf *out, const struct webhooks *all, int64_t now_ms)
+{
+	static const char ends[] = "rollcall_webhook_attempts_total";
+	struct webhook_view view;
+
+	if (webhooks_n(all) == 0)
+		return;
+	metrics_family(out, ends, "counter", "Notifications sent, by what came of it.");
+	for (size_t i = 0; i < webhooks_n(all); i++) {
+		webhooks_view(all, i, &view);
+		metrics_sample(out, ends,
+		               (const char *[]){"webhook", view.name, "outcome", "delivered", NULL},
+		               (double)view.delivered);
+		metrics_sample(out, ends, (const char *[]){"webhook", view.name, "outcome", "failed", NULL},
+		               (double)view.failed);
+	}
+	metrics_family(out, "rollcall_webhook_queued", "gauge", "Notifications that wait to be delivered.");
+	for (size_t i = 0; i < webhooks_n(all); i++) {
+		webhooks_view(all, i, &view);
+		metrics_sample(out, "rollcall_webhook_queued", (const char *[]){"webhook", view.name, NULL},
+		               view.queued);
+	}
+	metrics_family(out, "rollcall_webhook_oldest_age_seconds", "gauge",
+	               "How long the oldest has waited.");
+	for (size_t i = 0; i < webhooks_n(all); i++) {
+		webhooks_view(all, i, &view);
+		metrics_sample(out, "rollcall_webhook_oldest_age_seconds",
+		               (const char *[]){"webhook", view.name, NULL},
+		               view.oldest_at_ms != TIME_NONE && view.oldest_at_ms < now_ms
+		                       ? (double)(now_ms - view.oldest_at_ms) / 1e3
+		                       : 0);
+	}
+	metrics_family(out, "rollcall_webhook_dead_letters", "gauge",
+	               "Notifications given up and not forgotten.");
+	for (size_t i = 0; i < webhooks_n(all); i++) {
+		webhooks_view(all, i, &view);
+		metrics_sample(out, "rollcall_webhook_dead_letters",
+		               (const char *[]){"webhook", view.name, NULL}, view.dead_letters);
+	}
+}
+
 static void put_own(struct buf *out, const struct context *context)
 {
 	const char *version[] = {"version", ROLLCALL_VERSION, NULL};
@@ -344,6 +386,7 @@ static void on_campaigns(void *arg, enum err err, uint64_t revision, const struc
 	put_campaigns(&body, rows, n);
 	put_all_hubs(&body, r->context->conductor);
 	put_own(&body, r->context);
+	put_webhooks(&body, r->context->webhooks, r->now_ms);
 	metrics_process(&body);
 	reply(r, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
 }

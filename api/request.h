@@ -26,6 +26,7 @@ struct request;
 struct route;
 struct sse;
 struct store;
+struct webhooks;
 
 #define PATH_PARTS_MAX 2 /* of a path, those that a pattern leaves open */
 #define PARAMS_MAX 16
@@ -41,6 +42,7 @@ struct context {
 	struct conductor *conductor;
 	struct store *store;
 	struct feed *feed;
+	struct webhooks *webhooks; /* NULL: there are none */
 	struct auth *auth;
 	bool is_tls;
 	struct logins *logins;

@@ -26,6 +26,7 @@
 #define TARGET TARGETS "/{deviceId}"
 #define SCHEDULES "/v1/schedules"
 #define SCHEDULE SCHEDULES "/{id}"
+#define DEAD_LETTERS "/v1/webhooks/{name}/dead-letters"
 #define DEVICE_LIST "/v1/device-lists/{name}"
 #define EVENT_STREAM "text/event-stream"
 #define TARGET_FILTERS "state reason waitingFor wave group hub deviceId "
@@ -74,6 +75,9 @@ static const struct route routes[] = {
         {"POST", SCHEDULE "/resume", ROLE_OPERATOR, "", BODY_NOTHING, JSON, schedules_resume},
         {"GET", "/v1/system", ROLE_VIEWER, "", BODY_IGNORED, JSON, system_get},
         {"GET", "/v1/audit", ROLE_ADMIN, "limit cursor ", BODY_IGNORED, JSON, audit_list},
+        {"GET", "/v1/webhooks", ROLE_ADMIN, "", BODY_IGNORED, JSON, webhooks_list},
+        {"GET", DEAD_LETTERS, ROLE_ADMIN, "limit cursor ", BODY_IGNORED, JSON, webhooks_dead_letters},
+        {"DELETE", DEAD_LETTERS, ROLE_ADMIN, "", BODY_IGNORED, JSON, webhooks_forget},
         {"GET", "/v1/hubs", ROLE_VIEWER, "", BODY_IGNORED, JSON, system_hubs},
         {"GET", "/metrics", ROLE_METRICS, "", BODY_IGNORED, "text/plain", metrics_get},
         {"GET", "/livez", ROLE_NONE, "", BODY_IGNORED, JSON, system_live},

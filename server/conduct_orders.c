@@ -700,3 +700,15 @@ void conductor_list_drop(struct conductor *c, const char *name, const char *by, 
 	log_info("device list dropped", LS("list", name), LS("by", by));
 	conduct_answer_later(c, ERR_OK, NULL, "", on_done, arg);
 }
+
+void conductor_forget_dead_letters(struct conductor *c, const char *webhook, const char *was,
+                                   conductor_done_cb *on_done, void *arg)
+{
+	if (c->is_draining) {
+		conduct_answer_later(c, ERR_CLOSED, "the service is stopping", "", on_done, arg);
+		return;
+	}
+	batch_dead_letters_drop(c->batch, webhook);
+	conduct_audit(c, "", was, "forgotten");
+	conduct_answer_later(c, ERR_OK, NULL, "", on_done, arg);
+}

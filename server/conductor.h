@@ -141,6 +141,10 @@ void conductor_list_drop(struct conductor *c, const char *name, const char *by, 
 void conductor_delete(struct conductor *c, const char *campaign_id, const char *by,
                       conductor_done_cb *on_done, void *arg);
 
+/* Forgets what could not be delivered to a webhook; was: how much that is, for the record of orders. */
+void conductor_forget_dead_letters(struct conductor *c, const char *webhook, const char *was,
+                                   conductor_done_cb *on_done, void *arg);
+
 /* ---- schedules (conduct_schedules.c) ---- */
 
 /* Adds what only the conductor can check: the recurrence, its zone, that it occurs, and the campaign. */

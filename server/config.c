@@ -19,6 +19,7 @@
 #include "server/hub/hub.h"
 #include "server/settings.h"
 
+#define WEBHOOKS_MAX_BYTES ((size_t)64 << 10)
 #define SECRET_MAX_BYTES ((size_t)4096)
 
 /* --- the service --- */
@@ -78,6 +79,31 @@ static void read_tokens(struct settings *s, const struct config *c)
 	free(reason);
 }
 
+/* What is wrong with it stands at "FILE /0/url". */
+static void read_webhooks(struct settings *s, struct config *c)
+{
+	const struct slot *slot = &s->globals[G_WEBHOOKS_FILE];
+	struct faults faults = FAULTS_INIT;
+	struct buf text = BUF_INIT;
+
+	if (slot->text == NULL || !settings_read_file(s, slot->place, slot->text, WEBHOOKS_MAX_BYTES, &text))
+		goto out;
+	/* A URL may be all it takes to be taken for us. */
+	settings_check_mode(s, slot->place, slot->text, S_IROTH | S_IWOTH);
+	if (endpoints_parse(text.data, text.len, &c->webhooks, &faults) == ERR_OK)
+		goto out;
+	for (size_t i = 0; i < faults.n; i++) {
+		struct buf place = BUF_INIT;
+
+		buf_printf(&place, "%s %s", slot->text, faults.all[i].pointer);
+		faults_add(s->faults, place.data, "%s", faults.all[i].detail);
+		buf_done(&place);
+	}
+out:
+	faults_done(&faults);
+	buf_done(&text);
+}
+
 /* Both, or none; a key is nobody else's business. */
 static void read_certificate(struct settings *s, const struct config *c)
 {
@@ -127,6 +153,7 @@ static void read_globals(struct settings *s, struct config *c)
 		return; /* what the files hold by now is not what is asked */
 	read_tokens(s, c);
 	read_certificate(s, c);
+	read_webhooks(s, c);
 }
 
 /* --- hubs --- */
@@ -524,6 +551,7 @@ void config_done(struct config *c)
 		free(hub->sku);
 	}
 	free(c->hubs);
+	endpoints_done(&c->webhooks);
 	free(c->text);
 	free(c->file);
 	free(c->listen_address);

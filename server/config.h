@@ -11,6 +11,7 @@
 #include "server/base/err.h"
 #include "server/base/log.h"
 #include "server/campaign/fault.h"
+#include "server/webhook/endpoints.h"
 
 struct entra;
 
@@ -44,6 +45,7 @@ struct config {
 	char *tls_cert_file, *tls_key_file; /* NULL: plain HTTP */
 	enum log_level log_level;
 	bool logs_json;
+	struct endpoints webhooks;
 	uint32_t drain_s, retention_days, campaigns_max;
 	struct config_hub *hubs; /* at least one */
 	uint32_t hubs_n;

@@ -21,6 +21,7 @@
 #include "server/hub/hub.h"
 #include "server/loop.h"
 #include "server/notify.h"
+#include "server/webhook/webhooks.h"
 #include "store/care.h"
 #include "store/store.h"
 
@@ -55,6 +56,8 @@ struct service {
 	uint32_t hubs_n; /* not yet freed */
 	struct feed *feed;
 	struct conductor *conductor;
+	struct webhooks *webhooks; /* NULL: none are configured */
+	bool is_freeing_webhooks;
 	struct api *api;
 	unsigned stops_n;         /* signals that ask for it */
 	int64_t settle_mono_ms;   /* until then calls that are out are waited for */
@@ -70,6 +73,14 @@ static void on_api_stopped(void *arg)
 	struct service *s = arg;
 
 	s->api = NULL;
+	loop_wake(s->loop);
+}
+
+static void on_webhooks_freed(void *arg)
+{
+	struct service *s = arg;
+
+	s->webhooks = NULL;
 	loop_wake(s->loop);
 }
 
@@ -128,6 +139,12 @@ static void step(struct service *s)
 			/* What is on its way to or from the store comes back to the conductor. */
 			if (s->api != NULL || (s->conductor != NULL && !conductor_is_recorded(s->conductor)))
 				return;
+			if (s->webhooks != NULL && !s->is_freeing_webhooks) {
+				s->is_freeing_webhooks = true;
+				webhooks_free(s->webhooks, on_webhooks_freed, s);
+			}
+			if (s->webhooks != NULL)
+				return;
 			conductor_free(s->conductor);
 			s->conductor = NULL;
 			feed_free(s->feed);
@@ -172,10 +189,15 @@ static int64_t on_run(void *arg, int64_t now_ms)
 {
 	struct service *s = arg;
 	int64_t next_ms = s->conductor != NULL ? conductor_run(s->conductor) : TIME_NEVER;
+	int64_t webhooks_ms = s->webhooks != NULL && !s->is_freeing_webhooks
+	                              ? webhooks_run(s->webhooks, now_ms)
+	                              : TIME_NEVER;
 	int64_t feed_ms = s->watchdog_ms > 0 ? feed_watchdog(s) : TIME_NEVER;
 
 	if (feed_ms != TIME_NEVER && now_ms + feed_ms < next_ms)
 		next_ms = now_ms + feed_ms;
+	if (webhooks_ms < next_ms)
+		next_ms = webhooks_ms;
 	step(s);
 	return s->state != SERVING && next_ms > now_ms + DRAIN_LOOK_MS ? now_ms + DRAIN_LOOK_MS : next_ms;
 }
@@ -356,6 +378,23 @@ static enum status start_conductor(struct service *s, const struct store_head *h
 	return err == ERR_INVALID ? STATUS_USAGE : STATUS_DATABASE;
 }
 
+static enum status start_webhooks(struct service *s, const struct store_head *head)
+{
+	struct webhooks_options o = {.loop = loop_uv(s->loop),
+	                             .store = s->store,
+	                             .feed = s->feed,
+	                             .endpoints = &s->config.webhooks,
+	                             .last_event_id = head->last_event_id,
+	                             .now_ms = now_ms,
+	                             .on_wake = on_wake,
+	                             .on_broken = on_broken,
+	                             .arg = s};
+
+	rng_system(&o.seed, sizeof o.seed);
+	return s->config.webhooks.n == 0 || webhooks_new(&o, &s->webhooks) == ERR_OK ? STATUS_STOPPED
+	                                                                             : STATUS_FAILED;
+}
+
 static enum status start_api(struct service *s)
 {
 	struct api_options o = {
@@ -368,6 +407,7 @@ static enum status start_api(struct service *s)
 	        .conductor = s->conductor,
 	        .store = s->store,
 	        .feed = s->feed,
+	        .webhooks = s->webhooks,
 	        .loop_lag = loop_lag(s->loop),
 	        .connections_max = CONNECTIONS_MAX,
 	        .streams_max = STREAMS_MAX,
@@ -407,6 +447,8 @@ static enum status start(struct service *s)
 		status = start_hubs(s);
 	if (status == STATUS_STOPPED)
 		status = start_conductor(s, &head);
+	if (status == STATUS_STOPPED)
+		status = start_webhooks(s, &head);
 	if (status == STATUS_STOPPED)
 		status = start_api(s);
 	return status;

@@ -36,6 +36,7 @@ MUST_CHECK enum err backend_apply(struct backend *b, const struct batch *const *
 MUST_CHECK enum err backend_sweep(struct backend *b, bool *ret_has_more);
 
 MUST_CHECK enum err backend_load(struct backend *b, int64_t now_ms, const struct store_loader *loader);
+MUST_CHECK enum err backend_load_webhooks(struct backend *b, const struct webhook_loader *loader);
 
 /* The reads of store.h, each in one snapshot; ret has been set by answer_init(). Also on the writer, between
  * its transactions. */

@@ -320,6 +320,31 @@ void batch_note_put(struct batch *b, const char *name, const char *value)
 	close_op(b);
 }
 
+static void put_dead(struct batch *b, enum op_kind kind, const struct dead_letter *row)
+{
+	open_op(b, kind, row, sizeof *row);
+	put_string(b, row->webhook);
+	put_string(b, row->message_id);
+	put_string(b, row->error);
+	put_string(b, row->body);
+	close_op(b);
+}
+
+void batch_webhook_put(struct batch *b, const char *name, uint64_t after_id)
+{
+	put_dead(b, OP_WEBHOOK_PUT, &(struct dead_letter){.webhook = name, .event_id = after_id});
+}
+
+void batch_dead_letter_add(struct batch *b, const struct dead_letter *row)
+{
+	put_dead(b, OP_DEAD_LETTER_ADD, row);
+}
+
+void batch_dead_letters_drop(struct batch *b, const char *webhook)
+{
+	put_dead(b, OP_DEAD_LETTERS_DROP, &(struct dead_letter){.webhook = webhook});
+}
+
 static void open_list(struct batch *b, enum op_kind kind, const struct list_part *part)
 {
 	open_op(b, kind, part, sizeof *part);
@@ -541,6 +566,17 @@ static void read_usage(const char *part_at, struct op *ret)
 	take_string(&ret->usage.hub, &at);
 }
 
+static void read_dead(const char *part_at, struct op *ret)
+{
+	const char *at = part_at + sizeof ret->dead;
+
+	memcpy(&ret->dead, part_at, sizeof ret->dead);
+	take_string(&ret->dead.webhook, &at);
+	take_string(&ret->dead.message_id, &at);
+	take_string(&ret->dead.error, &at);
+	take_string(&ret->dead.body, &at);
+}
+
 static void read_list(const char *part_at, const char *end, struct op *ret)
 {
 	struct list_part part;
@@ -635,6 +671,11 @@ bool batch_read(const struct batch *b, size_t *at, struct op *ret)
 		break;
 	case OP_NOTE_PUT:
 		read_note(part, ret);
+		break;
+	case OP_WEBHOOK_PUT:
+	case OP_DEAD_LETTER_ADD:
+	case OP_DEAD_LETTERS_DROP:
+		read_dead(part, ret);
 		break;
 	case OP_LIST_BEGIN:
 	case OP_LIST_IDS:

@@ -40,6 +40,16 @@ struct audit_row {
 	uint8_t hash[AUDIT_HASH_BYTES];
 };
 
+/* A notification that could not be delivered; the last DEAD_LETTERS_MAX of a webhook are kept. */
+#define DEAD_LETTERS_MAX 1000
+struct dead_letter {
+	const char *webhook; /* its name in the settings */
+	uint64_t event_id;   /* what it tells of */
+	int64_t died_at_ms;
+	uint32_t attempts;
+	const char *message_id, *error, *body;
+};
+
 struct batch *batch_new(void);
 /* NULL is fine. */
 void batch_free(struct batch *b);
@@ -104,6 +114,11 @@ void batch_schedule_drop(struct batch *b, uint32_t schedule);
 /* Remembers a value under a name, in place of the older one. */
 void batch_note_put(struct batch *b, const char *name, const char *value);
 void batch_idempotency_add(struct batch *b, const struct idempotency_row *row);
+/* All events up to after_id are settled for a webhook, which is made where there is none of that name. */
+void batch_webhook_put(struct batch *b, const char *name, uint64_t after_id);
+void batch_dead_letter_add(struct batch *b, const struct dead_letter *row);
+/* All of that webhook. */
+void batch_dead_letters_drop(struct batch *b, const char *webhook);
 void batch_audit_add(struct batch *b, const struct audit_row *row);
 
 #endif

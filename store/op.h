@@ -36,7 +36,10 @@ enum op_kind {
 	OP_PLAN_PUT,
 	OP_USAGE_PUT,
 	OP_EVENTS_DROP,
-	OP_AUDIT_ADD
+	OP_AUDIT_ADD,
+	OP_WEBHOOK_PUT,
+	OP_DEAD_LETTER_ADD,
+	OP_DEAD_LETTERS_DROP
 };
 
 /* All pointers lead into the batch. */
@@ -91,6 +94,8 @@ struct op {
 		struct progress_row progress; /* OP_PROGRESS_WIDEN: campaign and slot_s only */
 		struct plan_row plan;
 		struct usage_row usage;
+		struct dead_letter
+		        dead; /* OP_WEBHOOK_PUT: webhook and event_id; OP_DEAD_LETTERS_DROP: webhook */
 		struct {
 			const char *name, *by; /* by: OP_LIST_END */
 			int64_t at_ms;         /* OP_LIST_END */

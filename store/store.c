@@ -330,6 +330,20 @@ enum err store_load(struct store *s, int64_t now_ms, const struct store_loader *
 	return err;
 }
 
+enum err store_load_webhooks(struct store *s, const struct webhook_loader *loader)
+{
+	struct backend *b;
+	enum err err = backend_open_reader(s->writer, &b);
+
+	if (err != ERR_OK)
+		return err;
+	err = backend_load_webhooks(b, loader);
+	if (err != ERR_OK)
+		log_error("what is on record of webhooks cannot be loaded", LS("reason", backend_reason(b)));
+	backend_close(b);
+	return err;
+}
+
 static uint64_t bytes_of(const char *path, const char *suffix)
 {
 	struct buf name = BUF_INIT;

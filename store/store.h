@@ -87,6 +87,15 @@ struct store_loader {
 };
 MUST_CHECK enum err store_load(struct store *s, int64_t now_ms, const struct store_loader *loader);
 
+/* What is on record of webhooks: how far each was told, then what was not delivered to them, by event.
+ * Likewise. */
+struct webhook_loader {
+	void (*on_webhook)(void *arg, const char *name, uint64_t after_id);
+	void (*on_dead_letter)(void *arg, const struct dead_letter *row);
+	void *arg;
+};
+MUST_CHECK enum err store_load_webhooks(struct store *s, const struct webhook_loader *loader);
+
 /* ---- reads: answered on the loop from the reading thread, in one snapshot each ---- */
 /* Everything in an answer is borrowed until the callback returns. revision: the commit it shows, which may be
  * ahead of what on_committed has told. A limit is 1 to STORE_PAGE_MAX. */

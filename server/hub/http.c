@@ -35,7 +35,7 @@
 #define LANE_CONNECTIONS 32
 /* Buffers larger than this are not kept for the next request. */
 #define KEPT_BYTES_MAX (64 * 1024)
-#define HEADERS_MAX 5
+#define HEADERS_MAX (5 + HTTP_HEADERS_MAX)
 
 struct lane {
 	struct http *http;
@@ -452,6 +452,8 @@ static bool prepare(struct call *c, const struct http_request *r)
 	put_header(c, "x-ms-max-item-count", r->max_item_count);
 	put_header(c, "x-ms-continuation", r->continuation);
 	put_header(c, "Metadata", r->wants_metadata ? "true" : NULL);
+	for (size_t i = 0; i < r->headers_n; i++)
+		put_header(c, r->headers[i].name, r->headers[i].value);
 	buf_put(&c->body, r->body, r->body != NULL ? r->body_bytes : 0);
 	c->body_sent = 0;
 	c->answer_max_bytes = r->answer_max_bytes;
@@ -737,6 +739,9 @@ static bool is_clean(const char *text)
 /* Nothing that was learnt from a peer or a user may end a header line or the request line. */
 static bool is_sound(const struct http_request *r)
 {
+	for (size_t i = 0; i < r->headers_n; i++)
+		if (!is_clean(r->headers[i].value))
+			return false;
 	return r->path[0] == '/' && strchr(r->path, ' ') == NULL && strchr(r->path, '#') == NULL &&
 	       is_clean(r->path) && is_clean(r->authorization) && is_clean(r->content_type) &&
 	       is_clean(r->max_item_count) && is_clean(r->continuation);

@@ -28,6 +28,11 @@ struct http_options {
 	                             B) */
 };
 
+#define HTTP_HEADERS_MAX 4
+struct http_header {
+	const char *name, *value;
+};
+
 struct http_request {
 	const char *method;                        /* "GET", "POST" or "PUT" */
 	const char *path;                          /* "/twins/d-1?api-version=…", percent-encoded already */
@@ -35,6 +40,8 @@ struct http_request {
 	const char *content_type;                  /* never NULL with a body; else NULL: none */
 	const char *max_item_count, *continuation; /* x-ms-… headers, NULL: none */
 	bool wants_metadata;                       /* "Metadata: true", which IMDS asks for (contract 1.4) */
+	const struct http_header *headers;         /* more of them, headers_n */
+	size_t headers_n;                          /* up to HTTP_HEADERS_MAX; only where it is not wired */
 	const char *body;                          /* NULL: none */
 	size_t body_bytes;
 	uint32_t timeout_ms;     /* from start to last byte */

@@ -85,6 +85,12 @@ enum sq_slot {
 	SQ_SCHEDULE_LIST,
 	SQ_SCHEDULE_BY_ID,
 	SQ_NOTE_PUT,
+	SQ_WEBHOOK_PUT,
+	SQ_DEAD_ADD,
+	SQ_DEAD_DROP,
+	SQ_DEAD_TRIM,
+	SQ_LOAD_WEBHOOKS,
+	SQ_LOAD_DEAD,
 	SQ_LOAD_SCHEDULES,
 	SQ_LOAD_NOTES,
 	SQ_SWEEP_LIST,
@@ -245,6 +251,11 @@ MUST_CHECK enum err sq_schedule_drop(struct backend *b, const struct op *op);
 MUST_CHECK enum err sq_note_put(struct backend *b, const struct op *op);
 MUST_CHECK enum err sq_load_schedules(struct backend *b, const struct store_loader *loader);
 MUST_CHECK enum err sq_load_notes(struct backend *b, const struct store_loader *loader);
+
+/* ---- webhooks.c ---- */
+MUST_CHECK enum err sq_webhook_put(struct backend *b, const struct op *op);
+MUST_CHECK enum err sq_dead_letter_add(struct backend *b, const struct op *op);
+MUST_CHECK enum err sq_dead_letters_drop(struct backend *b, const struct op *op);
 
 /* ---- prints.c ---- */
 /* Notes the device id of a target that is added. */

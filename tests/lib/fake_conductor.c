@@ -273,6 +273,13 @@ void conductor_list_drop(struct conductor *c, const char *name, const char *by, 
 	later(call_done, done_new(c, "", on_done, arg));
 }
 
+void conductor_forget_dead_letters(struct conductor *c, const char *webhook, const char *was,
+                                   conductor_done_cb *on_done, void *arg)
+{
+	snprintf(c->forgotten, sizeof c->forgotten, "%s of %s", was, webhook);
+	later(call_done, done_new(c, "", on_done, arg));
+}
+
 void conductor_delete(struct conductor *c, const char *campaign_id, const char *by,
                       conductor_done_cb *on_done, void *arg)
 {

@@ -10,6 +10,7 @@ struct conductor {
 	struct store *store;
 	bool is_draining;
 	char signed_by[160];             /* "actor role method path what" of the last order that was signed */
+	char forgotten[96];              /* which dead letters were */
 	struct campaign_waiting waiting; /* of every campaign */
 	uint64_t parked;                 /* bit 1 << number of a target, of every campaign */
 	uint64_t in_blackout, out_of_window; /* likewise, where waiting.has_shut_windows; they open at 7000 */

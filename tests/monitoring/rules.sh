@@ -15,7 +15,10 @@ it "each alert points to its place in it" diff <(tr '[:upper:]' '[:lower:]' <"$f
 	<(sed -n 's/^ *runbook: deploy\/operations.md#//p' "$monitoring/alerts.yml")
 
 start_hub main --devices 3 <<<'{"history": true}'
-configure <<<'{}'
+echo "whsec_$(head -c 24 /dev/urandom | base64)" >"$folder/secret"
+jq -n --arg secret "$folder/secret" '[{name: "ops", url: "http://127.0.0.1:9/", secretFile: $secret}]' >"$folder/webhooks.json"
+chmod 600 "$folder/webhooks.json" "$folder/secret"
+configure <<<"{\"webhooksFile\": \"$folder/webhooks.json\"}"
 jq '.hubs[0].sku = "S1"' "$folder/config.json" >"$folder/config.new" && chmod 600 "$folder/config.new" && mv "$folder/config.new" "$folder/config.json"
 start_service
 must create '{"name": "one", "action": {"type": "reboot"}, "targets": {"all": true}, "verify": {"settleSeconds": 0}}'
