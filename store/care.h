@@ -8,9 +8,10 @@
 #include "server/base/err.h"
 
 /* Writes a copy as of one commit to a new file, durable when it returns. In the copy every campaign that is
- * not final is paused, and says of when it is: what is called after that is not on record there, so that
- * whoever goes on with it must look first. ERR_CONFLICT: there is such a file already. On failure *ret_reason
- * is plain English, yours to free(), and no file is left behind. */
+ * not final is paused, and says of when it is: what is called after that is not on record there. So each
+ * target that waits there counts as one that may have been called: its twin is read and compared before its
+ * call (with verify none there is nothing to compare, and it is called again). ERR_CONFLICT: there is such a
+ * file already. On failure *ret_reason is plain English, yours to free(), and no file is left behind. */
 MUST_CHECK enum err store_backup(const char *path, const char *to, int64_t now_ms, char **ret_reason);
 
 /* Goes through the record of orders and tells each entry that does not fit: whose own hash is not that of its

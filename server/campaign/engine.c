@@ -262,12 +262,9 @@ static void resume_target(struct engine *e, struct campaign *c, const struct tar
 			keep(e, row, lane->hub, device_id);
 		return;
 	}
-	if (is_out || row->is_unresolved) {
-		struct holder *h = hold_take(e->holds, lane->hub, device_id, c->no, row->no);
-
-		if (is_out)
-			engine_take_slot(c, row->no, h, row->called_at_ms);
-	}
+	if (is_out)
+		engine_take_slot(c, row->no, hold_take(e->holds, lane->hub, device_id, c->no, row->no),
+		                 row->called_at_ms);
 	c->targets[row->no].flags |= F_TOUCHED;
 	a = activate(c, row->no);
 	a->row = *row;
@@ -322,8 +319,14 @@ void engine_target_add(struct engine *e, const struct target_row *row, const cha
 	mark_dirty(e, c);
 	if (row->group != GROUP_NONE && row->state == TARGET_FAILED)
 		group_lose(&c->groups[row->group], row->no, row->changed_at_ms);
-	if (row->state != TARGET_WAITING || row->calls > 0 || row->wait != WAIT_NONE)
+	if (row->state != TARGET_WAITING || row->calls > 0 || row->wait != WAIT_NONE) {
 		resume_target(e, c, row, device_id);
+	} else if (row->is_unresolved) { /* in a copy of the record; its turn comes with its wave */
+		struct active *a = activate(c, row->no);
+
+		a->row = *row;
+		a->offline_mark_ms = c->lanes[t->lane].callable_ms;
+	}
 }
 
 void engine_hold_add(struct engine *e, const struct target_row *row, uint8_t hub, const char *device_id,
@@ -1750,12 +1753,29 @@ static void take_kept(struct engine *e, int64_t now_ms)
 	e->kept_n = e->kept_size = 0;
 }
 
+/* Who waits with a call that may have acted keeps its device, unless another has it: in a copy of the record
+ * each waiting target may have been called since, and several may wait for one device. */
+static void take_unresolved(struct engine *e)
+{
+	struct campaign *c;
+
+	TAILQ_FOREACH (c, &e->all, link)
+		for (uint32_t no = 0; no < c->n; no++) {
+			const struct active *a = c->targets[no].active;
+
+			if (a != NULL && a->row.is_unresolved && c->targets[no].state == TARGET_WAITING &&
+			    hold_find(e->holds, hub_of(c, no), device_of(c, no)) == NULL)
+				hold_take(e->holds, hub_of(c, no), device_of(c, no), c->no, no);
+		}
+}
+
 void engine_recover(struct engine *e, int64_t now_ms)
 {
 	struct campaign *c;
 
 	e->now_ms = e->passed_ms = now_ms;
 	take_kept(e, now_ms);
+	take_unresolved(e);
 	engine_relapse_recover(e);
 	TAILQ_FOREACH (c, &e->all, link) {
 		count_waves(c);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/pack.h"
 #include "store/sqlite/sqlite.h"
 
 static char *because(const char *what, const char *path, const char *why)
@@ -40,6 +41,45 @@ static bool copy_pages(sqlite3 *from, sqlite3 *to)
 	return sqlite3_backup_finish(copy) == SQLITE_OK;
 }
 
+/* What was called since shows before the next call, unless it was called right at the end; for the hub's
+ * clock may be behind ours by so much. */
+#define CLOCKS_DIFFER_MS 60000
+
+/* perhaps_called(life): as one whose call since the copy was made may have acted, under the attempt id that
+ * such a call had. */
+static void perhaps_called(sqlite3_context *context, int n, sqlite3_value **values)
+{
+	const int64_t *now_ms = sqlite3_user_data(context);
+	const unsigned char *life = sqlite3_value_blob(values[0]);
+	unsigned char out[PACKED_TARGET_BYTES];
+	struct target_row row = {0};
+
+	(void)n;
+	if (sqlite3_value_bytes(values[0]) != PACKED_TARGET_BYTES) {
+		sqlite3_result_error(context, "a target's row is damaged", -1);
+		return;
+	}
+	unpack_target(life, &row);
+	if (row.since_hub_ms == TIME_NONE)
+		row.since_hub_ms = *now_ms - CLOCKS_DIFFER_MS;
+	if (row.attempt_seq == 0)
+		row.attempt_seq = 1;
+	row.is_unresolved = true;
+	pack_target(&row, out);
+	sqlite3_result_blob(context, out, sizeof out, SQLITE_TRANSIENT);
+}
+
+static bool doubt_waiting(sqlite3 *db, int64_t now_ms)
+{
+	return sqlite3_create_function(db, "perhaps_called", 1, SQLITE_UTF8, &now_ms, perhaps_called, NULL,
+	                               NULL) == SQLITE_OK &&
+	       sqlite3_exec(db,
+	                    "UPDATE targets SET life = perhaps_called(life) WHERE state = 0 AND key >> 32 IN"
+	                    " (SELECT no FROM campaigns JOIN specs ON campaign = no WHERE is_final = 0 AND"
+	                    " dropped = 0 AND coalesce(json_extract(spec, '$.verify.by'), '') <> 'none')",
+	                    NULL, NULL, NULL) == SQLITE_OK;
+}
+
 static bool pause_all(sqlite3 *db, int64_t now_ms)
 {
 	char at[TIME_TEXT_SIZE];
@@ -59,7 +99,7 @@ static enum err fill(struct backend *from, const char *part, int64_t now_ms, cha
 	enum err err = ERR_OK;
 
 	if (sqlite3_open_v2(part, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, NULL) != SQLITE_OK ||
-	    !copy_pages(from->db, to) || !pause_all(to, now_ms)) {
+	    !copy_pages(from->db, to) || !pause_all(to, now_ms) || !doubt_waiting(to, now_ms)) {
 		err = (sqlite3_errcode(to) & 0xff) == SQLITE_FULL ? ERR_FULL : ERR_IO;
 		*ret_reason = because("cannot write", part, sqlite3_errmsg(to));
 	}

@@ -1045,6 +1045,15 @@ START_TEST(test_copy_holds_one_commit_with_live_campaigns_paused_while_the_store
 	ck_assert_int_eq(seen.campaigns[0].state, CAMPAIGN_PAUSED);
 	ck_assert_int_eq(seen.campaigns[0].phase, CAMPAIGN_RUNNING);
 	ck_assert_ptr_nonnull(strstr(seen.campaigns[0].state_reason, "from a backup of"));
+	rig_targets(&other,
+	            &(struct target_filter){
+	                    .campaign = 1, .limit = 2, .state = -1, .reason = -1, .wait = -1, .hub = -1},
+	            &seen);
+	ck_assert_int_eq(seen.targets[0].row.state, TARGET_WAITING);
+	ck_assert(
+	        seen.targets[0].row.is_unresolved); /* it may have been called since, as its first attempt */
+	ck_assert_uint_eq(seen.targets[0].row.attempt_seq, 1);
+	ck_assert_uint_eq(seen.targets[0].row.calls, 0);
 	rig_close_store(&other);
 	arena_done(&other.arena);
 	unlink(copy);

@@ -967,6 +967,42 @@ START_TEST(test_an_offline_device_stays_taken_without_a_slot)
 }
 END_TEST
 
+START_TEST(test_in_a_copy_of_the_record_who_waits_is_compared_before_its_call_in_its_wave)
+{
+	r = rig_new();
+	c = rig_campaign(r, "\"rollout\":{\"waves\":[{\"upToCount\":2},{\"upToPercent\":100}]}", 3);
+	r->hubs[0].call_credit = 0;
+	rig_turn(r);
+	for (uint32_t no = 0; no < 3; no++) {
+		struct target_row *row = &r->campaigns[c].targets[no].row;
+
+		row->is_unresolved = true;
+		row->attempt_seq = 1;
+		row->since_hub_ms = T0 - 60000;
+	}
+	rig_crash(r);
+	r->hubs[0].call_credit = 10;
+	rig_turn(r);
+	ck_assert_uint_eq(rig_invoked(r, c), 0);
+	ck_assert_uint_eq(rig_acts(r, c, 0), ACT_READ);
+	ck_assert_uint_eq(rig_acts(r, c, 1), ACT_READ);
+	ck_assert_uint_eq(rig_acts(r, c, 2), 0);
+	rig_read(r, c, 0, SAYS_PROVEN, 0);
+	rig_read(r, c, 1, SAYS_NOTHING, 0);
+	rig_turn(r);
+	expect(0, TARGET_SUCCEEDED, REASON_NONE);
+	expect_counts(0, 0, 0, 1);
+	expect(1, TARGET_INVOKING, REASON_NONE);
+	ck_assert_uint_eq(rig_row(r, c, 1)->attempt_seq,
+	                  1); /* a device that has acted under it does not again */
+	rig_call(r, c, 1, CALL_ACCEPTED);
+	rig_turn(r);
+	rig_read(r, c, 1, SAYS_PROVEN, 0);
+	rig_turn(r);
+	ck_assert_uint_eq(rig_acts(r, c, 2), ACT_READ);
+}
+END_TEST
+
 START_TEST(test_an_offline_call_that_acted_settles_without_another_and_takes_its_slot)
 {
 	int64_t ms;
@@ -2038,6 +2074,7 @@ int main(void)
 	     test_doubtful_never_does_not_call_again, test_a_doubtful_device_holds_its_slot);
 	CASE("404103", test_an_offline_device_is_compared_before_each_further_call,
 	     test_a_read_from_before_the_offline_call_does_not_count_as_comparing,
+	     test_in_a_copy_of_the_record_who_waits_is_compared_before_its_call_in_its_wave,
 	     test_an_offline_device_stays_taken_without_a_slot,
 	     test_an_offline_call_that_acted_settles_without_another_and_takes_its_slot,
 	     test_an_offline_call_that_is_seen_to_act_is_not_repeated,
