@@ -25,11 +25,12 @@ export PATH=$PATH:/usr/sbin:/sbin
 
 # An engine with a store of its own, so that no image or container of the machine is seen or touched. runc, since crun
 # does not take every layout of cgroups; limits below what a machine without CAP_SYS_RESOURCE has.
-cat >"$folder/containers.conf" <<'CONF'
+cat >"$folder/containers.conf" <<CONF
 [containers]
 default_ulimits = ["nofile=20000:20000", "nproc=4096:4096"]
 [network]
 network_backend = "netavark"
+network_config_dir = "$folder/networks"
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
