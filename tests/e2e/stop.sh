@@ -134,6 +134,11 @@ sed "s|/usr/bin/rollcalld|$ROLLCALLD|" "$unit" >"$folder/units/rollcalld.service
 it "the unit is sound" systemd-analyze verify --man=no "$folder/units/rollcalld.service"
 it "the unit leaves as little open as can be" systemd-analyze security --offline=true --threshold=20 "$unit"
 
+page=$e2e/../../deploy/systemd/rollcalld.8
+it "the manual page is sound" nothing mandoc -T lint -W warning "$page"
+it "… and tells every exit status that --help tells" is "$(sed -n '/^\.Sh EXIT/,/^\.Sh EXAM/s/^\.It \([0-9]\).*/\1/p' "$page")" \
+	"$("$ROLLCALLD" --help | sed -n '/^Exit status/,$s/^  \([0-9]\) .*/\1/p')"
+
 # --- settings ---
 
 jq '.listen = "0.0.0.0:http" | .logLevel = "loud" | .surprise = 1 | .hubs[0].sku = "S9" | .hubs[1].trackIntervalMs = 5' \
