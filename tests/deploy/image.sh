@@ -77,7 +77,10 @@ api=http://127.0.0.1:8080
 ready() { curl -sS --fail --max-time 1 "$api/readyz"; }
 until_ready() { # FROM, in microseconds: tells how long it took
 	must wait_for 30 ready
-	echo "        ready after $(((${EPOCHREALTIME/./} - $1) / 1000)) ms"
+	local begun said
+	begun=$(date -d "$(podman inspect rollcalld --format '{{.State.StartedAt.Format "2006-01-02T15:04:05.999999999Z07:00"}}')" +%s%3N)
+	said=$(date -d "$(podman logs rollcalld 2>&1 | jq -r 'select(.message == "started").at' | tail -n 1)" +%s%3N)
+	echo "        ready after $(((${EPOCHREALTIME/./} - $1) / 1000)) ms, $((said - begun)) of them the service's own"
 }
 from=${EPOCHREALTIME/./}
 must podman run -d --name rollcalld "${hardened[@]}" "${options[@]}" "$image" >"$folder/run.out" 2>"$folder/podman.log"

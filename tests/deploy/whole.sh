@@ -4,6 +4,7 @@
 needs_network=yes
 . "$(dirname "$0")/lib.sh"
 
+revision=$(git -C "$top" rev-parse HEAD)
 base=${BASE_ARCHIVE-$folder/base.tar}
 timed() { # WHAT COMMAND…
 	local what=$1 from=${EPOCHREALTIME/./}
@@ -17,13 +18,13 @@ timed() { # WHAT COMMAND…
 timed "import" podman import "$base" docker.io/library/debian:bookworm-slim
 build() {
 	buildah build --layers --isolation chroot --network host --pull=never --format docker -f "$top/deploy/container/Containerfile" \
-		--build-arg REVISION="$(git -C "$top" rev-parse HEAD)" "$@" "$top"
+		--build-arg REVISION="$revision" "$@" "$top"
 }
 timed "build" build -t localhost/rollcall:test
 it "the image of the simulated hub comes from the same file" build --target hubsim -t localhost/hubsim:test
 it "it runs" podman run --rm --network none --read-only localhost/hubsim:test --print-connection-string
 it "the label names the revision" is "$(podman image inspect localhost/rollcall:test \
-	--format '{{index .Config.Labels "org.opencontainers.image.revision"}}')" "$(git -C "$top" rev-parse HEAD)"
+	--format '{{index .Config.Labels "org.opencontainers.image.revision"}}')" "$revision"
 must podman save --quiet -o "$folder/image.tar" localhost/rollcall:test
 echo "        compressed: $(($(gzip -6 <"$folder/image.tar" | wc -c) / 1000000)) MB"
 it "what image.sh asks holds of it" env -u DEPLOY_INSIDE -u needs_network IMAGE_ARCHIVE="$folder/image.tar" "$deploy/image.sh"
