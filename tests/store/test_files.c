@@ -246,31 +246,6 @@ START_TEST(test_empty_file_is_a_new_database)
 }
 END_TEST
 
-START_TEST(test_database_of_the_first_version_is_brought_up_to_date)
-{
-	struct campaign_filter all = {.state = -1, .limit = 10};
-
-	run_sql(sq_migrations[0], false);
-	run_sql("INSERT INTO campaigns VALUES (1, 'c1', 'n', 6, 6, 1, '', 'eva', '', 0, 0, 0, 0, 0, 1, 0,"
-	        " zeroblob(7), zeroblob(3), NULL, 0);"
-	        "INSERT INTO specs VALUES (1, '{}');"
-	        "UPDATE meta SET revision = 4, last_campaign = 1;"
-	        "PRAGMA application_id = 0x726f6c6c; PRAGMA user_version = 1",
-	        false);
-	rig_open_store(&rig);
-	ck_assert_int_eq(rig.head.schema_version, sq_migrations_n);
-	ck_assert_uint_eq(rig.head.revision, 4);
-	rig_campaigns(&rig, &all, &seen);
-	ck_assert_uint_eq(seen.n, 1);
-	rig_progress(&rig, "c1", &seen);
-	ck_assert_uint_eq(seen.n, 0);
-	ck_assert_ptr_nonnull(seen.campaign);
-	rig_plan(&rig, "c1", &seen);
-	ck_assert_ptr_null(seen.plan);
-	rig_close_store(&rig);
-}
-END_TEST
-
 /* ---- files that are not for us ---- */
 
 START_TEST(test_database_of_a_newer_version_is_left_alone)
@@ -1074,6 +1049,47 @@ START_TEST(test_copy_of_what_is_not_there_or_not_ours_leaves_no_file)
 }
 END_TEST
 
+/* As a service of that version left it, which had been brought there step by step. */
+START_TEST(test_database_of_each_earlier_version_is_brought_up_to_date)
+{
+	struct campaign_filter all = {.state = -1, .limit = 10};
+	struct target_filter targets = {
+	        .campaign = 1, .limit = 10, .state = -1, .reason = -1, .wait = -1, .hub = -1};
+	struct store_census census;
+	char sql[64];
+
+	run_sql(sq_migrations[0], false);
+	run_sql("INSERT INTO campaigns VALUES (1, 'c1', 'n', 6, 6, 1, '', 'eva', '', 0, 0, 0, 0, 0, 1, 0,"
+	        " zeroblob(7), zeroblob(3), NULL, 0);"
+	        "INSERT INTO specs VALUES (1, '{}'); INSERT INTO hubs VALUES (1, 0, 'main');"
+	        "UPDATE meta SET revision = 4, last_campaign = 1;"
+	        "PRAGMA application_id = 0x726f6c6c; PRAGMA user_version = 1",
+	        false);
+	for (int version = 2; version <= _i; version++) {
+		run_sql(sq_migrations[version - 1], false);
+		snprintf(sql, sizeof sql, "PRAGMA user_version = %d", version);
+		run_sql(sql, false);
+	}
+	rig_open_store(&rig);
+	ck_assert_int_eq(rig.head.schema_version, sq_migrations_n);
+	ck_assert_uint_eq(rig.head.revision, 4);
+	rig_campaigns(&rig, &all, &seen);
+	ck_assert_uint_eq(seen.n, 1);
+	ck_assert_str_eq(seen.campaigns[0].created_by, "eva");
+	rig_targets(&rig, &targets, &seen);
+	ck_assert_uint_eq(seen.n, 0);
+	rig_progress(&rig, "c1", &seen);
+	ck_assert_uint_eq(seen.n, 0);
+	ck_assert_ptr_nonnull(seen.campaign);
+	rig_plan(&rig, "c1", &seen);
+	ck_assert_ptr_null(seen.plan);
+	rig_commit(&rig, rig_campaign_batch(2, 10)); /* and it is written as one of its own */
+	rig_close_store(&rig);
+	ck_assert_str_eq(checked(rig.path, &census), "");
+	ck_assert_uint_eq(census.targets, 10);
+}
+END_TEST
+
 START_TEST(test_check_names_what_does_not_fit_together)
 {
 	struct store_census census;
@@ -1112,7 +1128,8 @@ int main(void)
 	tcase_add_test(tc, test_what_was_acknowledged_survives_kill_9_and_nothing_is_torn);
 	tcase_add_test(tc, test_database_that_was_killed_while_being_made_is_made_anew);
 	tcase_add_test(tc, test_empty_file_is_a_new_database);
-	tcase_add_test(tc, test_database_of_the_first_version_is_brought_up_to_date);
+	tcase_add_loop_test(tc, test_database_of_each_earlier_version_is_brought_up_to_date, 1,
+	                    sq_migrations_n);
 	tcase_add_test(tc, test_database_of_a_newer_version_is_left_alone);
 	tcase_add_test(tc, test_file_that_is_no_database_of_ours_is_left_alone);
 	tcase_add_test(tc, test_file_that_was_cut_short_is_refused);
