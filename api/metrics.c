@@ -280,6 +280,7 @@ static void put_limits(struct buf *out, const struct context *context, const str
 		double used, max;
 	} all[] = {
 	        {"campaigns", stats->live, stats->campaigns_max},
+	        {"events", (double)stats->events_kept, (double)stats->events_max},
 	        {"connections", httpd_connections_n(context->httpd), context->connections_max},
 	        {"event_streams", sse_readers_n(context->sse), context->streams_max},
 	};

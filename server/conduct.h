@@ -166,6 +166,8 @@ struct conductor {
 	uint32_t last_schedule;
 	bool is_forgetting; /* conduct_retention.c: reads, or waits for its commit */
 	int64_t forget_at_ms;
+	uint64_t first_kept_id, looked_at_id; /* of events: as it was seen last, and the last one then */
+	uint64_t dropped_from_id;             /* the first kept one, when there were too many */
 	/* the commit to come */
 	struct batch *batch;
 	struct waiters waiters; /* who is told once the steps of now are durable */

@@ -2,17 +2,21 @@
  * commit.
  *
  *   due ──▶ old campaigns? ──some──▶ drop them, commit ──▶ due at once
- *               └──none──▶ is the oldest event old? ──yes──▶ drop some, commit ──▶ due at once
- *                                └──no──▶ due in an hour */
+ *               └──none──▶ is the oldest event old, or are there too many? ──yes──▶ drop some, commit ──▶ due
+ * at once └──no──▶ due in an hour, or when many more have come */
 #include "server/base/log.h"
 #include "server/conduct.h"
 
 #define DAY_MS ((int64_t)24 * 3600 * 1000)
 #define LOOK_MS ((int64_t)3600 * 1000)
-#define CAMPAIGNS_MAX 20 /* dropped in one commit */
+#define CAMPAIGNS_MAX 20  /* dropped in one commit */
+#define EVENTS_LOOK 50000 /* so many more are looked after */
 
+/* TIME_NONE: nothing is ever too old. */
 static int64_t cutoff(const struct conductor *c)
 {
+	if (c->options.retention_days == 0)
+		return TIME_NONE;
 	return conduct_now(c) - c->options.retention_days * DAY_MS;
 }
 
@@ -31,24 +35,54 @@ static void on_dropped(void *arg, enum err err, const char *detail, const char *
 	due_in(arg, 0);
 }
 
-static void on_oldest(void *arg, enum err err, uint64_t revision, const struct event *rows,
-                      const char *const *campaign_ids, size_t n, bool has_more, uint64_t first_kept_id,
-                      uint64_t last_id)
+static void drop_events(struct conductor *c, int64_t before_ms)
+{
+	batch_events_drop(c->batch, before_ms);
+	conduct_answer_later(c, ERR_OK, NULL, "", on_dropped, c);
+}
+
+/* The first event that is to be kept; those told with older ones in one commit may stay with them. */
+static void on_first_to_keep(void *arg, enum err err, uint64_t revision, const struct event *rows,
+                             const char *const *campaign_ids, size_t n, bool has_more, uint64_t first_kept_id,
+                             uint64_t last_id)
 {
 	struct conductor *c = arg;
 
 	(void)revision;
 	(void)campaign_ids;
 	(void)has_more;
-	(void)first_kept_id;
 	(void)last_id;
 	c->asked--;
-	if (err != ERR_OK || n == 0 || rows[0].at_ms >= cutoff(c)) {
+	if (err != ERR_OK || n == 0 || c->dropped_from_id == first_kept_id) {
 		due_in(c, LOOK_MS);
 		return;
 	}
-	batch_events_drop(c->batch, cutoff(c));
-	conduct_answer_later(c, ERR_OK, NULL, "", on_dropped, c);
+	c->dropped_from_id = first_kept_id;
+	drop_events(c, rows[0].at_ms);
+}
+
+static void on_oldest(void *arg, enum err err, uint64_t revision, const struct event *rows,
+                      const char *const *campaign_ids, size_t n, bool has_more, uint64_t first_kept_id,
+                      uint64_t last_id)
+{
+	struct conductor *c = arg;
+
+	uint64_t kept = last_id + 1 - first_kept_id, max = c->options.events_max;
+
+	(void)revision;
+	(void)campaign_ids;
+	(void)has_more;
+	c->asked--;
+	c->first_kept_id = first_kept_id;
+	c->looked_at_id = last_id;
+	if (err == ERR_OK && n > 0 && rows[0].at_ms < cutoff(c)) {
+		drop_events(c, cutoff(c));
+	} else if (err == ERR_OK && max > 0 && kept > max) {
+		c->asked++;
+		store_read_events(c->store, 0, last_id - max, 1, on_first_to_keep, c);
+	} else {
+		due_in(c, LOOK_MS);
+	}
 }
 
 static void on_old(void *arg, enum err err, uint64_t revision, const struct campaign_row *rows, size_t n,
@@ -80,12 +114,17 @@ int64_t retention_run(struct conductor *c, int64_t now_ms)
 {
 	struct campaign_filter f = {.state = -1, .limit = CAMPAIGNS_MAX, .ended_before_ms = cutoff(c)};
 
-	if (c->options.retention_days == 0 || c->is_forgetting || c->is_draining)
+	if ((c->options.retention_days == 0 && c->options.events_max == 0) || c->is_forgetting ||
+	    c->is_draining)
 		return TIME_NEVER;
-	if (now_ms < c->forget_at_ms)
+	if (now_ms < c->forget_at_ms &&
+	    (c->options.events_max == 0 || c->last_event_id < c->looked_at_id + EVENTS_LOOK))
 		return c->forget_at_ms;
 	c->is_forgetting = true;
 	c->asked++;
-	store_read_campaigns(c->store, &f, on_old, c);
+	if (c->options.retention_days > 0)
+		store_read_campaigns(c->store, &f, on_old, c);
+	else
+		store_read_events(c->store, 0, 0, 1, on_oldest, c);
 	return TIME_NEVER;
 }

@@ -828,6 +828,8 @@ void conductor_stats(const struct conductor *c, struct conductor_stats *ret)
 	ret->campaigns_max = c->options.campaigns_max;
 	ret->proof = &c->proof;
 	ret->events_n = c->last_event_id;
+	ret->events_kept = c->last_event_id + 1 - (c->first_kept_id > 0 ? c->first_kept_id : 1);
+	ret->events_max = c->options.events_max;
 }
 
 bool conductor_group(const struct conductor *c, uint32_t campaign_no, uint32_t group,

@@ -38,6 +38,7 @@ struct conductor_options {
 	uint64_t seed;                /* of campaign ids and shuffles that name no seed */
 	uint32_t retention_days;      /* final campaigns and events are forgotten so long after; 0: never */
 	uint32_t campaigns_max;       /* that are not final; 0: no limit */
+	uint32_t events_max;          /* older ones are forgotten; 0: no limit */
 	int64_t (*now_ms)(void *arg); /* the UTC clock: news comes in between two runs, too */
 	/* A clock that nobody sets: time-outs follow it, windows and schedules the other one. NULL: that one
 	 * is never set. */
@@ -235,10 +236,11 @@ uint32_t conductor_hubs_n(const struct conductor *c);
 
 /* Since start, but for the first two. */
 struct conductor_stats {
-	uint32_t live, campaigns_max;  /* campaigns that are not final; how many there may be, 0: no limit */
-	uint64_t events_n;             /* ever */
-	const struct histogram *proof; /* from a device's last call to its proof; borrowed */
-	uint64_t stopped[STOPS_N];     /* campaigns stopped by rules, and not by people */
+	uint32_t live, campaigns_max; /* campaigns that are not final; how many there may be, 0: no limit */
+	uint64_t events_n;            /* ever */
+	uint64_t events_kept, events_max; /* of them, about; how many may be, 0: no limit */
+	const struct histogram *proof;    /* from a device's last call to its proof; borrowed */
+	uint64_t stopped[STOPS_N];        /* campaigns stopped by rules, and not by people */
 	struct {
 		uint64_t started, queued, skipped, missed, failed;
 	} occurrences; /* of schedules */

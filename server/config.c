@@ -141,6 +141,7 @@ static void read_globals(struct settings *s, struct config *c)
 	c->drain_s = slots[G_DRAIN_SECONDS].number;
 	c->retention_days = slots[G_RETENTION_DAYS].number;
 	c->campaigns_max = slots[G_CAMPAIGNS_MAX].number;
+	c->events_max = slots[G_EVENTS_MAX].number;
 	c->logs_json = strcmp(slots[G_LOG_FORMAT].text, "json") == 0;
 	if (!c->logs_json && strcmp(slots[G_LOG_FORMAT].text, "text") != 0)
 		faults_add(s->faults, slots[G_LOG_FORMAT].place, "must be text or json");

@@ -46,7 +46,7 @@ struct config {
 	enum log_level log_level;
 	bool logs_json;
 	struct endpoints webhooks;
-	uint32_t drain_s, retention_days, campaigns_max;
+	uint32_t drain_s, retention_days, campaigns_max, events_max;
 	struct config_hub *hubs; /* at least one */
 	uint32_t hubs_n;
 	struct faults warnings; /* what is allowed, but not wise */

@@ -347,6 +347,7 @@ static enum status start_conductor(struct service *s, const struct store_head *h
 	        .hubs_n = s->config.hubs_n,
 	        .retention_days = s->config.retention_days,
 	        .campaigns_max = s->config.campaigns_max,
+	        .events_max = s->config.events_max,
 	        .now_ms = now_ms,
 	        .mono_ms = mono_ms,
 	        .on_broken = on_broken,

@@ -57,6 +57,8 @@ static const struct setting globals[GLOBALS_N] = {
                               "final campaigns and events are forgotten so many days later; 0: never"},
         [G_CAMPAIGNS_MAX] = {"campaignsMax", NUMBER, 1, 100000, "1000", "N",
                              "campaigns that are not final; more are refused (429)"},
+        [G_EVENTS_MAX] = {"eventsMax", NUMBER, 0, 1000000000, "20000000", "N",
+                          "events kept; the oldest are forgotten first; 0: no limit"},
         [G_WEBHOOKS_FILE] = {"webhooksFile", TEXT, 0, 0, NULL, "FILE",
                              "JSON array of {name, url, secretFile}: who is told of campaigns and waves"},
 };

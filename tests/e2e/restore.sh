@@ -42,3 +42,13 @@ kill "$service"
 must ended "$service" 12
 run_service check --database "$database"
 it "the database is sound" is $? 0
+
+# --- as many events as may be kept ---
+
+start_service --events-max 100
+first() { curl -sS "$api/v1/events?limit=1" | jq '.value[0].id'; }
+told() { curl -sS "$api/metrics" | awk -v name="$1" '$1 == name { print $2 }'; }
+bounded() { [ $(($(told rollcall_events_total) - $(first))) -lt 200 ]; } # events of one commit go together
+it "of more events than eventsMax the oldest are forgotten" wait_for 10 bounded
+it "the newest are kept" test $(($(told rollcall_events_total) - $(first) + 1)) -ge 100
+it "the metrics show the limit" is "$(told 'rollcall_limit_max{limit="events"}')" 100

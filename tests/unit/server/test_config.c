@@ -637,6 +637,7 @@ START_TEST(test_help_covers_every_setting_and_needs_no_sound_configuration)
 	        "--tls-key-file FILE",
 	        "--retention-days N",
 	        "--campaigns-max N",
+	        "--events-max N",
 	        "--webhooks-file FILE",
 	        "--hub-name NAME",
 	        "ROLLCALL_HUB_CONNECTION_STRING=TEXT (no flag)",
