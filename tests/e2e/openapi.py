@@ -259,6 +259,10 @@ def go_through():
     ask("GET", schedule)
     ask("DELETE", "/v1/device-lists/tills")
     ask("DELETE", "/v1/device-lists/tills")
+    until(lambda: ask("GET", "/v1/webhooks/ops/dead-letters?limit=2")[1]["value"])
+    ask("GET", "/v1/webhooks")
+    ask("DELETE", "/v1/webhooks/ops/dead-letters")
+    ask("DELETE", "/v1/webhooks/none/dead-letters")
     ask("GET", "/v1/audit?limit=5")
 
     for path in ("/v1/campaigns/none", "/v1/nothing", "/v1/campaigns?foo=1", "/v1/campaigns?limit=0", "/v1/audit?cursor=x"):

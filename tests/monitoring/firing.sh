@@ -88,7 +88,11 @@ late() { # the trouble itself: a loop that stands still
 	fired | grep -qx RollcallLoopLagging
 }
 must wait_for 20 late
-must prlimit --pid "$service" --nofile="$(find "/proc/$service/fd" -mindepth 1 | wc -l)"
+full() { # as many files as are open now are as many as may be
+	prlimit --pid "$service" --nofile="$(find "/proc/$service/fd" -mindepth 1 | wc -l):"
+	fired | grep -qx RollcallFilesNear
+}
+must wait_for 20 full
 all_fired() { nothing comm -13 <(fired) <(expected); }
 it "each alert fires" wait_for 20 all_fired
 comm -13 <(fired) <(expected)
