@@ -685,7 +685,7 @@ void conductor_list_end(struct conductor *c, const char *name, uint32_t n, const
 	assert(making_of(c, name) != NULL);
 	making_end(c, name);
 	batch_list_end(c->batch, name, n, conduct_now(c), by);
-	snprintf(became, sizeof became, "%u devices", n);
+	snprintf(became, sizeof became, "%u device%s", n, n == 1 ? "" : "s");
 	conduct_audit(c, "", "", became);
 	log_info("device list made", LS("list", name), LI("devices", n), LS("by", by));
 	conduct_answer_later(c, ERR_OK, NULL, "", on_done, arg);

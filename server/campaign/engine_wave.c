@@ -35,7 +35,7 @@ void engine_check_aborts(struct engine *e, struct campaign *c, const struct coun
 	if (met == c->spec->aborts_n)
 		return;
 	since = abort_since(rule, &c->counts, &c->aborts[met]);
-	snprintf(reason, sizeof reason, "abort rule %u: %u of %u finished devices failed%s%s", met,
+	snprintf(reason, sizeof reason, "abort rule %u: %u of %u finished devices failed%s%s", met + 1,
 	         since.failed, since.finished, rule->cause != REASON_NONE ? " by " : "",
 	         reason_text(rule->cause));
 	engine_count_time(e, now_ms);
@@ -99,12 +99,13 @@ void engine_end_wave(struct engine *e, struct campaign *c)
 
 static void say_why(const struct campaign *c, const struct wave_row *wave, char reason[128])
 {
+	uint32_t failed = wave->state[TARGET_FAILED], proven = wave->state[TARGET_SUCCEEDED];
 	char relapsed[32] = "";
 
 	if (wave->relapsed > 0)
 		snprintf(relapsed, sizeof relapsed, ", %u of them relapsed", wave->relapsed);
-	snprintf(reason, 128, "gate of wave %u failed: %u devices failed, %u are proven%s, %u %% asked for",
-	         c->wave, wave->state[TARGET_FAILED], wave->state[TARGET_SUCCEEDED], relapsed,
+	snprintf(reason, 128, "gate of wave %u failed: %u device%s failed, %u %s proven%s, %u %% asked for",
+	         c->wave + 1, failed, failed == 1 ? "" : "s", proven, proven == 1 ? "is" : "are", relapsed,
 	         c->spec->rollout.waves[c->wave].gate.min_success_percent);
 }
 
@@ -154,7 +155,7 @@ void engine_advance(struct engine *e, struct campaign *c, int64_t now_ms, int64_
 		if (wave->stage != WAVE_PASSED)
 			move_wave(e, c, c->wave, WAVE_PASSED);
 		if (wave_needs_approval(c->spec, (int)c->wave) && !wave->is_approved) {
-			snprintf(reason, sizeof reason, "waits for approval after wave %u", c->wave);
+			snprintf(reason, sizeof reason, "waits for approval after wave %u", c->wave + 1);
 			engine_move(e, c, CAMPAIGN_AWAITING_APPROVAL, false, reason);
 			return;
 		}

@@ -435,18 +435,18 @@ static void warn_of_targets(struct warnings *w, const struct preview *p)
 		warn(w, "notLookedUp", "whether the hub knows each of the devices%s is found out later",
 		     p->spec->rollout.group_by != NULL ? ", and in which group it is," : "");
 	if (untagged > 0)
-		warn(w, "withoutTag", "%u devices have no %s: they are one group on each hub", untagged,
-		     p->spec->rollout.group_by);
+		warn(w, "withoutTag", "%u device%s no %s: they are one group on each hub", untagged,
+		     untagged == 1 ? " has" : "s have", p->spec->rollout.group_by);
 	if (p->zoneless_n > 0)
-		warn(w, "unknownZone", "%u devices have no time zone in %s%s%.64s%s: it is taken to be %s",
-		     p->zoneless_n, p->spec->schedule.zone_tag, p->zoneless != NULL ? " (but \"" : "",
-		     p->zoneless != NULL ? p->zoneless : "", p->zoneless != NULL ? "\")" : "",
-		     p->spec->schedule.time_zone);
+		warn(w, "unknownZone", "%u device%s no time zone in %s%s%.64s%s: it is taken to be %s",
+		     p->zoneless_n, p->zoneless_n == 1 ? " has" : "s have", p->spec->schedule.zone_tag,
+		     p->zoneless != NULL ? " (but \"" : "", p->zoneless != NULL ? p->zoneless : "",
+		     p->zoneless != NULL ? "\")" : "", p->spec->schedule.time_zone);
 	for (uint32_t i = 0; i < p->spec->rollout.waves_n && f->total > 0; i++) {
 		uint32_t end = wave_end(p->spec, i, f->total);
 
 		if (end == begin)
-			warn(w, "emptyWave", "wave %u has no device", i);
+			warn(w, "emptyWave", "wave %u has no device", i + 1);
 		begin = end;
 	}
 }

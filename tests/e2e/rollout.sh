@@ -75,7 +75,7 @@ it "while a wave is open the devices of later ones wait for it" wait_for 10 is "
 # --- an abort rule ---
 
 must wait_for 30 campaign_is "$half" paused
-by_rule='^abort rule 0: [0-9]+ of 10 finished devices failed$'
+by_rule='^abort rule 1: [0-9]+ of 10 finished devices failed$'
 reason_matches() { body_of .stateReason | grep -Eqx "$1" || { body_of .stateReason; return 1; }; }
 it "an abort rule pauses as soon as its sample has finished, and is named" reason_matches "$by_rule"
 out_n() { ask GET "/v1/campaigns/$1" && is "$(body_of '.counts | .invoking + .doubtful + .awaitingProof')" 0; }
@@ -121,7 +121,7 @@ it "a live campaign cannot be deleted: 409" refused 409 wrongState
 # --- a person between the waves ---
 
 must wait_for 20 campaign_is "$waves" awaitingApproval
-it "it says which wave waits for a person" is "$(body_of .stateReason)" "waits for approval after wave 0"
+it "it says which wave waits for a person" is "$(body_of .stateReason)" "waits for approval after wave 1"
 it "the waves show it, too" is "$(body_of '[.waves[] | "\(.name // "-") \(.state) \(.size)"] | join(", ")')" \
 	"canary passed 5, - pending 15, - pending 80"
 it "all that is left waits for the approval" is "$(targets_n "$waves" waitingFor=approval)" 95
@@ -233,7 +233,7 @@ must create "$(spec half "{\"targets\": {\"deviceIds\": $(not_called 20 40)}, \"
 strict=$id
 must wait_for 20 campaign_is "$strict" paused
 it "a gate that cannot hold any more pauses, and is named" \
-	reason_matches 'gate of wave 0 failed: [0-9]+ devices failed, [0-9]+ are proven, 95 % asked for'
+	reason_matches 'gate of wave 1 failed: [0-9]+ devices? failed, [0-9]+ (is|are) proven, 95 % asked for'
 it "its wave has failed, the next one waits" is "$(body_of '[.waves[].state] | join(" ")')" "failed pending"
 must wait_for 20 out_n "$strict"
 ask POST "/v1/campaigns/$strict/approve"

@@ -133,8 +133,8 @@ START_TEST(test_what_was_overlooked_is_said)
 	ck_says("\"code\":\"noGate\"");
 	ck_says("\"code\":\"unverified\"");
 	ck_says("\"code\":\"mayActTwice\"");
-	ck_says("\"code\":\"emptyWave\",\"detail\":\"wave 1 has no device\"");
-	ck_says_not("wave 2 has no device");
+	ck_says("\"code\":\"emptyWave\",\"detail\":\"wave 2 has no device\"");
+	ck_says_not("wave 3 has no device");
 	ck_says_not("noTargets");
 	ck_says_not("\"dailyQuota\"");
 	ck_says_not("\"hubShut\"");

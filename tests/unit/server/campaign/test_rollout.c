@@ -373,7 +373,7 @@ START_TEST(test_after_first_asks_after_the_first_wave_only)
 	rig_at(r, 59999);
 	expect_campaign(CAMPAIGN_RUNNING, "");
 	rig_at(r, 60000);
-	expect_campaign(CAMPAIGN_AWAITING_APPROVAL, "waits for approval after wave 0");
+	expect_campaign(CAMPAIGN_AWAITING_APPROVAL, "waits for approval after wave 1");
 	expect_waves("Ppp");
 	expect("swwwwww");
 	rig_at(r, HOUR_MS);
@@ -397,13 +397,13 @@ START_TEST(test_each_asks_after_every_wave_but_the_last)
 	expect("iwwwwww");
 	prove(0);
 	rig_turn(r);
-	expect_campaign(CAMPAIGN_AWAITING_APPROVAL, "waits for approval after wave 0");
+	expect_campaign(CAMPAIGN_AWAITING_APPROVAL, "waits for approval after wave 1");
 	rig_approve(r, c, false);
 	rig_turn(r);
 	prove(1);
 	prove(2);
 	rig_turn(r);
-	expect_campaign(CAMPAIGN_AWAITING_APPROVAL, "waits for approval after wave 1");
+	expect_campaign(CAMPAIGN_AWAITING_APPROVAL, "waits for approval after wave 2");
 	rig_approve(r, c, false);
 	rig_turn(r);
 	expect("sssiiii");
@@ -422,7 +422,7 @@ START_TEST(test_a_waves_own_gate_replaces_the_rollouts)
 	      3);
 	prove(0);
 	rig_turn(r);
-	expect_campaign(CAMPAIGN_AWAITING_APPROVAL, "waits for approval after wave 0");
+	expect_campaign(CAMPAIGN_AWAITING_APPROVAL, "waits for approval after wave 1");
 	rig_approve(r, c, false);
 	rig_turn(r);
 	refuse(1); /* 0 % are enough for this wave, and there is nothing to soak */
@@ -439,7 +439,7 @@ START_TEST(test_an_approval_of_the_start_is_none_of_the_first_wave)
 	rig_respec(r, c, ROLLOUT(WAVES "," GATE("\"approval\":\"each\"")), DAY_MS);
 	prove(0);
 	rig_turn(r);
-	expect_campaign(CAMPAIGN_AWAITING_APPROVAL, "waits for approval after wave 0");
+	expect_campaign(CAMPAIGN_AWAITING_APPROVAL, "waits for approval after wave 1");
 }
 END_TEST
 
@@ -486,7 +486,7 @@ START_TEST(test_a_gate_that_cannot_hold_any_more_pauses_at_once)
 	rig_at(r, 20);
 	expect("ffiiww");
 	expect_campaign(CAMPAIGN_PAUSED,
-	                "gate of wave 0 failed: 2 devices failed, 0 are proven, 75 % asked for");
+	                "gate of wave 1 failed: 2 devices failed, 0 are proven, 75 % asked for");
 	ck_assert_int_eq(stopped_by(), STOP_GATE);
 	expect_waves("Fp");
 	ck_assert_uint_eq(rig_invoked(r, c), 0);
@@ -501,7 +501,7 @@ START_TEST(test_resumed_after_a_failed_gate_only_its_wave_goes_on)
 	refuse(0);
 	rig_turn(r);
 	expect_campaign(CAMPAIGN_PAUSED,
-	                "gate of wave 0 failed: 1 devices failed, 0 are proven, 100 % asked for");
+	                "gate of wave 1 failed: 1 device failed, 0 are proven, 100 % asked for");
 	order(FACT_RESUME);
 	rig_turn(r);
 	expect_campaign(CAMPAIGN_RUNNING, "resumed by eva");
@@ -516,11 +516,11 @@ START_TEST(test_resumed_after_a_failed_gate_only_its_wave_goes_on)
 	rig_turn(r);
 	expect("fffsww");
 	expect_campaign(CAMPAIGN_PAUSED,
-	                "gate of wave 0 failed: 3 devices failed, 1 are proven, 100 % asked for");
+	                "gate of wave 1 failed: 3 devices failed, 1 is proven, 100 % asked for");
 	order(FACT_RESUME);
 	rig_turn(r);
 	expect_campaign(CAMPAIGN_PAUSED,
-	                "gate of wave 0 failed: 3 devices failed, 1 are proven, 100 % asked for");
+	                "gate of wave 1 failed: 3 devices failed, 1 is proven, 100 % asked for");
 	expect("fffsww");
 	ck_assert_int_eq(rig_approve(r, c, false), ERR_CONFLICT);
 	ck_assert_int_eq(rig_approve(r, c, true), ERR_OK);
@@ -579,7 +579,7 @@ START_TEST(test_a_failed_gate_that_is_eased_holds_after_the_resume_and_can_fail_
 	           DAY_MS);
 	rig_turn(r);
 	expect_campaign(CAMPAIGN_PAUSED,
-	                "gate of wave 0 failed: 2 devices failed, 0 are proven, 75 % asked for");
+	                "gate of wave 1 failed: 2 devices failed, 0 are proven, 75 % asked for");
 	order(FACT_RESUME);
 	rig_turn(r);
 	expect("ffiiww");
@@ -587,7 +587,7 @@ START_TEST(test_a_failed_gate_that_is_eased_holds_after_the_resume_and_can_fail_
 	refuse(2);
 	rig_turn(r);
 	expect_campaign(CAMPAIGN_PAUSED,
-	                "gate of wave 0 failed: 3 devices failed, 0 are proven, 50 % asked for");
+	                "gate of wave 1 failed: 3 devices failed, 0 are proven, 50 % asked for");
 }
 END_TEST
 
@@ -602,7 +602,7 @@ START_TEST(test_a_gate_that_fails_in_a_pause_is_told_with_the_resume)
 	order(FACT_RESUME);
 	rig_turn(r);
 	expect_campaign(CAMPAIGN_PAUSED,
-	                "gate of wave 0 failed: 2 devices failed, 0 are proven, 75 % asked for");
+	                "gate of wave 1 failed: 2 devices failed, 0 are proven, 75 % asked for");
 	expect("ffiwww");
 	ck_assert_uint_eq(rig_invoked(r, c), 0);
 }
@@ -624,7 +624,7 @@ START_TEST(test_a_gate_that_failed_stays_paused_whatever_part_of_it_was_committe
 		if (steps_max >= 2) {
 			expect_campaign(
 			        CAMPAIGN_PAUSED,
-			        "gate of wave 0 failed: 2 devices failed, 0 are proven, 75 % asked for");
+			        "gate of wave 1 failed: 2 devices failed, 0 are proven, 75 % asked for");
 			ck_assert_uint_eq(rig_invoked(r, c), 0);
 		}
 		tear_down();
@@ -894,7 +894,7 @@ START_TEST(test_no_call_is_made_in_the_commit_in_which_a_rule_is_met)
 	refuse(2);
 	rig_turn(r);
 	expect("fifwww");
-	expect_campaign(CAMPAIGN_PAUSED, "abort rule 0: 2 of 2 finished devices failed");
+	expect_campaign(CAMPAIGN_PAUSED, "abort rule 1: 2 of 2 finished devices failed");
 	ck_assert_uint_eq(rig_invoked(r, c), 0);
 	prove(1); /* what is out settles under its own reason */
 	rig_at(r, 1000);
@@ -912,7 +912,7 @@ START_TEST(test_a_percentage_waits_for_enough_that_finished)
 	expect_campaign(CAMPAIGN_RUNNING, "");
 	prove(3); /* 2 of 4: a success can meet it too */
 	rig_turn(r);
-	expect_campaign(CAMPAIGN_PAUSED, "abort rule 0: 2 of 4 finished devices failed");
+	expect_campaign(CAMPAIGN_PAUSED, "abort rule 1: 2 of 4 finished devices failed");
 }
 END_TEST
 
@@ -929,7 +929,7 @@ START_TEST(test_a_rule_counts_its_cause_only)
 	rig_query(r, c, 3, SAYS_FAILED);
 	rig_turn(r);
 	expect("ffffiiiw");
-	expect_campaign(CAMPAIGN_PAUSED, "abort rule 0: 2 of 4 finished devices failed by deviceFailed");
+	expect_campaign(CAMPAIGN_PAUSED, "abort rule 1: 2 of 4 finished devices failed by deviceFailed");
 }
 END_TEST
 
@@ -939,11 +939,11 @@ START_TEST(test_a_rule_may_cancel)
 	refuse(0);
 	rig_turn(r);
 	expect("ficcc");
-	expect_campaign(CAMPAIGN_CANCELLING, "abort rule 0: 1 of 1 finished devices failed");
+	expect_campaign(CAMPAIGN_CANCELLING, "abort rule 1: 1 of 1 finished devices failed");
 	refuse(1); /* never while it closes */
 	rig_turn(r);
 	expect("ffccc");
-	expect_campaign(CAMPAIGN_CANCELLED, "abort rule 0: 1 of 1 finished devices failed");
+	expect_campaign(CAMPAIGN_CANCELLED, "abort rule 1: 1 of 1 finished devices failed");
 }
 END_TEST
 
@@ -952,7 +952,7 @@ START_TEST(test_of_rules_met_at_once_one_that_cancels_acts)
 	begin(ABORT(COUNT("any", "1", "pause") "," COUNT("refused", "1", "cancel")), 2);
 	refuse(0);
 	rig_turn(r);
-	expect_campaign(CAMPAIGN_CANCELLING, "abort rule 1: 1 of 1 finished devices failed by refused");
+	expect_campaign(CAMPAIGN_CANCELLING, "abort rule 2: 1 of 1 finished devices failed by refused");
 }
 END_TEST
 
@@ -963,7 +963,7 @@ START_TEST(test_of_rules_met_at_once_the_first_is_told)
 	      2);
 	refuse(0);
 	rig_turn(r);
-	expect_campaign(CAMPAIGN_PAUSED, "abort rule 1: 1 of 1 finished devices failed by refused");
+	expect_campaign(CAMPAIGN_PAUSED, "abort rule 2: 1 of 1 finished devices failed by refused");
 }
 END_TEST
 
@@ -972,13 +972,13 @@ START_TEST(test_a_rule_that_cancels_acts_also_in_a_pause)
 	begin(ABORT(COUNT("any", "1", "pause") "," COUNT("any", "3", "cancel")), 5);
 	refuse(0);
 	rig_turn(r);
-	expect_campaign(CAMPAIGN_PAUSED, "abort rule 0: 1 of 1 finished devices failed");
+	expect_campaign(CAMPAIGN_PAUSED, "abort rule 1: 1 of 1 finished devices failed");
 	refuse(1);
 	rig_turn(r); /* the pause is not told again */
-	expect_campaign(CAMPAIGN_PAUSED, "abort rule 0: 1 of 1 finished devices failed");
+	expect_campaign(CAMPAIGN_PAUSED, "abort rule 1: 1 of 1 finished devices failed");
 	refuse(2);
 	rig_turn(r);
-	expect_campaign(CAMPAIGN_CANCELLING, "abort rule 1: 3 of 3 finished devices failed");
+	expect_campaign(CAMPAIGN_CANCELLING, "abort rule 2: 3 of 3 finished devices failed");
 }
 END_TEST
 
@@ -991,7 +991,7 @@ START_TEST(test_a_rule_met_in_a_pause_by_order_is_told_before_it_is_resumed)
 	expect_campaign(CAMPAIGN_PAUSED, "paused by eva");
 	refuse(1);
 	rig_turn(r);
-	expect_campaign(CAMPAIGN_PAUSED, "abort rule 0: 2 of 2 finished devices failed");
+	expect_campaign(CAMPAIGN_PAUSED, "abort rule 1: 2 of 2 finished devices failed");
 	order(FACT_RESUME);
 	rig_turn(r);
 	expect("ffiiw");
@@ -1009,10 +1009,10 @@ START_TEST(test_a_failed_gate_does_not_hide_a_rule)
 	refuse(1);
 	rig_turn(r);
 	expect_campaign(CAMPAIGN_PAUSED,
-	                "gate of wave 1 failed: 1 devices failed, 0 are proven, 100 % asked for");
+	                "gate of wave 2 failed: 1 device failed, 0 are proven, 100 % asked for");
 	refuse(2);
 	rig_turn(r);
-	expect_campaign(CAMPAIGN_CANCELLED, "abort rule 0: 2 of 3 finished devices failed");
+	expect_campaign(CAMPAIGN_CANCELLED, "abort rule 1: 2 of 3 finished devices failed");
 }
 END_TEST
 
@@ -1025,7 +1025,7 @@ START_TEST(test_an_override_ends_the_pause_of_a_rule_met_meanwhile_too)
 	rig_turn(r);
 	refuse(2);
 	rig_turn(r);
-	expect_campaign(CAMPAIGN_PAUSED, "abort rule 0: 2 of 3 finished devices failed");
+	expect_campaign(CAMPAIGN_PAUSED, "abort rule 1: 2 of 3 finished devices failed");
 	ck_assert_int_eq(stopped_by(), STOP_ABORT_RULE);
 	ck_assert_int_eq(rig_approve(r, c, true), ERR_OK);
 	rig_turn(r);
@@ -1036,7 +1036,7 @@ START_TEST(test_an_override_ends_the_pause_of_a_rule_met_meanwhile_too)
 	expect_campaign(CAMPAIGN_RUNNING, "approved by eva");
 	refuse(4);
 	rig_turn(r);
-	expect_campaign(CAMPAIGN_PAUSED, "abort rule 0: 2 of 2 finished devices failed");
+	expect_campaign(CAMPAIGN_PAUSED, "abort rule 1: 2 of 2 finished devices failed");
 }
 END_TEST
 
@@ -1048,7 +1048,7 @@ START_TEST(test_resumed_after_a_rule_it_counts_afresh_also_over_a_crash)
 		refuse(1);
 		refuse(2); /* in the pause */
 		rig_turn(r);
-		expect_campaign(CAMPAIGN_PAUSED, "abort rule 0: 2 of 2 finished devices failed");
+		expect_campaign(CAMPAIGN_PAUSED, "abort rule 1: 2 of 2 finished devices failed");
 		if (crashes == 2) {
 			rig_crash(r);
 			rig_turn(r);
@@ -1072,7 +1072,7 @@ START_TEST(test_resumed_after_a_rule_it_counts_afresh_also_over_a_crash)
 		if (crashes == 0)
 			rig_call(r, c, 4, CALL_REFUSED);
 		rig_turn(r);
-		expect_campaign(CAMPAIGN_PAUSED, "abort rule 0: 2 of 2 finished devices failed");
+		expect_campaign(CAMPAIGN_PAUSED, "abort rule 1: 2 of 2 finished devices failed");
 		tear_down();
 	}
 }
@@ -1100,7 +1100,7 @@ START_TEST(test_a_base_stored_ahead_of_its_rows_trips_nothing_after_the_crash)
 	expect_campaign(CAMPAIGN_RUNNING, "");
 	rig_query(r, c, 3, SAYS_FAILED);
 	rig_turn(r);
-	expect_campaign(CAMPAIGN_PAUSED, "abort rule 0: 2 of 2 finished devices failed");
+	expect_campaign(CAMPAIGN_PAUSED, "abort rule 1: 2 of 2 finished devices failed");
 }
 END_TEST
 
@@ -1117,7 +1117,7 @@ START_TEST(test_a_rule_that_is_patched_in_acts_at_once_and_counts_from_the_begin
 	expect_campaign(CAMPAIGN_RUNNING, "");
 	rig_respec(r, c, ROLLOUT("\"maxUnavailable\":3") "," ABORT(COUNT("refused", "2", "pause")), DAY_MS);
 	rig_turn(r);
-	expect_campaign(CAMPAIGN_PAUSED, "abort rule 0: 2 of 3 finished devices failed by refused");
+	expect_campaign(CAMPAIGN_PAUSED, "abort rule 1: 2 of 3 finished devices failed by refused");
 }
 END_TEST
 
@@ -1147,7 +1147,7 @@ START_TEST(test_a_rule_on_record_and_met_acts_after_a_crash)
 	rig_respec(r, c, ABORT(COUNT("any", "1", "pause")), DAY_MS);
 	rig_crash(r); /* before the pause was on record */
 	rig_turn(r);
-	expect_campaign(CAMPAIGN_PAUSED, "abort rule 0: 1 of 1 finished devices failed");
+	expect_campaign(CAMPAIGN_PAUSED, "abort rule 1: 1 of 1 finished devices failed");
 }
 END_TEST
 
@@ -2046,7 +2046,7 @@ START_TEST(test_a_device_that_moves_again_after_settling_relapses_and_fails_its_
 	ck_assert(engine_has_relapsed(r->e, c, 1));
 	expect_campaign(
 	        CAMPAIGN_PAUSED,
-	        "gate of wave 0 failed: 0 devices failed, 2 are proven, 1 of them relapsed, 60 % asked for");
+	        "gate of wave 1 failed: 0 devices failed, 2 are proven, 1 of them relapsed, 60 % asked for");
 	expect_waves("Fp");
 	ck_assert_int_eq(look_after(1, 100000, 100000, false), ERR_CLOSED); /* once is enough */
 }
@@ -2530,7 +2530,7 @@ START_TEST(test_a_gate_that_is_tightened_in_its_soak_fails)
 	           DAY_MS);
 	rig_turn(r);
 	expect_campaign(CAMPAIGN_PAUSED,
-	                "gate of wave 0 failed: 1 devices failed, 1 are proven, 51 % asked for");
+	                "gate of wave 1 failed: 1 device failed, 1 is proven, 51 % asked for");
 	expect_waves("Fp");
 }
 END_TEST
