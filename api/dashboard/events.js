@@ -52,23 +52,42 @@ export const eventLine = (event, campaignId) =>
     ),
   );
 
+/** The newest of a campaign's events with ids below before, newest first, at least so many where there are; and whether
+ * older ones are kept. Ids of other campaigns lie between, many or few: the reach is widened until it holds enough, and
+ * halved where it holds more than a page. */
+export async function eventsBefore(campaignId, before, least, signal) {
+  const limit = Math.max(400, 2 * least);
+  let reach = limit,
+    few = before - 1, // behind this id there are too few
+    many = null; // behind this one too many
+  for (;;) {
+    const after = many === null ? Math.max(0, before - 1 - reach) : Math.floor((few + many) / 2);
+    const page = await get(path(['campaigns', campaignId, 'events'], { after, limit }), signal);
+    const events = page.value.filter((e) => e.id < before);
+    const isAll = after + 1 <= page.firstKeptId || after === 0;
+    if (events.length === limit && after + 1 < few) many = after;
+    else if (events.length >= least || isAll || few - after <= 1)
+      return { events: events.reverse(), hasMore: !isAll, from: after + 1 };
+    else {
+      few = after;
+      reach *= 16;
+    }
+  }
+}
+
 /** All events, from the newest back, growing as they come; older ones in steps. */
 export async function showEvents(root, campaignId, last, signal) {
-  const step = 1000;
+  const step = 200;
   let events = [],
-    from = last + 1;
+    from = last + 1,
+    hasMore = true;
 
   async function readBack() {
-    // ids of other campaigns lie between ours, so a step may hold few of ours
-    const floor = Math.max(0, from - 1 - step);
-    const page = await get(path(['campaigns', campaignId, 'events'], { after: floor, limit: step }), signal);
-    events = [...events, ...page.value.filter((e) => e.id < from).reverse()];
-    from = Math.max(floor + 1, page.firstKeptId ?? 0);
-    if (floor + 1 < (page.firstKeptId ?? 0)) from = 0;
-    return floor > 0 && from > 0;
+    const older = await eventsBefore(campaignId, from, step, signal);
+    events = [...events, ...older.events];
+    ({ from, hasMore } = older);
   }
-  let hasMore = true;
-  for (let i = 0; i < 5 && hasMore && events.length < 50; i++) hasMore = await readBack();
+  await readBack();
 
   function draw() {
     update(
@@ -93,7 +112,7 @@ export async function showEvents(root, campaignId, last, signal) {
                 type: 'button',
                 on: {
                   click: async () => {
-                    hasMore = await readBack();
+                    await readBack();
                     draw();
                   },
                 },

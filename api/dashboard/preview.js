@@ -1,8 +1,8 @@
 // What a campaign comes to before it starts, and later its plan against what became of it.
 import { h } from './dom.js';
-import { devices, moment, number, plural, span, time, took } from './format.js';
+import { ago, devices, moment, now, number, plural, span, time, took } from './format.js';
 import { icon } from './icons.js';
-import { jsonInline } from './parts.js';
+import { jsonInline, table } from './parts.js';
 import { meaningOf, nameOf, reason, spoken } from './words.js';
 
 const bounds = {
@@ -187,16 +187,13 @@ function late(planned, actual) {
   return h('div', { class: by > 0 ? 'tone-warn' : 'note' }, `${span(Math.abs(by))} ${by > 0 ? 'later' : 'earlier'}`);
 }
 
-/** One instant: as planned, and as it was or is expected now. */
-const pair = (isShort, planned, actual, predicted) => [
-  h('td', {}, time(planned, isShort)),
-  h(
-    'td',
-    {},
-    actual ? time(actual, isShort) : predicted ? ['about ', time(predicted, isShort)] : '–',
-    late(planned, actual ?? predicted),
-  ),
+/** One instant as it was, or is expected now, and by how much that is not as planned. */
+const became = (isShort, planned, actual, predicted) => [
+  actual ? time(actual, isShort) : predicted ? ['about ', time(predicted, isShort)] : '–',
+  late(planned, actual ?? predicted),
 ];
+
+const isOver = (at) => at && Date.parse(at) < now();
 
 /** Plan against actual, wave by wave. */
 export function planTable(answer) {
@@ -212,38 +209,23 @@ export function planTable(answer) {
         ? ['; done ', h('b', {}, time(actual.finishedAt))]
         : finish
           ? ['; now expected ', h('b', {}, time(finish))]
-          : null,
+          : isOver(planned.finishesAt) && ['; that was ', ago(planned.finishesAt)],
       '.',
     ),
-    h(
-      'div',
-      { class: 'table-box', tabindex: '0', role: 'region', 'aria-label': 'Plan against actual' },
-      h(
-        'table',
-        {},
-        h(
-          'thead',
-          {},
-          h(
-            'tr',
-            {},
-            ['Wave', 'Opens: plan', 'actual', 'Ends: plan', 'actual'].map((name) => h('th', { scope: 'col' }, name)),
-          ),
-        ),
-        h(
-          'tbody',
-          {},
-          answer.waves.map((w) =>
-            h(
-              'tr',
-              { 'data-key': w.index },
-              h('th', { scope: 'row' }, waveName(plan.waves[w.index])),
-              pair(isShort, w.planned.opensAt, w.actual.openedAt, w.predicted?.opensAt),
-              pair(isShort, w.planned.finishesAt, w.actual.finishedAt, w.predicted?.finishesAt),
-            ),
-          ),
-        ),
-      ),
+    table(
+      'Plan against actual',
+      [
+        { name: 'Wave', cell: (w) => waveName(plan.waves[w.index]) },
+        { name: 'Opens: plan', cell: (w) => time(w.planned.opensAt, isShort) },
+        { name: 'Opens: actual', cell: (w) => became(isShort, w.planned.opensAt, w.actual.openedAt, w.predicted?.opensAt) },
+        { name: 'Ends: plan', cell: (w) => time(w.planned.finishesAt, isShort) },
+        {
+          name: 'Ends: actual',
+          cell: (w) => became(isShort, w.planned.finishesAt, w.actual.finishedAt, w.predicted?.finishesAt),
+        },
+      ],
+      answer.waves,
+      (w) => w.index,
     ),
     h('details', {}, h('summary', {}, 'The plan as it was made'), previewOf(plan)),
   ];

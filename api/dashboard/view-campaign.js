@@ -1,5 +1,5 @@
 // One campaign: how far it is, why the rest waits, its waves, groups and failures, kept live.
-import { campaignPath, get, path } from './api.js';
+import { campaignPath, get } from './api.js';
 import { h, say, update } from './dom.js';
 import { ago, number, percent, plural, span, time, until } from './format.js';
 import { groupMap } from './groups.js';
@@ -9,7 +9,7 @@ import { campaignOrders } from './orders.js';
 import { planLine, planTable } from './preview.js';
 import { plot } from './plot.js';
 import { badge, countsBar, countsLegend, empty, finals, isOut, json, link, panel, stateWords } from './parts.js';
-import { eventLine, showEvents } from './events.js';
+import { eventLine, eventsBefore, showEvents } from './events.js';
 import { showTargets } from './targets.js';
 import { waves } from './waves.js';
 import { readWhy, whyList } from './why.js';
@@ -25,6 +25,12 @@ const tabs = [
   ['events', 'Events'],
   ['spec', 'Spec'],
 ];
+
+/** Why there is no forecast. */
+const noForecast = (c) =>
+  ({ paused: 'none in a pause', awaitingApproval: 'a person decides', cancelling: 'when what is out has settled' })[
+    c.state
+  ] ?? 'no forecast yet';
 
 function figures(c) {
   const figure = (name, value, note, tone) =>
@@ -68,7 +74,7 @@ function figures(c) {
       : figure(
           'Predicted finish',
           c.predictedFinishAt ? time(c.predictedFinishAt) : '–',
-          c.predictedFinishAt ? until(c.predictedFinishAt) : 'no forecast yet',
+          c.predictedFinishAt ? until(c.predictedFinishAt) : noForecast(c),
         ),
   );
 }
@@ -212,7 +218,7 @@ export async function show(root, { id, tab, params, signal }) {
                 { class: 'events' },
                 activity.map((e) => eventLine(e, id)),
               )
-            : empty('Nothing has happened yet.'),
+            : empty('No event is kept of this campaign.'),
           h('p', {}, h('a', { href: link(['campaigns', id, 'events']) }, 'All events')),
         ),
         panel('What it has cost its hubs', { 'data-key': 'cost' }, cost(c)),
@@ -275,12 +281,8 @@ export async function show(root, { id, tab, params, signal }) {
   const after = await lastEventId(signal);
   draw();
   if (tab === '') {
-    const recent = await get(
-      path(['campaigns', id, 'events'], { after: Math.max(0, after - 400), limit: 400 }),
-      signal,
-    );
-    activity.push(...recent.value.slice(-ACTIVITY).reverse());
-    await readSide();
+    const [recent] = await Promise.all([eventsBefore(id, after + 1, ACTIVITY, signal), readSide()]);
+    activity.push(...recent.events.slice(0, ACTIVITY));
     draw();
   }
   const place = root.querySelector('.own');

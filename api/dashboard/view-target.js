@@ -6,6 +6,7 @@ import { icon } from './icons.js';
 import { keepLive, lastEventId } from './live.js';
 import { targetOrders } from './orders.js';
 import { badge, empty, jsonInline, link, panel } from './parts.js';
+import { whoIsDown } from './why.js';
 import { meaningOf, nameOf, reason, source, spoken, strength, targetState, whyOne } from './words.js';
 
 const item = (at, key, kind, title, ...body) => ({
@@ -99,7 +100,28 @@ function lines(t) {
   return items.sort((a, b) => a.at - b.at).map((i) => i.node);
 }
 
-function stateText(t) {
+const GROUPS_PAGE = 1000;
+
+/** Finds the group of a target, page by page at first, then on its own page. */
+function groupFinder(id, signal) {
+  const first = `${campaignPath(id, 'groups')}?limit=${GROUPS_PAGE}`;
+  let known = null;
+  return async (t) => {
+    for (let at = known ?? first; at; ) {
+      const page = await get(at, signal);
+      const found = page.value.find((g) => g.group === t.group && g.hub === t.hub);
+      if (found) {
+        known = at;
+        return found;
+      }
+      at = page.nextLink;
+    }
+    return null;
+  };
+}
+
+function stateText(t, id, group) {
+  if (t.state === 'waiting' && group?.blockedBy.length > 0) return ['waits because ', whoIsDown(id, group)];
   if (t.state === 'waiting')
     return ['waits because ', whyOne(t.waitingFor), t.nextAt && [', until ', timeUntil(t.nextAt)]];
   if (t.reason) return [nameOf(reason, t.reason), '. ', meaningOf(reason, t.reason)];
@@ -112,8 +134,11 @@ export async function show(root, { id, device, params, signal }) {
   const after = await lastEventId(signal);
   const campaign = await get(campaignPath(id), signal);
 
+  const groupOf = groupFinder(id, signal);
+
   async function refresh() {
     const t = await get(where, signal);
+    const group = t.waitingFor === 'group' ? await groupOf(t) : null;
     update(
       root,
       h(
@@ -141,7 +166,7 @@ export async function show(root, { id, device, params, signal }) {
         { class: 'state-line' },
         badge(t.state, nameOf(targetState, t.state)),
         ' ',
-        h('span', {}, stateText(t)),
+        h('span', {}, stateText(t, id, group)),
         h('span', { class: 'note' }, 'changed ', ago(t.changedAt)),
       ),
       h(

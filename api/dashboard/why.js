@@ -142,22 +142,27 @@ function sentence(c, why, kind, n) {
   }
 }
 
-function blockerSentence(c, { group, held }) {
-  const n = held.value.length,
-    count = held.nextLink ? `more than ${number(n)} devices` : devices(n);
+/** Who of a group is down, in words: "kiosk-7 has not come back (14 min)". */
+export function whoIsDown(campaignId, group) {
   const named = group.blockedBy
     .slice(0, 2)
     .map((by) => [
       h(
         'a',
-        { href: link(['campaigns', by.campaignId ?? c.id, 'targets', by.deviceId], { hub: group.hub }) },
+        { href: link(['campaigns', by.campaignId ?? campaignId, 'targets', by.deviceId], { hub: group.hub }) },
         by.deviceId,
       ),
       ` ${doing[by.state] ?? spoken(by.state)}`,
-      by.campaignId !== c.id && by.campaignId !== null && ' in another campaign',
+      by.campaignId !== campaignId && by.campaignId !== null && ' in another campaign',
       by.since && [' (', since(by.since), ')'],
     ]);
   const more = group.unavailable - named.length;
+  return listed([...named, ...(more > 0 ? [`${number(more)} more ${more === 1 ? 'is' : 'are'} down`] : [])]);
+}
+
+function blockerSentence(c, { group, held }) {
+  const n = held.value.length,
+    count = held.nextLink ? `more than ${number(n)} devices` : devices(n);
   return h(
     'li',
     { 'data-key': `g-${group.hub}/${group.group}`, class: 'inner' },
@@ -167,7 +172,7 @@ function blockerSentence(c, { group, held }) {
       {},
       h('a', { href: link(['campaigns', c.id, 'targets'], { ...whose(group), waitingFor: 'group' }) }, count),
       ` at ${groupName(group, c.hubs.length < 2)} ${n === 1 ? 'waits' : 'wait'} because `,
-      listed([...named, ...(more > 0 ? [`${number(more)} more are down`] : [])]),
+      whoIsDown(c.id, group),
       '.',
     ),
   );

@@ -226,7 +226,7 @@ export async function flows(page, service, make) {
       const row = page.getByRole('row').nth(1);
       await row.getByText('too many of its group are down').waitFor();
       await row.getByRole('link').click();
-      await page.locator('.state-line', { hasText: 'waits because too many of its group are down' }).waitFor();
+      await page.locator('.state-line', { hasText: `waits because ${stuck.deviceId} has not come back` }).waitFor();
       const said = await order(page, 'Skip …', 'Skip');
       holds(/will not be called by this campaign/.test(said), said);
       await page.locator('.state-line', { hasText: 'Somebody left it out' }).waitFor();
