@@ -199,10 +199,34 @@ static void put_campaign(struct buf *out, const json_t *o)
 		buf_printf(out, "%-10s %s\n", "retry of", field_text(o, "retryOf"));
 }
 
+static void put_call(struct buf *out, const json_t *call)
+{
+	buf_puts(out, "  ");
+	put_at(out, call, "calledAt");
+	buf_puts(out, "  call: ");
+	put_text(out, call, "outcome");
+	if (field_int(call, "methodStatus") != 0)
+		buf_printf(out, ", the device answered %lld", (long long)field_int(call, "methodStatus"));
+	buf_putc(out, '\n');
+}
+
+static void put_evidence(struct buf *out, const json_t *evidence)
+{
+	buf_puts(out, "  ");
+	put_at(out, evidence, "at");
+	buf_puts(out, "  evidence: ");
+	put_text(out, evidence, "verdict");
+	buf_puts(out, " by ");
+	put_text(out, evidence, "source");
+	if (strcmp(field_text(evidence, "strength"), "none") != 0)
+		buf_printf(out, " (%s)", field_text(evidence, "strength"));
+	buf_putc(out, '\n');
+}
+
 static void put_target(struct buf *out, const json_t *o)
 {
-	const json_t *row;
-	size_t i;
+	const json_t *calls = field(o, "attempts"), *evidence = field(o, "evidence"), *call, *seen;
+	size_t i = 0, k = 0;
 
 	put_text(out, o, "deviceId");
 	buf_puts(out, " on ");
@@ -217,26 +241,16 @@ static void put_target(struct buf *out, const json_t *o)
 		put_at(out, o, "nextAt");
 	}
 	buf_putc(out, '\n');
-	json_array_foreach (field(o, "attempts"), i, row) {
-		buf_puts(out, "  ");
-		put_at(out, row, "calledAt");
-		buf_puts(out, "  call: ");
-		put_text(out, row, "outcome");
-		if (field_int(row, "methodStatus") != 0)
-			buf_printf(out, ", the device answered %lld",
-			           (long long)field_int(row, "methodStatus"));
-		buf_putc(out, '\n');
-	}
-	json_array_foreach (field(o, "evidence"), i, row) {
-		buf_puts(out, "  ");
-		put_at(out, row, "at");
-		buf_puts(out, "  evidence: ");
-		put_text(out, row, "verdict");
-		buf_puts(out, " by ");
-		put_text(out, row, "source");
-		if (strcmp(field_text(row, "strength"), "none") != 0)
-			buf_printf(out, " (%s)", field_text(row, "strength"));
-		buf_putc(out, '\n');
+	while (i < json_array_size(calls) || k < json_array_size(evidence)) { /* as it came about */
+		call = json_array_get(calls, i);
+		seen = json_array_get(evidence, k);
+		if (seen == NULL || (call != NULL && field_time(call, "calledAt") < field_time(seen, "at"))) {
+			put_call(out, call);
+			i++;
+		} else {
+			put_evidence(out, seen);
+			k++;
+		}
 	}
 }
 

@@ -85,6 +85,8 @@ it "… all" is "$(jq length "$folder/out")" 20
 it "show tells a device's attempts and evidence" ends 0 show "$first" dev-000001
 it "… the call" says "call: answered"
 it "… the proof" says "evidence: proven"
+it "… as it came about" is "$(sed -n 's/^  [0-9:]*  \([a-z]*: [a-z]*\).*/\1/p' "$folder/out" | tr '\n' ',')" \
+	"evidence: baseline,call: answered,evidence: proven,"
 it "show tells a campaign" ends 0 show "$bad"
 it "… why devices failed" says "20 refused"
 it "events are a line each" ends 0 events "$first" -o json
