@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { agree } from './agree.js';
 import { flows } from './flows.js';
 import { looks } from './looks.js';
+import { million } from './million.js';
 import { complaints, openPage, requests } from './pages.js';
 import { resume } from './resume.js';
 import { ask, folder, startBrowser, startHub, startService, stopAll } from './rig.js';
@@ -54,6 +55,7 @@ async function main() {
     );
     await signIn(await openPage(browser), await startService({ quick: hubs.quick }, { tokensFile }), tokens);
     await resume(await openPage(browser), hubs.quick);
+    if (process.env.ROLLCALL_TEST_LONG === 'true') await million(browser, hubs.quick);
     await it('no page complained', async () => is(complaints, []));
     await it('no request left its origin', async () =>
       is([...new Set(requests.map((r) => new URL(r.url).hostname))], ['127.0.0.1']));
