@@ -85,7 +85,9 @@ function picture(buckets, plan, width, pointed) {
       s('line', { x1: x(at), x2: x(at), y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM + 4, class: 'rule' }),
       s(
         'text',
-        { x: Math.min(x(at), width - 22), y: HEIGHT - 6, class: 'axis', 'text-anchor': 'middle' },
+        x(at) > width - 40 // half of the widest there is
+          ? { x: width, y: HEIGHT - 6, class: 'axis', 'text-anchor': 'end' }
+          : { x: x(at), y: HEIGHT - 6, class: 'axis', 'text-anchor': 'middle' },
         moment(at, withSeconds),
       ),
     ]),
