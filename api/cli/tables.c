@@ -463,7 +463,8 @@ static void put_schedule_row(struct buf *cells, const json_t *o)
 	put_text(&cells[2], o,
 	         field_text(o, "recurrence.cron")[0] != '\0' ? "recurrence.cron" : "recurrence.rrule");
 	put_text(&cells[3], o, "recurrence.timeZone");
-	put_text(&cells[4], o, "name");
+	put_at(&cells[4], o, "nextAt");
+	put_text(&cells[5], o, "name");
 }
 
 static void put_occurrence_row(struct buf *cells, const json_t *o)
@@ -476,7 +477,7 @@ static void put_occurrence_row(struct buf *cells, const json_t *o)
 /* All of them, or the next occurrences of one. */
 enum status command_schedules(struct command *c)
 {
-	static const char *const names[] = {"ID", "STATE", "RECURRENCE", "ZONE", "NAME", NULL};
+	static const char *const names[] = {"ID", "STATE", "RECURRENCE", "ZONE", "NEXT", "NAME", NULL};
 	static const char *const occurrences[] = {"LOCAL", "UTC", "CLOCK CHANGE", NULL};
 	struct buf path = BUF_INIT;
 	char count[24];

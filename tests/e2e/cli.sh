@@ -17,7 +17,7 @@ start_hub good --devices 200 --seed 1 --boot-seconds 0.2-0.5 <<<"{$times}"
 start_hub bad --devices 20 --seed 2 --boot-seconds 0.2-0.5 <<<"{$times, \"tempers\": {\"refusing\": 1}}"
 configure <<<"{\"tokensFile\": \"$folder/tokens.json\"}"
 start_service
-export ROLLCALL_URL=$api ROLLCALL_TOKEN_FILE=$folder/approver.token
+export ROLLCALL_URL=$api ROLLCALL_TOKEN_FILE=$folder/approver.token TZ=UTC
 
 # cli ARGUMENT…: sets status, and leaves what it says in $folder/out and $folder/err.
 cli() {
@@ -93,6 +93,15 @@ it "events are a line each" ends 0 events "$first" -o json
 it "… in order, each once" is "$(jq -s '[.[].id] == ([.[].id] | unique) and length > 600' "$folder/out")" true
 it "hubs are told" ends 0 hubs
 it "… with their state" says "open"
+ask POST /v1/schedules -H "Authorization: Bearer $(cat "$folder/approver.token")" --data "$(jq -c '{name: "nightly",
+	recurrence: {cron: "30 2 * * *", timeZone: "Europe/Stockholm", from: "2027-03-27T00:00:00Z"}, campaign: .}' "$folder/spec.json")"
+must is "$status" 201
+it "schedules are told" ends 0 schedules
+it "… with when they come next" says "2027-03-27 01:30"
+it "… and one's occurrences, on the clocks of its zone" is "$("$ROLLCALL" schedules "$(body_of .id)" --limit 2 | awk '{ print $1, $3 }')" \
+	"LOCAL CLOCK
+2027-03-27T02:30:00+01:00 
+2027-03-28T03:30:00+02:00 gap"
 spec good '{}'
 it "one key makes one campaign" is "$("$ROLLCALL" run -f "$folder/spec.json" --key again)" "$("$ROLLCALL" run -f "$folder/spec.json" --key again)"
 it "retry makes a new campaign over the failed" ends 3 retry "$bad" -w
