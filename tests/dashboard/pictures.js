@@ -16,7 +16,7 @@ async function fleet() {
     slowReportMs: [3000, 9000],
   });
   const tills = await startHub(200, { ...times, idPrefix: 'till-', siteSize: 4, tempers: { refusing: 0.12 } });
-  return startService({ gbg: kiosks, malmo: tills });
+  return startService({ gbg: { ...kiosks, settings: { sku: 'S1' } }, malmo: { ...tills, settings: { sku: 'S2' } } });
 }
 
 async function campaigns(service) {
@@ -127,6 +127,7 @@ try {
   await take(browser, service, 'campaign', `#/campaigns/${c.id}`, (page) => page.locator('.plot').waitFor());
   await take(browser, service, 'campaigns', '#/');
   await take(browser, service, 'schedules', '#/schedules');
+  await take(browser, service, 'hubs', '#/hubs');
   const [failed] = (await ask(service, 'GET', `/v1/campaigns/${c.id}/targets?state=succeeded&limit=1`)).value;
   await take(browser, service, 'device', `#/campaigns/${c.id}/targets/${failed.deviceId}`);
 } finally {
