@@ -98,10 +98,9 @@ ask POST /v1/schedules -H "Authorization: Bearer $(cat "$folder/approver.token")
 must is "$status" 201
 it "schedules are told" ends 0 schedules
 it "… with when they come next" says "2027-03-27 01:30"
-it "… and one's occurrences, on the clocks of its zone" is "$("$ROLLCALL" schedules "$(body_of .id)" --limit 2 | awk '{ print $1, $3 }')" \
-	"LOCAL CLOCK
-2027-03-27T02:30:00+01:00 
-2027-03-28T03:30:00+02:00 gap"
+it "… and one's occurrences, on the clocks of its zone" is "$("$ROLLCALL" schedules "$(body_of .id)" --limit 2 | awk 'NR > 1 { print $1 "/" $3 }')" \
+	"2027-03-27T02:30:00+01:00/
+2027-03-28T03:30:00+02:00/gap"
 spec good '{}'
 it "one key makes one campaign" is "$("$ROLLCALL" run -f "$folder/spec.json" --key again)" "$("$ROLLCALL" run -f "$folder/spec.json" --key again)"
 it "retry makes a new campaign over the failed" ends 3 retry "$bad" -w
