@@ -52,11 +52,11 @@ export const eventLine = (event, campaignId) =>
     ),
   );
 
-/** The newest of a campaign's events with ids below before, newest first, at least so many where there are; and whether
- * older ones are kept. Ids of other campaigns lie between, many or few: the reach is widened until it holds enough, and
- * halved where it holds more than a page. */
-export async function eventsBefore(campaignId, before, least, signal) {
-  const limit = Math.max(400, 2 * least);
+/** The newest n of a campaign's events with ids below before, newest first, and whether older ones are kept. Ids of other
+ * campaigns lie between, many or few: the reach is widened until it holds enough, and halved where it holds more than a
+ * page. */
+export async function eventsBefore(campaignId, before, n, signal) {
+  const limit = 4 * n;
   let reach = limit,
     few = before - 1, // behind this id there are too few
     many = null; // behind this one too many
@@ -66,8 +66,8 @@ export async function eventsBefore(campaignId, before, least, signal) {
     const events = page.value.filter((e) => e.id < before);
     const isAll = after + 1 <= page.firstKeptId || after === 0;
     if (events.length === limit && after + 1 < few) many = after;
-    else if (events.length >= least || isAll || few - after <= 1)
-      return { events: events.reverse(), hasMore: !isAll, from: after + 1 };
+    else if (events.length >= n || isAll || few - after <= 1)
+      return { events: events.reverse().slice(0, n), hasMore: !isAll || events.length > n };
     else {
       few = after;
       reach *= 16;
@@ -77,15 +77,14 @@ export async function eventsBefore(campaignId, before, least, signal) {
 
 /** All events, from the newest back, growing as they come; older ones in steps. */
 export async function showEvents(root, campaignId, last, signal) {
-  const step = 200;
+  const step = 100;
   let events = [],
-    from = last + 1,
     hasMore = true;
 
   async function readBack() {
-    const older = await eventsBefore(campaignId, from, step, signal);
+    const older = await eventsBefore(campaignId, events.at(-1)?.id ?? last + 1, step, signal);
     events = [...events, ...older.events];
-    ({ from, hasMore } = older);
+    hasMore = older.hasMore;
   }
   await readBack();
 
@@ -130,7 +129,6 @@ export async function showEvents(root, campaignId, last, signal) {
       if (events.length > SHOWN_MAX) {
         // older ones can be asked for again
         events.length = SHOWN_MAX;
-        from = events.at(-1).id;
         hasMore = true;
       }
     },

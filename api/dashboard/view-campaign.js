@@ -282,7 +282,7 @@ export async function show(root, { id, tab, params, signal }) {
   draw();
   if (tab === '') {
     const [recent] = await Promise.all([eventsBefore(id, after + 1, ACTIVITY, signal), readSide()]);
-    activity.push(...recent.events.slice(0, ACTIVITY));
+    activity.push(...recent.events);
     draw();
   }
   const place = root.querySelector('.own');

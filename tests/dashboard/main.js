@@ -15,6 +15,29 @@ import { finish, is, it } from './suite.js';
 
 const times = { history: true, answerMs: [10, 60], reportMs: [20, 200], leaveMs: [20, 100], queryLagMs: 50 };
 
+/** make(spec) for a service: a campaign, quick to be proven unless the spec says otherwise. */
+const maker = (service) => (spec) =>
+  ask(service, 'POST', '/v1/campaigns', {
+    name: 'A campaign',
+    action: { type: 'reboot' },
+    targets: { all: true, seed: 7 },
+    ...spec,
+    verify: { settleSeconds: 0, timeoutSeconds: 20, ...spec.verify },
+  });
+
+/** Those of people with tokens. */
+async function tokens(browser, hub) {
+  const texts = { viewer: 'a-viewer-of-tests', operator: 'an-operator-of-tests' };
+  const tokensFile = join(folder, 'tokens.json');
+  const entries = Object.entries(texts).map(([role, text]) => ({
+    name: role,
+    role,
+    sha256: createHash('sha256').update(text).digest('hex'),
+  }));
+  writeFileSync(tokensFile, JSON.stringify(entries), { mode: 0o600 });
+  await signIn(await openPage(browser), await startService({ quick: hub }, { tokensFile }), texts);
+}
+
 async function main() {
   const hubs = Object.fromEntries(
     await Promise.all(
@@ -22,39 +45,32 @@ async function main() {
         quick: startHub(120, times),
         sites: startHub(60, { ...times, siteSize: 12, tempers: { lying: 1 } }),
         half: startHub(160, { ...times, tempers: { refusing: 0.5 } }),
+        busy: startHub(160, { ...times, tempers: { refusing: 0.5 } }),
+        killed: startHub(120, times),
       }).map(async ([name, hub]) => [name, await hub]),
     ),
   );
-  const [service, browser] = await Promise.all([startService(hubs), startBrowser()]);
-  const make = (spec) =>
-    ask(service, 'POST', '/v1/campaigns', {
-      name: 'A campaign',
-      action: { type: 'reboot' },
-      targets: { all: true, seed: 7 },
-      ...spec,
-      verify: { settleSeconds: 0, timeoutSeconds: 20, ...spec.verify },
-    });
+  const { busy, killed, ...ours } = hubs;
+  const [service, browser] = await Promise.all([startService(ours), startBrowser()]);
+  const make = maker(service);
   try {
-    const page = await openPage(browser);
-    await flows(page, service, make);
-    await safety(page, service, make);
-    await agree(browser, service, make);
-    await looks(browser, service, make);
-    const tokens = { viewer: 'a-viewer-of-tests', operator: 'an-operator-of-tests' };
-    const tokensFile = join(folder, 'tokens.json');
-    writeFileSync(
-      tokensFile,
-      JSON.stringify(
-        Object.entries(tokens).map(([role, text]) => ({
-          name: role,
-          role,
-          sha256: createHash('sha256').update(text).digest('hex'),
-        })),
-      ),
-      { mode: 0o600 },
-    );
-    await signIn(await openPage(browser), await startService({ quick: hubs.quick }, { tokensFile }), tokens);
-    await resume(await openPage(browser), hubs.quick);
+    // mostly they wait: three rows, none of which sees another's devices or campaigns
+    await Promise.all([
+      (async () => {
+        const page = await openPage(browser);
+        await flows(page, service, make);
+        await safety(page, service, make);
+        await looks(browser, service, make);
+      })(),
+      (async () => {
+        const other = await startService({ busy });
+        await agree(browser, other, maker(other));
+      })(),
+      (async () => {
+        await tokens(browser, killed);
+        await resume(await openPage(browser), killed);
+      })(),
+    ]);
     if (process.env.ROLLCALL_TEST_LONG === 'true') await million(browser, hubs.quick);
     await it('no page complained', async () => is(complaints, []));
     await it('no request left its origin', async () =>
