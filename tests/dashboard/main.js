@@ -46,7 +46,7 @@ async function main() {
         sites: startHub(60, { ...times, siteSize: 12, tempers: { lying: 1 } }),
         half: startHub(160, { ...times, tempers: { refusing: 0.5 } }),
         busy: startHub(160, { ...times, tempers: { refusing: 0.5 } }),
-        killed: startHub(120, times),
+        killed: startHub(1000, times),
       }).map(async ([name, hub]) => [name, await hub]),
     ),
   );

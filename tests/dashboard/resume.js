@@ -29,7 +29,7 @@ export async function resume(page, hub) {
         name: 'Goes on',
         action: { type: 'reboot' },
         targets: { all: true },
-        rollout: { maxUnavailable: 4 },
+        rollout: { maxUnavailable: 4 }, // of a thousand, so that it is not over before it is paused
         verify: { settleSeconds: 0 },
       });
       await go(page, service, `#/campaigns/${c.id}/events`);
@@ -64,7 +64,7 @@ export async function resume(page, hub) {
       const c = await ask(service, 'POST', '/v1/campaigns', {
         name: 'Unseen',
         action: { type: 'reboot' },
-        targets: { all: true },
+        targets: { deviceIds: Array.from({ length: 120 }, (_, i) => `dev-${String(i).padStart(6, '0')}`) },
         rollout: { waves: [{ upToCount: 1 }, { upToPercent: 100 }], gate: { approval: 'start' } },
         verify: { settleSeconds: 0 },
       });
