@@ -78,3 +78,17 @@ it "… whose connection string only its owner reads" is "$(stat -c %a hub.txt)"
 api=http://$(sed -n 's/.* started .*listen=\([^ ]*\) .*/\1/p' own.log)
 ask POST /v1/campaigns/preview --data '{"name": "x", "action": {"type": "reboot"}, "targets": {"all": true}}'
 it "… and it counts the hub's devices" is "$status $(body_of .targets.total)" "200 1000"
+
+# --- a hub for other programs, with the ports of the real one: in a network of its own, where they are free ---
+
+mkdir -p build/demo/tests/hubsim
+ln -s "$HUBSIM" build/demo/tests/hubsim/hubsim
+{
+	echo 'ip link set lo up'
+	sed -n '/^    sudo build.*hubsim/,/^$/s/^    //p' "$e2e/../../README.md" | sed 's/^sudo/exec/'
+} >hub.sh
+spaces=(--net)
+[ "$(id -u)" -eq 0 ] || spaces+=(--user --map-root-user)
+PATH=$PATH:/usr/sbin:/sbin unshare "${spaces[@]}" bash -e hub.sh >hub.said 2>&1 &
+it "README, a hub for other programs: it stands there" wait_for 30 grep -q 'mqtts=.*:8883' hub.said
+it "… and says what a service and a device connect by" is "$(grep -cE '^HostName=[^;]+;(SharedAccessKeyName=iothubowner|DeviceId=dev-000001);' hub.said)" 2
