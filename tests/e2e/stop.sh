@@ -152,6 +152,16 @@ for check in '' --check-config; do
 		it "it names $word" says "$word"
 	done
 done
+not_by_variable() { # settings that the environment cannot say: a container has little else
+	local flag
+	for flag in $("$ROLLCALLD" --help | sed -n 's/^  --\([a-z-]*\) [A-Z|:a-z]*$/\1/p'); do
+		env "ROLLCALL_$(tr a-z- A-Z_ <<<"$flag")=?" "$ROLLCALLD" --check-config 2>&1 | grep 'there is no such setting'
+	done
+	env ROLLCALL_HUB_CONNECTION_STRING='?' "$ROLLCALLD" --check-config 2>&1 | grep 'there is no such setting'
+	return 0
+}
+it "every setting can be said by a variable" nothing not_by_variable
+it "… of which there are many" test "$("$ROLLCALLD" --help | grep -c '^  --[a-z-]* [A-Z|:a-z]*$')" -ge 25
 run_service --config "$folder/config.json" --check-config
 it "sound settings are found sound" is $? 0
 key=$(jq -r .connectionString "$folder/main.ready" | sed 's/.*SharedAccessKey=//')
