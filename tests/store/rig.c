@@ -129,6 +129,18 @@ static void on_campaigns(void *arg, enum err err, uint64_t revision, const struc
 	s->campaigns = keep_campaigns(s, rows, n);
 }
 
+static void on_schedules(void *arg, enum err err, uint64_t revision, const struct schedule_row *rows,
+                         size_t n, bool has_more)
+{
+	struct seen *s = arg;
+
+	finish(s, err, revision, n, has_more);
+	for (size_t i = 0; i < n; i++) {
+		s->ids[i] = rows[i].id;
+		keep(s, &s->ids[i]);
+	}
+}
+
 static void on_targets(void *arg, enum err err, uint64_t revision, const struct target_view *rows, size_t n,
                        bool has_more, const struct campaign_row *campaign)
 {
@@ -294,6 +306,13 @@ void rig_campaigns(struct rig *r, const struct campaign_filter *f, struct seen *
 {
 	begin(r, ret);
 	store_read_campaigns(r->store, f, on_campaigns, ret);
+	wait_for(r, ret);
+}
+
+void rig_schedules(struct rig *r, const struct schedule_filter *f, struct seen *ret)
+{
+	begin(r, ret);
+	store_read_schedules(r->store, f, on_schedules, ret);
 	wait_for(r, ret);
 }
 

@@ -71,6 +71,8 @@ void rig_list(struct rig *r, const char *name, uint32_t from, uint32_t limit, st
 void rig_history(struct rig *r, const char *device_id, uint32_t before_campaign, uint32_t limit,
                  struct seen *ret);
 
+/* Of schedules: their ids. */
+void rig_schedules(struct rig *r, const struct schedule_filter *f, struct seen *ret);
 void rig_progress(struct rig *r, const char *campaign_id, struct seen *ret);
 void rig_plan(struct rig *r, const char *campaign_id, struct seen *ret);
 

@@ -1437,6 +1437,47 @@ START_TEST(test_schedules_and_notes_are_put_loaded_and_dropped)
 }
 END_TEST
 
+START_TEST(test_schedules_are_read_newest_first_page_by_page_each_once)
+{
+	static const char *const pages[] = {"s5 s4 +", "s3 s2 +", "s1 "};
+	struct schedule_filter f = {.limit = 2};
+	struct batch *b = batch_new();
+
+	for (uint32_t no = 1; no <= 5; no++) {
+		struct schedule_row row = {.no = no,
+		                           .name = no % 2 == 0 ? "even" : "odd",
+		                           .spec = "{}",
+		                           .created_by = "eva",
+		                           .done_at_ms = NOW_MS,
+		                           .done_local_s = INT64_MIN,
+		                           .next_at_ms = TIME_NONE,
+		                           .queued_at_ms = TIME_NONE,
+		                           .last_at_ms = TIME_NONE};
+
+		snprintf(row.id, sizeof row.id, "s%u", no);
+		batch_schedule_put(b, &row);
+	}
+	rig_commit(&rig, b);
+	for (size_t page = 0; page < 3; page++) {
+		char text[32] = "";
+
+		rig_schedules(&rig, &f, &seen);
+		for (size_t i = 0; i < seen.n; i++)
+			snprintf(text + strlen(text), sizeof text - strlen(text), "%s ", seen.ids[i]);
+		snprintf(text + strlen(text), sizeof text - strlen(text), "%s", seen.has_more ? "+" : "");
+		ck_assert_str_eq(text, pages[page]);
+		f.before_no = (uint32_t)(seen.ids[seen.n - 1][1] - '0');
+	}
+	rig_schedules(&rig, &(struct schedule_filter){.name = "even", .limit = 10}, &seen);
+	ck_assert_uint_eq(seen.n, 2);
+	rig_schedules(&rig, &(struct schedule_filter){.id = "s3", .limit = 10}, &seen);
+	ck_assert_uint_eq(seen.n, 1);
+	ck_assert_str_eq(seen.ids[0], "s3");
+	rig_schedules(&rig, &(struct schedule_filter){.id = "s9", .limit = 10}, &seen);
+	ck_assert_uint_eq(seen.n, 0);
+}
+END_TEST
+
 START_TEST(test_an_occurrence_has_one_campaign)
 {
 	struct campaign_row row = rig_campaign_row(1);
@@ -1921,6 +1962,7 @@ int main(void)
 	tcase_add_test(tc, test_start_loads_live_campaigns_with_their_targets_in_order);
 	tcase_add_test(tc, test_start_loads_groups_of_live_campaigns_before_targets);
 	tcase_add_test(tc, test_schedules_and_notes_are_put_loaded_and_dropped);
+	tcase_add_test(tc, test_schedules_are_read_newest_first_page_by_page_each_once);
 	tcase_add_test(tc, test_an_occurrence_has_one_campaign);
 	tcase_add_test(tc, test_start_loads_zones_of_live_campaigns_before_targets);
 	tcase_add_test(tc, test_start_loads_slots_and_plans_of_live_campaigns);

@@ -1,6 +1,7 @@
 /* tests: api/auth.c: the tokens file and what a token gives. */
 #include "tests/unit/api/harness.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include "api/auth.h"
 
 #define HASH "10a4c7c9fc5206d6f36dc6944a81bb6f4a3cb0e25014ae3b12e6c3e52712292a" /* of admin-token */
+#define ENTRY(name, hash) "{\"name\":\"" name "\",\"role\":\"admin\",\"sha256\":\"" hash "\"}"
 
 static struct auth *load(const char *text)
 {
@@ -73,6 +75,56 @@ START_TEST(test_a_token_gives_its_name_and_role)
 }
 END_TEST
 
+START_TEST(test_each_digit_of_a_tokens_hash_counts)
+{
+	char file[256], hash[] = HASH;
+	struct identity who;
+	struct auth *a;
+
+	for (size_t i = 0; i < sizeof hash - 1; i++) {
+		char was = hash[i];
+
+		hash[i] = was == '0' ? '1' : '0';
+		snprintf(file, sizeof file, "[{\"name\":\"a\",\"role\":\"admin\",\"sha256\":\"%s\"}]", hash);
+		a = load(file);
+		ck_assert_msg(!auth_check(a, "Bearer admin-token", &who), "digit %zu", i);
+		auth_free(a);
+		hash[i] = was;
+	}
+}
+END_TEST
+
+START_TEST(test_a_file_that_cannot_be_read_any_more_leaves_the_tokens_as_they_were)
+{
+	static const char *const bad[] = {"[", "[]", "[{}]"};
+	struct auth *a = load(TOKENS);
+	struct identity who;
+	char *reason;
+
+	for (size_t i = 0; i <= sizeof bad / sizeof *bad; i++) {
+		reason = NULL;
+		if (i < sizeof bad / sizeof *bad)
+			tokens_file(bad[i]);
+		else
+			unlink(tokens_file(""));
+		ck_assert_int_eq(auth_reload(a, &reason),
+		                 i < sizeof bad / sizeof *bad ? ERR_INVALID : ERR_IO);
+		ck_assert_ptr_nonnull(reason);
+		free(reason);
+		ck_assert(auth_check(a, "Bearer approver-token", &who));
+		ck_assert_int_eq(who.role, ROLE_APPROVER);
+		ck_assert(!auth_check(a, "Bearer nobodys-token", &who));
+	}
+	reason = NULL;
+	tokens_file("[" ENTRY("new", HASH) "]");
+	ck_assert_int_eq(auth_reload(a, &reason), ERR_OK);
+	ck_assert(auth_check(a, "Bearer admin-token", &who));
+	ck_assert_str_eq(who.name, "new");
+	ck_assert(!auth_check(a, "Bearer approver-token", &who));
+	auth_free(a);
+}
+END_TEST
+
 START_TEST(test_all_that_is_wrong_with_the_file_is_told_at_once)
 {
 	char *reason = refusal("[{\"name\":\"a b\",\"role\":\"king\",\"sha256\":\"12\",\"x\":1},7,"
@@ -91,7 +143,6 @@ END_TEST
 
 START_TEST(test_files_that_would_lock_out_or_confuse_are_refused)
 {
-#define ENTRY(name, hash) "{\"name\":\"" name "\",\"role\":\"admin\",\"sha256\":\"" hash "\"}"
 	check_refused("", "not JSON");
 	check_refused("[", "line 1");
 	check_refused("{}", "must be an array");
@@ -146,6 +197,8 @@ int main(void)
 	Suite *s = suite_create("api auth");
 
 	TESTS(s, "auth", test_without_a_file_everyone_is_admin, test_a_token_gives_its_name_and_role,
+	      test_each_digit_of_a_tokens_hash_counts,
+	      test_a_file_that_cannot_be_read_any_more_leaves_the_tokens_as_they_were,
 	      test_all_that_is_wrong_with_the_file_is_told_at_once,
 	      test_files_that_would_lock_out_or_confuse_are_refused,
 	      test_a_token_put_there_by_mistake_is_not_told, test_a_fresh_token_works_with_its_entry);

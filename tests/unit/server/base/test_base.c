@@ -145,6 +145,35 @@ START_TEST(test_ids_sort_by_time)
 }
 END_TEST
 
+START_TEST(test_what_is_secret_by_its_place_is_blanked_and_nothing_beside_it)
+{
+	static const struct {
+		const char *text, *redacted;
+	} texts[] = {{"HostName=h;SharedAccessKey=abc=;x", "HostName=h;SharedAccessKey=***;x"},
+	             {"SharedAccessSignature sr=h&sig=a%2Fb%3D&se=17&skn=p",
+	              "SharedAccessSignature sr=h&sig=***&se=17&skn=p"},
+	             {"sig=a sig=b", "sig=*** sig=***"},
+	             {"Authorization: Bearer abc.def\r\nX: y", "Authorization: Bearer ***\r\nX: y"},
+	             {"{\"token\":\"Bearer abc\"}", "{\"token\":\"Bearer ***\"}"},
+	             {"sig=", "sig="},
+	             {"sig=***", "sig=***"},
+	             {"the signature of Bearers", "the signature of Bearers"},
+	             {"hush-hush, hush-hush", "***, ***"}};
+
+	secret_register("hush-hush");
+	secret_register("abc"); /* too short to be told from what is none */
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		struct buf b = BUF_INIT;
+
+		buf_puts(&b, texts[i].text);
+		secret_redact(&b);
+		ck_assert_str_eq(b.data, texts[i].redacted);
+		buf_done(&b);
+	}
+	secret_forget_all();
+}
+END_TEST
+
 START_TEST(test_secrets_never_reach_a_log_line)
 {
 	char path[] = "/tmp/rollcall-log-XXXXXX", line[1024] = {0};
@@ -232,7 +261,8 @@ int main(void)
 	TESTS(s, "clock", test_time_text_and_parse_agree, test_time_parse_refuses_what_is_no_instant,
 	      test_http_date_is_read);
 	TESTS(s, "luck", test_hash_and_rng_never_change, test_ids_sort_by_time);
-	TESTS(s, "log", test_secrets_never_reach_a_log_line);
+	TESTS(s, "log", test_what_is_secret_by_its_place_is_blanked_and_nothing_beside_it,
+	      test_secrets_never_reach_a_log_line);
 	TESTS(s, "metrics", test_histogram_is_told_cumulative, test_metric_labels_are_escaped);
 	TESTS(s, "sm", test_machine_permits_only_its_table, test_every_error_has_a_text);
 	return suite_run(s);

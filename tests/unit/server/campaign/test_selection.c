@@ -72,6 +72,24 @@ START_TEST(test_what_is_found_twice_counts_once_as_found_first)
 }
 END_TEST
 
+START_TEST(test_fleets_of_the_same_ids_on_two_hubs_are_all_kept)
+{
+	char id[16];
+
+	for (unsigned i = 0; i < 4000; i++) {
+		snprintf(id, sizeof id, "dev-%06u", i / 2 % 1000);
+		find(id, i % 2, NULL);
+	}
+	selection_order(s, ORDER_BY_ID, 0, false);
+	ck_assert_uint_eq(selection_n(s), 2000);
+	for (unsigned i = 0; i < 2000; i++) {
+		snprintf(id, sizeof id, "dev-%06u", i / 2);
+		ck_assert_str_eq(selection_at(s, i)->device_id, id);
+		ck_assert_uint_eq(selection_at(s, i)->hub, i % 2);
+	}
+}
+END_TEST
+
 START_TEST(test_by_id_sorts_by_bytes_and_then_by_hub)
 {
 	find("d10", 1, NULL);
@@ -278,8 +296,8 @@ int main(void)
 	Suite *suite = suite_create("campaign-selection");
 
 	CASE("order", test_what_is_found_twice_counts_once_as_found_first,
-	     test_by_id_sorts_by_bytes_and_then_by_hub, test_nothing_found_is_in_order_too,
-	     test_a_shuffle_is_the_seeds_and_can_be_done_again);
+	     test_fleets_of_the_same_ids_on_two_hubs_are_all_kept, test_by_id_sorts_by_bytes_and_then_by_hub,
+	     test_nothing_found_is_in_order_too, test_a_shuffle_is_the_seeds_and_can_be_done_again);
 	CASE("groups", test_groups_take_turns, test_one_name_on_two_hubs_is_two_groups,
 	     test_sizes_count_each_device_once, test_a_tag_that_is_empty_is_none,
 	     test_turns_are_even_for_any_groups, test_the_turns_do_not_depend_on_whether_it_was_reset);

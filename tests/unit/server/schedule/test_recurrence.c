@@ -1,4 +1,5 @@
 /* tests/unit: what recurrences and zones refuse and say; what they find is compared in tests/golden. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -72,6 +73,46 @@ START_TEST(test_what_cron_refuses_has_a_reason)
 
 		ck_assert_msg(recurrence_cron(bad[i].text, &r, reason) == ERR_INVALID, "%s", bad[i].text);
 		ck_assert_msg(strstr(reason, bad[i].reason) != NULL, "%s: %s", bad[i].text, reason);
+	}
+}
+END_TEST
+
+/* The next occurrences after the start of a Thursday, 2026-01-01, in UTC. */
+START_TEST(test_the_fields_of_cron_mean_what_crontab_says)
+{
+	static const struct {
+		const char *text, *at[3];
+	} good[] = {{"0 2 * * 7", {"2026-01-04", "2026-01-11", "2026-01-18"}},
+	            {"0 2 * * 0", {"2026-01-04", "2026-01-11", "2026-01-18"}},
+	            {"0 2 * * sun", {"2026-01-04", "2026-01-11", "2026-01-18"}},
+	            {"0 2 * * FRI-SUN", {"2026-01-02", "2026-01-03", "2026-01-04"}},
+	            {"0 2 * * 6-7", {"2026-01-03", "2026-01-04", "2026-01-10"}},
+	            {"0 2 * * */3", {"2026-01-03", "2026-01-04", "2026-01-07"}},
+	            /* Where neither is *, one of the two is enough; else both have to fit. */
+	            {"0 2 13 * 5", {"2026-01-02", "2026-01-09", "2026-01-13"}},
+	            {"0 2 */10 * 5", {"2026-05-01", "2026-07-31", "2026-08-21"}},
+	            {"0 2 13 * *", {"2026-01-13", "2026-02-13", "2026-03-13"}},
+	            {"0 2 29 2 *", {"2028-02-29", "2032-02-29", "2036-02-29"}},
+	            {"0 2 31 JAN,mar *", {"2026-01-31", "2026-03-31", "2027-01-31"}},
+	            {"0\t2  1-5/2 * *", {"2026-01-01", "2026-01-03", "2026-01-05"}}};
+	const struct zone *z = zones_get(zones, "UTC");
+
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		char reason[RECURRENCE_REASON_SIZE] = "", expected[32], got[LOCAL_TEXT_SIZE];
+		int64_t after_ms = at("2026-01-01T00:00:00Z");
+		struct occurrence o;
+		struct recurrence *r;
+
+		ck_assert_msg(recurrence_cron(good[i].text, &r, reason) == ERR_OK, "%s: %s", good[i].text,
+		              reason);
+		for (size_t k = 0; k < 3; k++) {
+			ck_assert(recurrence_next(r, z, after_ms, &o));
+			snprintf(expected, sizeof expected, "%sT02:00:00+00:00", good[i].at[k]);
+			ck_assert_msg(strcmp(occurrence_text(&o, got), expected) == 0, "%s: %s, not %s",
+			              good[i].text, got, expected);
+			after_ms = o.at_ms;
+		}
+		recurrence_free(r);
 	}
 }
 END_TEST
@@ -192,8 +233,9 @@ int main(void)
 	zones = zones_new(NULL);
 	TESTS(s, "recurrence", test_names_are_zones_or_not,
 	      test_a_zone_goes_on_by_its_rule_after_its_list_ends, test_what_cron_refuses_has_a_reason,
-	      test_what_a_rule_refuses_has_a_reason, test_dates_are_left_out_and_added,
-	      test_days_of_a_year_may_be_kept_to_months, test_an_occurrence_says_what_the_clocks_did);
+	      test_the_fields_of_cron_mean_what_crontab_says, test_what_a_rule_refuses_has_a_reason,
+	      test_dates_are_left_out_and_added, test_days_of_a_year_may_be_kept_to_months,
+	      test_an_occurrence_says_what_the_clocks_did);
 	status = suite_run(s);
 	zones_free(zones);
 	return status;

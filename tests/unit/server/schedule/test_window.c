@@ -91,6 +91,38 @@ START_TEST(test_a_blackout_has_both_its_dates_and_moves_the_opening)
 }
 END_TEST
 
+/* Havana, 2026-11-01: at 01:00 clocks go back to 00:00. */
+START_TEST(test_a_blackout_begins_with_the_first_of_two_midnights_and_ends_with_the_last)
+{
+	struct windows *w = windows_new();
+
+	windows_add_blackout(w, day("2026-11-01"), day("2026-11-01"));
+	expect(w, "America/Havana", "2026-11-01T03:59:59.999Z", true, false, "2026-11-01T04:00:00Z");
+	expect(w, "America/Havana", "2026-11-01T04:00:00Z", false, true, "2026-11-02T05:00:00Z");
+	windows_free(w);
+	w = windows_new();
+	windows_add_blackout(w, day("2026-10-31"), day("2026-10-31"));
+	expect(w, "America/Havana", "2026-11-01T04:59:59.999Z", false, true, "2026-11-01T05:00:00Z");
+	windows_free(w);
+}
+END_TEST
+
+START_TEST(test_a_window_is_open_for_so_long_as_is_needed_and_not_a_millisecond_less)
+{
+	struct windows *w = windows_new();
+	struct window_state s;
+
+	add(w, "0 1 * * *", 60);
+	windows_at(w, zones_get(zones, "UTC"), at("2026-01-01T01:29:59.999Z"), 30 * MINUTE_MS, &s);
+	ck_assert(s.is_open);
+	ck_assert_int_eq(s.changes_at_ms, at("2026-01-01T01:30:00Z"));
+	windows_at(w, zones_get(zones, "UTC"), at("2026-01-01T01:30:00Z"), 30 * MINUTE_MS, &s);
+	ck_assert(!s.is_open);
+	ck_assert_int_eq(s.changes_at_ms, at("2026-01-02T01:00:00Z"));
+	windows_free(w);
+}
+END_TEST
+
 START_TEST(test_blackouts_alone_leave_the_rest_open)
 {
 	struct windows *w = windows_new();
@@ -193,6 +225,8 @@ int main(void)
 	TESTS(s, "window", test_a_window_opens_and_shuts_across_midnight_and_month,
 	      test_a_window_has_its_real_minutes_on_the_days_clocks_change,
 	      test_a_blackout_has_both_its_dates_and_moves_the_opening,
+	      test_a_blackout_begins_with_the_first_of_two_midnights_and_ends_with_the_last,
+	      test_a_window_is_open_for_so_long_as_is_needed_and_not_a_millisecond_less,
 	      test_blackouts_alone_leave_the_rest_open,
 	      test_windows_that_follow_one_another_are_one_where_it_is_asked_for,
 	      test_what_never_opens_says_so, test_each_minute_is_open_as_the_definition_has_it);

@@ -568,6 +568,30 @@ START_TEST(test_many_that_are_due_again_are_scanned_for_what_has_changed)
 }
 END_TEST
 
+START_TEST(test_a_scan_that_fails_has_asked_about_nobody)
+{
+	char id[8];
+	size_t i;
+
+	start(0, 0, 8);
+	for (uint32_t no = 0; no < 400; no++) {
+		snprintf(id, sizeof id, "d%03u", no);
+		track_watch(track, 1, no, id, true, TIME_NONE, watch);
+	}
+	run(DUE);
+	for (i = 0; i < 4; i++)
+		answer_rows_at(i, "", NULL, NOW + DUE);
+	run(DUE + 5000);
+	ck_assert_uint_eq(fake_hub_n(hub), 5);
+	ck_assert_ptr_null(strstr(condition(4), "deviceId"));
+	answer(4, HUB_TROUBLE, 503);
+	run(DUE + 5001); /* they are still due, and what is asked about is not only what has changed since */
+	ck_assert_uint_gt(fake_hub_n(hub), 5);
+	ck_assert_str_eq(condition(5), condition(4));
+	stop();
+}
+END_TEST
+
 START_TEST(test_a_scan_that_finds_too_much_is_given_up_for_ids)
 {
 	char id[8];
@@ -1100,6 +1124,7 @@ int main(void)
 	      test_campaigns_take_turns_with_reads,
 	      test_who_is_late_for_the_first_time_is_read_where_queries_are_scarce,
 	      test_many_that_are_due_again_are_scanned_for_what_has_changed,
+	      test_a_scan_that_fails_has_asked_about_nobody,
 	      test_a_scan_that_finds_too_much_is_given_up_for_ids,
 	      test_query_text_stays_within_the_hubs_limit,
 	      test_where_no_id_fits_into_a_query_point_reads_are_made,
