@@ -500,11 +500,23 @@ static enum err finish(struct backend *b)
 	return err == ERR_OK ? sq_do(b, SQ_COMMIT, "COMMIT") : err;
 }
 
+/* Whether the file is still where it was opened: what is written to one that was deleted, or moved, nobody
+ * finds again. One stat(). A database in memory has none, and does not know this question. */
+static enum err check_place(struct backend *b)
+{
+	int has_moved = 0;
+
+	sqlite3_file_control(b->db, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
+	return has_moved ? sq_refused(b, ERR_IO, "the database file has been deleted, or moved") : ERR_OK;
+}
+
 enum err backend_apply(struct backend *b, const struct batch *const *batches, size_t n,
                        uint64_t *ret_revision)
 {
-	enum err err = sq_do(b, SQ_BEGIN, "BEGIN IMMEDIATE");
+	enum err err = check_place(b);
 
+	if (err == ERR_OK)
+		err = sq_do(b, SQ_BEGIN, "BEGIN IMMEDIATE");
 	if (err != ERR_OK)
 		return err;
 	b->tx.head = b->head;

@@ -5,6 +5,7 @@
 set -u
 export LC_ALL=C
 : "${ROLLCALLD:?the path of rollcalld}" "${HUBSIM:?the path of hubsim}"
+long=${ROLLCALL_TEST_LONG-}
 results=${ROLLCALL_TEST_RESULTS-}
 for name in "${!ROLLCALL_@}"; do unset "$name"; done # rollcalld would take them for settings
 e2e=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -614,6 +614,28 @@ START_TEST(test_file_or_folder_that_may_only_be_read_is_refused)
 }
 END_TEST
 
+START_TEST(test_nothing_is_committed_to_a_file_that_was_deleted_or_moved)
+{
+	char away[sizeof rig.path + 8];
+
+	snprintf(away, sizeof away, "%s.away", rig.path);
+	rig_open_store(&rig);
+	rig_commit(&rig, rig_campaign_batch(1, 1));
+	ck_assert_int_eq(rename(rig.path, away), 0);
+	ck_assert_int_eq(rig_try_commit(&rig, rig_campaign_batch(2, 1)), ERR_IO);
+	rig_close_store(&rig);
+	ck_assert_int_eq(rename(away, rig.path), 0);
+	rig_open_store(&rig);
+	rig_campaign(&rig, "c1", &seen);
+	ck_assert_uint_eq(seen.n, 1);
+	rig_campaign(&rig, "c2", &seen);
+	ck_assert_uint_eq(seen.n, 0);
+	ck_assert_int_eq(unlink(rig.path), 0);
+	ck_assert_int_eq(rig_try_commit(&rig, rig_campaign_batch(2, 1)), ERR_IO);
+	rig_close_store(&rig);
+}
+END_TEST
+
 START_TEST(test_folder_that_is_not_there_is_told)
 {
 	snprintf(rig.path, sizeof rig.path, "%s/no/test.db", rig.folder);
@@ -1140,6 +1162,7 @@ int main(void)
 	tcase_add_test(tc, test_same_file_under_another_name_is_locked_too);
 	tcase_add_test(tc, test_file_or_folder_that_may_only_be_read_is_refused);
 	tcase_add_test(tc, test_folder_that_is_not_there_is_told);
+	tcase_add_test(tc, test_nothing_is_committed_to_a_file_that_was_deleted_or_moved);
 	tcase_add_test(tc, test_file_that_may_not_grow_fails_the_commit_and_keeps_all_before);
 	tcase_add_test(tc, test_full_disk_fails_the_commit_and_keeps_all_before);
 	tcase_add_test(tc, test_database_cannot_be_made_on_a_full_disk);

@@ -59,7 +59,7 @@ LIBRARIES = [
     ("uthash.h", ["server/campaign/*", "server/track/*", "server/conduct.h", "tests/**"]),
     ("check.h", ["tests/**"]),
 ]
-LIBC = set("""arpa/inet.h assert.h ctype.h dirent.h endian.h errno.h fcntl.h float.h getopt.h inttypes.h limits.h
+LIBC = set("""arpa/inet.h assert.h ctype.h dirent.h dlfcn.h endian.h errno.h fcntl.h float.h getopt.h inttypes.h limits.h
     malloc.h math.h netdb.h netinet/in.h netinet/tcp.h poll.h pthread.h sched.h semaphore.h signal.h stdarg.h stdatomic.h
     stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h strings.h sys/epoll.h sys/file.h sys/ioctl.h sys/mman.h sys/mount.h sys/prctl.h
     sys/queue.h sys/random.h sys/resource.h sys/signalfd.h sys/socket.h sys/stat.h sys/statvfs.h sys/time.h sys/types.h sys/un.h
