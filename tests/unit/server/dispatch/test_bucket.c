@@ -54,6 +54,33 @@ START_TEST(test_interval_that_is_no_whole_number_is_rounded_up)
 }
 END_TEST
 
+START_TEST(test_an_interval_is_the_shortest_that_keeps_the_rate)
+{
+	struct bucket b;
+
+	for (uint64_t per_minute = 1; per_minute <= 10000; per_minute++) {
+		bucket_init(&b, per_minute, 1);
+		ck_assert_uint_ge((uint64_t)b.interval_us * per_minute, 60000000);
+		ck_assert_uint_lt((uint64_t)(b.interval_us - 1) * per_minute, 60000000);
+	}
+	bucket_init(&b, 60000000, 1);
+	ck_assert_int_eq(b.interval_us, 1);
+	bucket_init(&b, UINT64_MAX, 1); /* no finer than a microsecond */
+	ck_assert_int_eq(b.interval_us, 1);
+}
+END_TEST
+
+START_TEST(test_a_limit_that_comes_over_a_bucket_without_finds_it_full)
+{
+	struct bucket b;
+
+	bucket_init(&b, 0, 2);
+	bucket_take(&b, 1, NOW);
+	bucket_pace(&b, 60, NOW - 5000); /* the clock has stepped back since */
+	ck_assert_uint_eq(bucket_tokens(&b, NOW - 5000), 2);
+}
+END_TEST
+
 START_TEST(test_what_is_taken_beyond_the_tokens_is_owed)
 {
 	struct bucket b;
@@ -168,6 +195,8 @@ int main(void)
 	TESTS(s, "bucket", test_bucket_without_limit_always_has_tokens,
 	      test_tokens_come_back_one_by_one_to_the_millisecond,
 	      test_interval_that_is_no_whole_number_is_rounded_up,
+	      test_an_interval_is_the_shortest_that_keeps_the_rate,
+	      test_a_limit_that_comes_over_a_bucket_without_finds_it_full,
 	      test_what_is_taken_beyond_the_tokens_is_owed,
 	      test_clock_that_steps_back_neither_gives_nor_keeps_tokens,
 	      test_no_span_of_time_sees_more_than_burst_and_rate,

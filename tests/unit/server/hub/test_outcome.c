@@ -260,6 +260,14 @@ START_TEST(test_texts_are_one_clean_line_cut_between_characters)
 	ck_assert_int_eq(strncmp(e.message, "a b sig=***& *** \xc3\xa9", 19), 0);
 	ck_assert_uint_eq(strlen(e.message), 255);
 	ck_assert_uint_eq((unsigned char)e.message[254], 0xa9);
+	buf_reset(&body);
+	buf_puts(&body, "{\"errorCode\":400004,\"message\":\"");
+	for (int i = 0; i < 300; i++)
+		buf_puts(&body, "\xc3\xa9");
+	buf_puts(&body, "\"}");
+	answer = answer_of(400, body.data, NULL);
+	hub_error_read(&answer, &e);
+	ck_assert_uint_eq(strlen(e.message), 254); /* 255 would be half of one */
 	buf_done(&body);
 	secret_forget_all();
 }
@@ -281,6 +289,37 @@ START_TEST(test_deeply_nested_bodies_are_survived)
 }
 END_TEST
 
+START_TEST(test_only_answers_that_refuse_have_an_error)
+{
+	static const char body[] = "{\"errorCode\":404103,\"message\":\"m\"}";
+	struct http_answer answer = answer_of(404, body, NULL);
+	struct hub_error e;
+
+	answer.err = ERR_AMBIGUOUS; /* what came of it is not to be believed */
+	hub_error_read(&answer, &e);
+	ck_assert(e.code == 0 && e.name[0] == '\0' && e.message[0] == '\0' && e.tracking_id[0] == '\0');
+	for (int status = 199; status <= 300; status++) {
+		answer = answer_of(status, body, NULL);
+		hub_error_read(&answer, &e);
+		ck_assert_int_eq(e.code, status < 200 || status > 299 ? 404103 : 0);
+	}
+}
+END_TEST
+
+START_TEST(test_codes_and_names_that_are_none)
+{
+	assert_error("{\"errorCode\":404103}", "X", 404103, "X", "", "req-1"); /* what is said is kept */
+	assert_error("{\"errorCode\":-1,\"message\":\"m\"}", NULL, 0, "", "", "req-1");
+	assert_error("{\"errorCode\":2147483648}", NULL, 0, "", "", "req-1");
+	assert_error("{\"errorCode\":\"2147483647\"}", NULL, 2147483647, "", "", "req-1");
+	/* A name has room for 47 letters; a longer one is none. */
+	assert_error("{\"Message\":\"ErrorCode:AbcdefghijAbcdefghijAbcdefghijAbcdefghijAbcdefg;x\"}", NULL, 0,
+	             "AbcdefghijAbcdefghijAbcdefghijAbcdefghijAbcdefg", "x", "req-1");
+	assert_error("{\"Message\":\"ErrorCode:AbcdefghijAbcdefghijAbcdefghijAbcdefghijAbcdefgh;x\"}", NULL,
+	             0, "", "x", "req-1");
+}
+END_TEST
+
 START_TEST(test_outcomes_have_texts)
 {
 	ck_assert_str_eq(hub_outcome_text(HUB_ANSWERED), "answered");
@@ -299,6 +338,8 @@ int main(void)
 	      test_a_short_code_says_no_more_than_the_status,
 	      test_what_was_not_answered_is_ambiguous_unless_surely_not_sent, test_outcomes_have_texts);
 	TESTS(s, "envelopes", test_the_texts_of_each_envelope_are_read,
-	      test_texts_are_one_clean_line_cut_between_characters, test_deeply_nested_bodies_are_survived);
+	      test_texts_are_one_clean_line_cut_between_characters,
+	      test_only_answers_that_refuse_have_an_error, test_codes_and_names_that_are_none,
+	      test_deeply_nested_bodies_are_survived);
 	return suite_run(s);
 }

@@ -1375,6 +1375,32 @@ START_TEST(test_baseline_is_what_the_reading_says)
 	ck_assert(!b.has_value && !b.has_boot && !b.success_held);
 	ck_assert_int_eq(b.value_at_ms, TIME_NONE);
 	ck_assert_uint_eq(b.version, 0);
+
+	/* What held, by where: the predicate, where it was asked for; and whether the device was there. */
+	for (int i = 0; i < 8; i++) {
+		r = (struct reading){.is_there = true,
+		                     .is_point_read = true,
+		                     .hub_at_ms = TAKEN,
+		                     .has_predicates = true,
+		                     .success = (i & 1) != 0,
+		                     .link = (i & 2) != 0 ? LINK_UP : LINK_DOWN};
+		evidence_baseline((i & 4) != 0 ? &by_where : &by_reboot, &r, &b);
+		ck_assert(b.success_held == ((i & 5) == 5));
+		ck_assert(b.was_up == ((i & 2) != 0));
+	}
+}
+END_TEST
+
+START_TEST(test_verdicts_have_texts)
+{
+	static const char *const texts[] = {[VERDICT_NOTHING] = "nothing",
+	                                    [VERDICT_MOVED] = "moved",
+	                                    [VERDICT_PROVEN] = "proven",
+	                                    [VERDICT_FAILED] = "failed",
+	                                    [VERDICT_GONE] = "gone"};
+
+	for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
+		ck_assert_str_eq(verdict_text((enum verdict_kind)k), texts[k]);
 }
 END_TEST
 
@@ -1392,6 +1418,6 @@ int main(void)
 	      test_being_away_and_back_is_weak_proof_in_point_reads_since_the_call,
 	      test_version_below_the_baselines_is_gone_in_a_later_point_read,
 	      test_device_that_is_not_there_is_gone, test_nothing_older_than_the_intent_proves_by_value,
-	      test_baseline_is_what_the_reading_says);
+	      test_baseline_is_what_the_reading_says, test_verdicts_have_texts);
 	return suite_run(s);
 }
