@@ -63,9 +63,12 @@ export async function million(browser, hub) {
       for (let i = 0; i < TIMES; i++)
         for (const [k, { service, id }] of both.entries())
           times[k].push(await open(browser, service, address(id), selector));
-      const [small, large] = times.map((t) => Math.min(...t)); // the rest is what else the machine does
-      console.log(`        ${name}: ${small} ms with ${SMALL} devices, ${large} ms with ${LARGE} (best of ${TIMES})`);
-      holds(large < 2 * small, `${name}: ${JSON.stringify(times)}`);
+      // what else the machine does slows some of them: the best and the middle would both have to be worse
+      const sorted = times.map((t) => [...t].sort((a, b) => a - b));
+      const [best, middle] = [0, (TIMES - 1) / 2].map((i) => sorted.map((t) => t[i]));
+      const text = `best ${best.join(' and ')} ms, median ${middle.join(' and ')} ms`;
+      console.log(`        ${name}, with ${SMALL} and ${LARGE} devices: ${text}`);
+      holds(best[1] < 2 * best[0] || middle[1] < 2 * middle[0], `${name}: ${JSON.stringify(times)}`);
     }
   });
 }
