@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "server/base/buf.h"
+#include "server/base/hash.h"
 #include "server/base/rng.h"
 
 #define WAYS 8
@@ -55,14 +56,11 @@ static struct entry entry_of(const char *address)
 	return e;
 }
 
-/* The finaliser of MurmurHash3, by Austin Appleby, which is in the public domain. */
 static size_t set_of(const struct logins *l, const struct entry *e)
 {
-	uint64_t x = e->prefix ^ l->salt ^ (uint64_t)e->is_v6;
+	uint64_t key[] = {l->salt, e->prefix, e->is_v6};
 
-	x = (x ^ x >> 33) * 0xff51afd7ed558ccdu;
-	x = (x ^ x >> 33) * 0xc4ceb9fe1a85ec53u;
-	return (size_t)((x ^ x >> 33) % SETS);
+	return (size_t)(hash64(key, sizeof key) % SETS);
 }
 
 /* The entry of that address, made where there is none. */
