@@ -145,6 +145,7 @@ function cost({ cost: c }) {
 
 export async function show(root, { id, tab, params, signal }) {
   const base = campaignPath(id);
+  const after = await lastEventId(signal); // first: what changes from now on is told
   let campaign = await get(base, signal),
     progress = null,
     plan = null,
@@ -278,7 +279,6 @@ export async function show(root, { id, tab, params, signal }) {
     own?.onEvent?.(event);
   }
 
-  const after = await lastEventId(signal);
   draw();
   if (tab === '') {
     const [recent] = await Promise.all([eventsBefore(id, after + 1, ACTIVITY, signal), readSide()]);

@@ -118,6 +118,21 @@ export async function flows(page, service, make) {
   );
 
   await it(
+    'what changes while a page opens is shown, though no event follows',
+    async () => {
+      const c = await make({ hubs: ['quick'], schedule: { startAt: '2099-01-01T00:00:00Z' } });
+      await page.route(/after=9007199254740991/, async (route) => {
+        await ask(service, 'POST', `/v1/campaigns/${c.id}/cancel`);
+        await route.continue();
+      });
+      await go(page, service, address(c));
+      await waitState(page, 'Cancelled');
+      await page.unroute(/after=9007199254740991/);
+    },
+    page,
+  );
+
+  await it(
     'a schedule is made, and tells its next occurrences on the clocks of its zone',
     async () => {
       await go(page, service, '#/schedules');
