@@ -35,6 +35,7 @@ START_TEST(test_tokens_come_back_one_by_one_to_the_millisecond)
 	ck_assert_int_eq(bucket_next_at(&b, NOW), NOW + 25);
 	ck_assert_uint_eq(bucket_tokens(&b, NOW + 24), 0);
 	ck_assert_uint_eq(bucket_tokens(&b, NOW + 25), 1);
+	ck_assert_int_eq(bucket_next_at(&b, NOW + 26), NOW + 26);
 	ck_assert_uint_eq(bucket_tokens(&b, NOW + 999), 39);
 	ck_assert_uint_eq(bucket_tokens(&b, NOW + 1000), 40);
 	ck_assert_uint_eq(bucket_tokens(&b, NOW + 100000), 40);
