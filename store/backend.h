@@ -35,6 +35,10 @@ MUST_CHECK enum err backend_apply(struct backend *b, const struct batch *const *
  * is nothing else to do. *ret_has_more: there may be more. */
 MUST_CHECK enum err backend_sweep(struct backend *b, bool *ret_has_more);
 
+/* Gives back memory that only makes the next commits faster: for when nothing has been committed for a while.
+ */
+void backend_rest(struct backend *b);
+
 MUST_CHECK enum err backend_load(struct backend *b, int64_t now_ms, const struct store_loader *loader);
 MUST_CHECK enum err backend_load_webhooks(struct backend *b, const struct webhook_loader *loader);
 

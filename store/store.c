@@ -76,10 +76,13 @@ static bool sweep(struct store *s)
 	return false;
 }
 
+#define REST_AFTER_NS 1000000000U
+
 /* Gives what was handed over, NULL once the store closes and there is nothing left. Sweeps while there is
- * nothing. */
+ * nothing; and when there has been nothing for a second, and nothing to sweep, it rests, once. */
 static struct group *take_group(struct store *s, bool may_sweep)
 {
+	bool may_rest = true;
 	struct group *g;
 
 	uv_mutex_lock(&s->mutex);
@@ -87,6 +90,13 @@ static struct group *take_group(struct store *s, bool may_sweep)
 		if (may_sweep) {
 			uv_mutex_unlock(&s->mutex);
 			may_sweep = sweep(s);
+			uv_mutex_lock(&s->mutex);
+		} else if (may_rest) {
+			if (uv_cond_timedwait(&s->has_batches, &s->mutex, REST_AFTER_NS) == 0)
+				continue;
+			may_rest = false;
+			uv_mutex_unlock(&s->mutex);
+			backend_rest(s->writer);
 			uv_mutex_lock(&s->mutex);
 		} else {
 			uv_cond_wait(&s->has_batches, &s->mutex);

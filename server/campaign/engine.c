@@ -313,7 +313,7 @@ void engine_target_add(struct engine *e, const struct target_row *row, const cha
 	                     .group = row->group};
 	assert(row->group == GROUP_NONE || row->group < c->groups_n);
 	buf_put(&c->ids, device_id, strlen(device_id) + 1);
-	c->baselines[c->n++] = *baseline;
+	baseline_pack(baseline, &c->baselines[c->n++]);
 	counts_add(&c->counts, row);
 	counts_add(&c->told, row);
 	mark_dirty(e, c);
@@ -439,7 +439,7 @@ static void end(struct change *ch)
 	s->from_reason = ch->from_reason;
 	s->from_wait = ch->from_wait;
 	s->row = *ch->row;
-	s->baseline = ch->c->baselines[ch->row->no];
+	baseline_unpack(&ch->c->baselines[ch->row->no], &s->baseline);
 	row = *ch->row;
 	if (target_state_is_final(row.state)) {
 		ch->e->ends++;
@@ -892,7 +892,8 @@ static void acting_after_all(struct change *ch, const struct fact *f)
 static void read_before_call(struct change *ch, const struct fact *f)
 {
 	struct campaign *c = ch->c;
-	struct baseline *baseline = &c->baselines[ch->row->no];
+	struct small_baseline *kept = &c->baselines[ch->row->no];
+	struct baseline baseline;
 	bool has_been_called = ch->row->attempts > 0 || ch->row->is_unresolved;
 
 	if (!f->is_there || !f->is_enabled) {
@@ -925,11 +926,12 @@ static void read_before_call(struct change *ch, const struct fact *f)
 		finish(ch, TARGET_FAILED, REASON_OFFLINE_EXPIRED);
 		return;
 	}
-	if (baseline->source == SOURCE_NONE) {
-		*baseline = f->baseline;
+	if (baseline_source(kept) == SOURCE_NONE) {
+		baseline_pack(&f->baseline, kept);
 		ch->acts |= ACT_BASELINE;
 	}
-	if (c->spec->verify.by == VERIFY_WHERE && baseline->success_held) {
+	baseline_unpack(kept, &baseline);
+	if (c->spec->verify.by == VERIFY_WHERE && baseline.success_held) {
 		finish(ch, TARGET_SKIPPED, REASON_ALREADY_DONE);
 		return;
 	}
@@ -958,7 +960,7 @@ static void absent(struct change *ch)
 {
 	const struct campaign_spec *s = ch->c->spec;
 
-	if (s->retry.doubtful_never || !ch->c->baselines[ch->row->no].has_value ||
+	if (s->retry.doubtful_never || !baseline_has_value(&ch->c->baselines[ch->row->no]) ||
 	    ch->row->redoubts >= REDOUBTS_MAX) {
 		finish(ch, TARGET_FAILED, REASON_UNKNOWN);
 		return;
@@ -1288,7 +1290,8 @@ static bool must_be_read(const struct campaign *c, uint32_t no, int64_t now_ms)
 		return true;
 	if (c->spec->verify.by == VERIFY_NONE)
 		return false;
-	return c->baselines[no].source == SOURCE_NONE || (a != NULL && a->row.is_unresolved && !is_checked);
+	return baseline_source(&c->baselines[no]) == SOURCE_NONE ||
+	       (a != NULL && a->row.is_unresolved && !is_checked);
 }
 
 /* The intent's hub time: our clock corrected by the hub's, rounded down, less a second (product: Evidence).

@@ -8,6 +8,7 @@
 #include <uthash.h>
 
 #include "server/base/buf.h"
+#include "server/campaign/baseline.h"
 #include "server/campaign/engine.h"
 #include "server/campaign/group.h"
 #include "server/campaign/hold.h"
@@ -96,7 +97,7 @@ struct campaign {
 	bool is_dirty;
 	/* targets */
 	struct target *targets;
-	struct baseline *baselines;
+	struct small_baseline *baselines;
 	uint32_t n, size;
 	struct buf ids;
 	struct campaign_group *groups;

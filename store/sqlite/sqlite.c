@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -384,6 +385,20 @@ void backend_close(struct backend *b)
 	free(b->tx.puts);
 	free(b->path);
 	free(b);
+}
+
+/* What the cache holds after a million targets were added costs as much as these do. */
+#define CACHE_KEPT_BYTES (8 * 1024 * 1024)
+
+void backend_rest(struct backend *b)
+{
+	int bytes = 0, most = 0;
+
+	if (sqlite3_db_status(b->db, SQLITE_DBSTATUS_CACHE_USED, &bytes, &most, 0) != SQLITE_OK ||
+	    bytes <= CACHE_KEPT_BYTES)
+		return;
+	sqlite3_db_release_memory(b->db);
+	malloc_trim(0); /* pages lie between what is still in use */
 }
 
 /* ---- transactions ---- */

@@ -778,6 +778,48 @@ START_TEST(test_batches_handed_over_while_a_commit_runs_are_committed_together)
 }
 END_TEST
 
+static int cache_bytes(const struct backend *b)
+{
+	int bytes = 0, most = 0;
+
+	ck_assert_int_eq(sqlite3_db_status(b->db, SQLITE_DBSTATUS_CACHE_USED, &bytes, &most, 0), SQLITE_OK);
+	return bytes;
+}
+
+static void apply_now(struct backend *b, struct batch *batch)
+{
+	const struct batch *one = batch;
+	uint64_t revision;
+
+	ck_assert_int_eq(backend_apply(b, &one, 1, &revision), ERR_OK);
+	batch_free(batch);
+}
+
+START_TEST(test_rest_gives_the_cache_back_and_loses_nothing)
+{
+	struct target_row row = rig_target_row(1, 99999);
+	struct batch *batch = batch_new();
+	struct store_head head;
+	struct backend *b;
+	char *reason;
+
+	ck_assert_int_eq(backend_open(rig.path, &b, &head, &reason), ERR_OK);
+	apply_now(b, rig_campaign_batch(1, 100000));
+	ck_assert_int_gt(cache_bytes(b), 8 << 20);
+	backend_rest(b);
+	ck_assert_int_lt(cache_bytes(b), 1 << 20);
+	row.attempts = 7;
+	batch_target_put(batch, &row);
+	apply_now(b, batch);
+	backend_rest(b); /* little is kept for what comes next */
+	ck_assert_int_gt(cache_bytes(b), 0);
+	backend_close(b);
+	rig_open_store(&rig);
+	ck_assert_uint_eq(rig.head.revision, 2);
+	rig_close_store(&rig);
+}
+END_TEST
+
 START_TEST(test_close_commits_what_was_handed_over)
 {
 	uint64_t revision = 0;
@@ -1167,6 +1209,7 @@ int main(void)
 	tcase_add_test(tc, test_full_disk_fails_the_commit_and_keeps_all_before);
 	tcase_add_test(tc, test_database_cannot_be_made_on_a_full_disk);
 	tcase_add_test(tc, test_batches_handed_over_while_a_commit_runs_are_committed_together);
+	tcase_add_test(tc, test_rest_gives_the_cache_back_and_loses_nothing);
 	tcase_add_test(tc, test_close_commits_what_was_handed_over);
 	tcase_add_test(tc, test_long_listing_sees_whole_commits_and_does_not_hold_them_up);
 	tcase_add_test(tc, test_orders_are_chained_and_a_changed_one_is_named);
