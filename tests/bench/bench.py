@@ -1,12 +1,15 @@
 """What the benchmarks share: programs pinned to a core with their CPU over time, the stub hub, the service, rounds.
 
 All times are of the system's UTC clock in seconds, so that they can be laid beside those that the service tells."""
+import argparse
 import base64
 import bisect
 import http.client
 import json
 import os
 import pathlib
+import resource
+import shutil
 import signal
 import statistics
 import subprocess
@@ -36,8 +39,30 @@ def install():
     subprocess.run([ROOT / "deploy/local/install", *lists], check=True, stdout=subprocess.DEVNULL)
 
 
+def allow_files(n):
+    """Lets this program have so many files open."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(n, most), most))
+
+
+def install_sdk():
+    """Installs Azure's SDK for Node.js where tests/sdk has it, in the version that is held there."""
+    folder = ROOT / "tests/sdk"
+    if not shutil.which("npm"):
+        subprocess.run([ROOT / "deploy/local/install", folder / "packages"], check=True, stdout=subprocess.DEVNULL)
+    lock = f"{tempfile.gettempdir()}/rollcall-sdk-{os.getuid()}.lock"  # as tests/sdk/lib.sh does
+    wanted = "[ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --ignore-scripts --no-audit --no-fund"
+    if subprocess.run(["flock", lock, "sh", "-c", wanted], cwd=folder, stdout=subprocess.DEVNULL).returncode != 0:
+        raise Failed("azure-iothub cannot be installed")
+
+
+built = None  # see use()
+
+
 def build(*targets):
     """Builds targets of this tree as a release in build/bench and gives their paths."""
+    if built:
+        return [built / target for target in targets]
     folder, log = ROOT / "build/bench", ROOT / "build/bench.log"
     folder.parent.mkdir(exist_ok=True)
     setup = ["meson", "setup", folder, ROOT, "--buildtype=release", "-Dtests=false", "-Dwerror=false"]
@@ -119,6 +144,34 @@ class Sampler(threading.Thread):
         }
 
 
+def status_of(pid):
+    """{name: number} of /proc/PID/status; sizes in bytes."""
+    found = {}
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        name, _, text = line.partition(":")
+        words = text.split()
+        if words and words[0].isdigit():
+            found[name] = int(words[0]) * (1024 if words[-1] == "kB" else 1)
+    return found
+
+
+def resident(pid):
+    return status_of(pid)["VmRSS"]
+
+
+def wake_ups(pid):
+    """How often any of a process's threads has gone to sleep so far, and so has been woken."""
+    return sum(status_of(f"{pid}/task/{task}")["voluntary_ctxt_switches"] for task in os.listdir(f"/proc/{pid}/task"))
+
+
+def cpu_seconds(pid):
+    """Of all threads, by the scheduler's own clock: exact, where ticks are not."""
+    nanoseconds = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        nanoseconds += int(pathlib.Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
+    return nanoseconds / 1e9
+
+
 class Program:
     """A program that was started on a core; ends with the bench, by its process id."""
 
@@ -184,32 +237,48 @@ class Stub(Program, Door):
 class Service(Program, Door):
     """rollcalld on a database of its own, calling the stub, or another hub with a certificate and a connection string."""
 
-    def __init__(self, bench, binary, stub, url, settings):
-        self.folder = tempfile.TemporaryDirectory(dir=bench.database_folder)
+    def __init__(self, bench, binary, stub, url, settings, environment=None, folder=None):
+        self.folder = folder or tempfile.TemporaryDirectory(dir=bench.database_folder)
+        self.database = pathlib.Path(self.folder.name) / "rollcall.db"
         log = pathlib.Path(self.folder.name) / "log"
-        environment = {name: text for name, text in os.environ.items() if not name.startswith("ROLLCALL_")}
-        environment["ROLLCALL_HUB_CONNECTION_STRING"] = stub.connection_string
-        flags = {"listen": "127.0.0.1:0", "database": f"{self.folder.name}/rollcall.db", "log-format": "json",
+        clean = {name: text for name, text in os.environ.items() if not name.startswith("ROLLCALL_")}
+        environment = {**clean, "ROLLCALL_HUB_CONNECTION_STRING": stub.connection_string, **(environment or {})}
+        flags = {"listen": "127.0.0.1:0", "database": self.database, "log-format": "json",
                  "hub-endpoint": url, "hub-ca-file": stub.cert, "hub-sku": "none", **settings}
         command = [binary] + [f"--{name}={value}" for name, value in flags.items()]
         with open(log, "w") as out:
             Program.__init__(self, bench, CLIENT_CORE, command, env=environment, stderr=out)
+        began = time.time()
         while '"message":"started"' not in log.read_text():
             if self.process.poll() is not None:
                 raise Failed(log.read_text())
-            time.sleep(0.02)
+            time.sleep(0.001)
+        self.start_seconds = time.time() - began
         started = next(line for line in log.read_text().splitlines() if '"message":"started"' in line)
         Door.__init__(self, json.loads(started)["listen"])
 
-    def end(self):
+    def end(self, keep=False):
+        """keep: leaves the database, for another to go on with (folder)."""
         self.connection.close()
         status = super().end()
-        self.folder.cleanup()
+        if not keep:
+            self.folder.cleanup()
         if status != 0:
             raise Failed(f"the service ended with status {status}")
 
     def create(self, spec):
         return self.ask("POST", "/v1/campaigns", spec)["id"]
+
+    def wait(self, campaign, state, seconds=DEADLINE_SECONDS):
+        """Waits until a campaign is in a state; gives it."""
+        end = time.time() + seconds
+        while True:
+            row = self.ask("GET", f"/v1/campaigns/{campaign}")
+            if row["state"] == state:
+                return row
+            if time.time() > end or row["state"] in ("failed", "cancelled"):
+                raise Failed(f"the campaign is {row['state']}, not {state}: {row['stateReason']}, {row['counts']}")
+            time.sleep(0.1)
 
     def finish(self, campaign):
         """Waits until it is on record that a campaign is over; gives when that was seen (within 5 ms or so)."""
@@ -284,6 +353,34 @@ def summary(results, name, base, key):
         "ratioMin": min(ratios),
         "ratioMax": max(ratios),
     }
+
+
+def arguments(description):
+    """A parser with what all benchmarks take."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--service", action="append", default=[], metavar="[NAME=]PATH",
+                        help="a rollcalld to measure, if not the one that is built; several are compared")
+    parser.add_argument("--database-folder", help="where the databases are made; on a real disk, or fsync costs nothing")
+    parser.add_argument("--build", metavar="FOLDER", help="where the programs are built already, if nothing is to be")
+    parser.add_argument("--json", metavar="FILE", help="all figures")
+    return parser
+
+
+def use(options):
+    """Takes the programs from where the options say."""
+    global built
+    built = pathlib.Path(options.build).resolve() if options.build else None
+
+
+def services_of(options):
+    """[(name, path)] of the services to measure: this tree's where none is named."""
+    named = [tuple(one.split("=", 1)) if "=" in one else ("rollcalld", one) for one in options.service]
+    return named or [("rollcalld", *build("server/rollcalld"))]
+
+
+def write_json(options, name, figures):
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps({"bench": name, **figures}, indent=1))
 
 
 def median(results, name, key):

@@ -3,7 +3,8 @@
  * of a request no more than it needs. For what a hub really does there is tests/hubsim.
  *
  * Its devices are "device-0000000" and so on; each has properties.reported.iothubDM.reboot.lastReboot, which
- * moves when its method is called. GET /stats tells what it was asked, and when. */
+ * moves when its method is called, and, where a query selects them, one of 1,000 sites and one of 40 time
+ * zones as tags. GET /stats tells what it was asked, and when. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
@@ -292,13 +293,15 @@ static void answer_twin(struct conn *c, const char *id, size_t id_bytes)
 /* What a query selects, of what there is to select: v is the watched value, v0 … the times of its ancestors
  * and its own (server/hub/reading.c). */
 struct columns {
-	bool has_value;
+	bool has_value, has_site, has_zone;
 	int times_n;
 };
 
 static struct columns columns_of(const char *query)
 {
-	struct columns ret = {strstr(query, " AS v,") != NULL, 0};
+	struct columns ret = {.has_value = strstr(query, " AS v,") != NULL,
+	                      .has_site = strstr(query, " AS g") != NULL,
+	                      .has_zone = strstr(query, " AS z") != NULL};
 	char alias[16];
 
 	do
@@ -306,6 +309,24 @@ static struct columns columns_of(const char *query)
 	while (ret.times_n < METADATA_LEVELS && strstr(query, alias) != NULL && ++ret.times_n > 0);
 	return ret;
 }
+
+#define SITES 1000
+#define ZONES (sizeof zones / sizeof *zones)
+static const char *const zones[] = {
+        "Africa/Cairo",        "Africa/Johannesburg", "Africa/Lagos",
+        "Africa/Nairobi",      "America/Anchorage",   "America/Argentina/Buenos_Aires",
+        "America/Bogota",      "America/Chicago",     "America/Denver",
+        "America/Halifax",     "America/Los_Angeles", "America/Mexico_City",
+        "America/New_York",    "America/Phoenix",     "America/Santiago",
+        "America/Sao_Paulo",   "America/St_Johns",    "Asia/Bangkok",
+        "Asia/Dhaka",          "Asia/Dubai",          "Asia/Hong_Kong",
+        "Asia/Jakarta",        "Asia/Karachi",        "Asia/Kathmandu",
+        "Asia/Kolkata",        "Asia/Singapore",      "Asia/Tehran",
+        "Asia/Tokyo",          "Asia/Yangon",         "Australia/Adelaide",
+        "Australia/Lord_Howe", "Australia/Perth",     "Australia/Sydney",
+        "Europe/Athens",       "Europe/Istanbul",     "Europe/Lisbon",
+        "Europe/London",       "Europe/Stockholm",    "Pacific/Auckland",
+        "Pacific/Chatham"};
 
 static void put_row(struct buf *body, struct columns columns, uint32_t device)
 {
@@ -318,6 +339,10 @@ static void put_row(struct buf *body, struct columns columns, uint32_t device)
 		buf_printf(body, ",\"v\":\"%s\"", at);
 	for (int i = 0; i < columns.times_n; i++)
 		buf_printf(body, ",\"v%d\":\"%s\"", i, at);
+	if (columns.has_site)
+		buf_printf(body, ",\"g\":\"site-%03u\"", device % SITES);
+	if (columns.has_zone)
+		buf_printf(body, ",\"z\":\"%s\"", zones[device % ZONES]);
 	buf_putc(body, '}');
 }
 
@@ -410,13 +435,15 @@ static void serve_all(struct conn *c)
 
 	while (c->due_ns == 0 && !c->is_ending && c->in.len > 0 && (n = whole_request(c, &head_bytes)) > 0) {
 		char after = c->in.data[n];
+		uint64_t calls_before = calls;
 
 		c->in.data[head_bytes - 1] = c->in.data[n] = '\0';
 		serve(c, c->in.data, c->in.data + head_bytes);
 		c->in.data[n] = after;
 		memmove(c->in.data, c->in.data + n, c->in.len - n + 1);
 		c->in.len -= n;
-		if (options.latency_ns > 0) {
+		if (options.latency_ns > 0 &&
+		    calls > calls_before) { /* devices take their time, not the hub */
 			c->due_ns = now_ns() + options.latency_ns;
 			TAILQ_INSERT_TAIL(&later, c, link);
 		}
