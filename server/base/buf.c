@@ -92,6 +92,16 @@ void buf_putc(struct buf *b, char c)
 	buf_put(b, &c, 1);
 }
 
+void buf_dec(struct buf *b, uint64_t n)
+{
+	char digits[20], *at = digits + sizeof digits;
+
+	do
+		*--at = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	buf_put(b, at, (size_t)(digits + sizeof digits - at));
+}
+
 void buf_printf(struct buf *b, const char *format, ...)
 {
 	va_list ap, again;

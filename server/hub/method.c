@@ -71,8 +71,11 @@ static void put_call(const struct hub_call *call, struct buf *out)
 {
 	buf_puts(out, "{\"methodName\":");
 	buf_json(out, call->method_name);
-	buf_printf(out, ",\"responseTimeoutInSeconds\":%u,\"connectTimeoutInSeconds\":%u,\"payload\":",
-	           call->response_timeout_s, call->connect_timeout_s);
+	buf_puts(out, ",\"responseTimeoutInSeconds\":");
+	buf_dec(out, call->response_timeout_s);
+	buf_puts(out, ",\"connectTimeoutInSeconds\":");
+	buf_dec(out, call->connect_timeout_s);
+	buf_puts(out, ",\"payload\":");
 	buf_put(out, call->payload, call->payload_bytes);
 	buf_putc(out, '}');
 }

@@ -407,21 +407,8 @@ static void put_header(struct buf *out, const char *name, const char *value)
 	buf_put(out, "\r\n", 2);
 }
 
-static const char *digits_of(size_t n, char out[24])
-{
-	char *at = out + 23;
-
-	*at = '\0';
-	do
-		*--at = (char)('0' + n % 10);
-	while ((n /= 10) > 0);
-	return at;
-}
-
 static void render(const struct wire *w, const struct http_request *r, struct buf *out)
 {
-	char length[24];
-
 	buf_reset(out);
 	buf_puts(out, r->method);
 	buf_putc(out, ' ');
@@ -432,8 +419,11 @@ static void render(const struct wire *w, const struct http_request *r, struct bu
 	put_header(out, "x-ms-max-item-count", r->max_item_count);
 	put_header(out, "x-ms-continuation", r->continuation);
 	put_header(out, "Metadata", r->wants_metadata ? "true" : NULL);
-	if (strcmp(r->method, "GET") != 0)
-		put_header(out, "Content-Length", digits_of(r->body_bytes, length));
+	if (strcmp(r->method, "GET") != 0) {
+		buf_puts(out, "Content-Length: ");
+		buf_dec(out, r->body_bytes);
+		buf_put(out, "\r\n", 2);
+	}
 	buf_put(out, "\r\n", 2);
 	if (r->body != NULL)
 		buf_put(out, r->body, r->body_bytes);

@@ -17,6 +17,21 @@
 #include "server/base/secret.h"
 #include "server/base/sm.h"
 
+START_TEST(test_buf_dec_appends_any_number)
+{
+	struct buf b = BUF_INIT;
+
+	buf_puts(&b, "n=");
+	buf_dec(&b, 0);
+	buf_putc(&b, ' ');
+	buf_dec(&b, 10);
+	buf_putc(&b, ' ');
+	buf_dec(&b, UINT64_MAX);
+	ck_assert_str_eq(b.data, "n=0 10 18446744073709551615");
+	buf_done(&b);
+}
+END_TEST
+
 START_TEST(test_buf_json_escapes_and_replaces_bad_utf8)
 {
 	struct buf b = BUF_INIT;
@@ -256,7 +271,7 @@ int main(void)
 {
 	Suite *s = suite_create("base");
 
-	TESTS(s, "buf", test_buf_json_escapes_and_replaces_bad_utf8,
+	TESTS(s, "buf", test_buf_dec_appends_any_number, test_buf_json_escapes_and_replaces_bad_utf8,
 	      test_packed_records_read_back_and_short_ones_fail);
 	TESTS(s, "clock", test_time_text_and_parse_agree, test_time_parse_refuses_what_is_no_instant,
 	      test_http_date_is_read);
