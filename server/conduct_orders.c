@@ -361,7 +361,14 @@ void conductor_respec(struct conductor *c, const char *campaign_id, uint32_t rev
 		return;
 	}
 	if (engine_campaign_row(c->engine, live->no, &row) != ERR_OK)
-		abort(); /* live */
+		abort();                          /* live */
+	if (campaign_state_is_final(row.state)) { /* which is on its way to the record */
+		spec_done(spec);
+		free(spec);
+		conduct_answer_later(c, ERR_CONFLICT, "only a live campaign can be changed", campaign_id,
+		                     on_done, arg);
+		return;
+	}
 	engine_campaign_respec(c->engine, live->no, spec,
 	                       spec->schedule.end_at_ms != TIME_NONE
 	                               ? spec->schedule.end_at_ms

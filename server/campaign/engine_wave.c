@@ -27,7 +27,8 @@ static uint32_t met_abort(const struct campaign *c, const struct counts *before)
 /* An abort rule that is met acts at once (P7), also in a pause that has another reason. */
 void engine_check_aborts(struct engine *e, struct campaign *c, const struct counts *before, int64_t now_ms)
 {
-	uint32_t met = is_closing(c) ? c->spec->aborts_n : met_abort(c, before);
+	bool is_over = is_closing(c) || campaign_state_is_final(c->phase);
+	uint32_t met = is_over ? c->spec->aborts_n : met_abort(c, before);
 	const struct abort_rule *rule = &c->spec->aborts[met];
 	struct abort_base since;
 	char reason[128];

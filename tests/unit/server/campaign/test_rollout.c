@@ -1121,6 +1121,20 @@ START_TEST(test_a_rule_that_is_patched_in_acts_at_once_and_counts_from_the_begin
 }
 END_TEST
 
+START_TEST(test_a_rule_that_is_patched_in_does_not_move_a_campaign_that_is_over)
+{
+	begin(ROLLOUT("\"maxUnavailable\":3"), 2);
+	refuse(0);
+	refuse(1);
+	rig_turn(r);
+	expect_campaign(CAMPAIGN_COMPLETED, "");
+	rig_respec(r, c, ROLLOUT("\"maxUnavailable\":3") "," ABORT(COUNT("refused", "1", "pause")), DAY_MS);
+	rig_turn(r);
+	ck_assert_uint_eq(r->steps_n, 0);
+	expect_campaign(CAMPAIGN_COMPLETED, "");
+}
+END_TEST
+
 START_TEST(test_another_rule_in_the_place_of_one_that_was_met_does_not_take_its_base)
 {
 	begin(ABORT(COUNT("any", "1", "pause")), 9);
@@ -2651,6 +2665,7 @@ int main(void)
 	     test_resumed_after_a_rule_it_counts_afresh_also_over_a_crash,
 	     test_a_base_stored_ahead_of_its_rows_trips_nothing_after_the_crash,
 	     test_a_rule_that_is_patched_in_acts_at_once_and_counts_from_the_beginning,
+	     test_a_rule_that_is_patched_in_does_not_move_a_campaign_that_is_over,
 	     test_another_rule_in_the_place_of_one_that_was_met_does_not_take_its_base,
 	     test_a_rule_on_record_and_met_acts_after_a_crash);
 	CASE("groups", test_a_full_group_lets_the_others_pass, test_the_devices_without_the_tag_are_a_group,
