@@ -274,7 +274,7 @@ static void resume_target(struct engine *e, struct campaign *c, const struct tar
 		a->is_expiring = a->must_read = true;
 	if (row->next_at_ms != TIME_NONE && row->wait != WAIT_DEVICE)
 		alarm_set(e, a, row->next_at_ms);
-	else
+	else if (row->wait != WAIT_DEVICE) /* else see engine_recover() */
 		numbers_push(&lane->ready, row->no);
 }
 
@@ -1772,6 +1772,23 @@ static void take_unresolved(struct engine *e)
 		}
 }
 
+/* Whoever it waited for may be gone, or hold its device for longer. */
+static void recover_parked(struct engine *e, struct campaign *c, uint32_t no, int64_t now_ms)
+{
+	const struct holder *h = hold_find(e->holds, hub_of(c, no), device_of(c, no));
+	struct change ch;
+
+	if (h != NULL && (h->campaign != c->no || h->no != no)) {
+		park(e, c, no, h, now_ms);
+		return;
+	}
+	ch = begin(e, c, no, now_ms);
+	ch.row->wait = WAIT_NONE;
+	ch.row->next_at_ms = TIME_NONE;
+	numbers_push(&lane_of(&ch)->ready, no);
+	end(&ch);
+}
+
 void engine_recover(struct engine *e, int64_t now_ms)
 {
 	struct campaign *c;
@@ -1791,6 +1808,9 @@ void engine_recover(struct engine *e, int64_t now_ms)
 				doubt(&ch);
 			} else if (is_watched(c->targets[no].state)) {
 				act_only(e, c, no, ACT_WATCH);
+			} else if (c->targets[no].state == TARGET_WAITING &&
+			           c->targets[no].wait == WAIT_DEVICE) {
+				recover_parked(e, c, no, now_ms);
 			}
 		}
 	}

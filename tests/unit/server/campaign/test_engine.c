@@ -1377,6 +1377,27 @@ START_TEST(test_a_device_that_settles_elsewhere_is_waited_for_until_then)
 }
 END_TEST
 
+START_TEST(test_after_a_crash_a_device_that_is_free_by_then_is_not_waited_for)
+{
+	uint32_t other;
+
+	begin("", 1);
+	rig_call(r, c, 0, CALL_ACCEPTED);
+	rig_query(r, c, 0, SAYS_PROVEN);
+	rig_turn(r);
+	other = rig_campaign(r, "\"rollout\":{\"maxUnavailable\":1}", 2);
+	rig_turn(r);
+	ck_assert_uint_eq(rig_row(r, other, 0)->wait, WAIT_DEVICE);
+	ck_assert_uint_eq(rig_row(r, other, 1)->state, TARGET_INVOKING);
+	r->now_ms = T0 + SETTLE_MS;
+	rig_crash(r);
+	rig_turn(r);
+	ck_assert_uint_eq(rig_row(r, other, 1)->state, TARGET_DOUBTFUL); /* there is no room for another */
+	ck_assert_uint_eq(rig_row(r, other, 0)->wait, WAIT_NONE);
+	ck_assert_int_eq(rig_row(r, other, 0)->next_at_ms, TIME_NONE);
+}
+END_TEST
+
 START_TEST(test_the_same_id_on_two_hubs_is_two_devices)
 {
 	struct fact f;
@@ -2091,6 +2112,7 @@ int main(void)
 	     test_a_turn_claims_no_more_than_claims_max_and_asks_to_go_on);
 	CASE("several campaigns", test_a_device_taken_by_another_campaign_is_waited_for,
 	     test_a_device_that_settles_elsewhere_is_waited_for_until_then,
+	     test_after_a_crash_a_device_that_is_free_by_then_is_not_waited_for,
 	     test_the_same_id_on_two_hubs_is_two_devices, test_campaigns_share_credit_fairly);
 	CASE("orders and the end", test_pause_stops_calls_and_retries_and_resume_goes_on,
 	     test_a_pause_over_every_phase_ends_in_the_phase_reached_meanwhile,
