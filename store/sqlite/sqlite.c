@@ -64,15 +64,24 @@ static enum err translate(int code, int os_number)
 	}
 }
 
+/* NULL: there is none. */
+static sqlite3_file *wal_of(sqlite3 *db)
+{
+	sqlite3_file *wal = NULL;
+
+	return sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) == SQLITE_OK &&
+	                       wal != NULL && wal->pMethods != NULL
+	               ? wal
+	               : NULL;
+}
+
 /* What the system said last. A failed COMMIT does not tell the connection, only the WAL's file knows. */
 static int os_number_of(sqlite3 *db)
 {
 	int number = sqlite3_system_errno(db);
-	sqlite3_file *wal = NULL;
+	sqlite3_file *wal = wal_of(db);
 
-	if (number == 0 &&
-	    sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) == SQLITE_OK &&
-	    wal != NULL && wal->pMethods != NULL)
+	if (number == 0 && wal != NULL)
 		wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &number);
 	return number;
 }
@@ -258,6 +267,20 @@ static enum err read_head(struct backend *b, struct store_head *ret)
 	return ERR_OK;
 }
 
+/* A process that died between writing a commit and its fsync, or whose fsync failed, leaves a commit that can
+ * be read and may still be lost. What is found is made durable before anybody is told of it. */
+static enum err sync_found(struct backend *b)
+{
+	sqlite3_file *wal = wal_of(b->db);
+	int number = 0;
+
+	if (wal == NULL || wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) == SQLITE_OK)
+		return ERR_OK;
+	wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &number);
+	snprintf(b->reason, sizeof b->reason, "what it holds cannot be made durable: %s", strerror(number));
+	return translate_os(number);
+}
+
 static enum err open_writer(struct backend *b)
 {
 	int version;
@@ -280,6 +303,8 @@ static enum err open_writer(struct backend *b)
 		err = sq_migrate(b, version);
 	if (err == ERR_OK)
 		err = read_head(b, &b->head);
+	if (err == ERR_OK)
+		err = sync_found(b);
 	if (err != ERR_OK)
 		return err;
 	err = sq_drop_halves(b);

@@ -13,6 +13,9 @@
 #include "store/backend.h"
 #include "tests/sim/window_check.h"
 
+/* From when it is due until it is on record: a turn and a commit. */
+#define NEXT_AT_SLACK_MS 1000
+
 /* ---- the checker: the record ---- */
 
 static bool is_out(uint8_t state)
@@ -104,8 +107,8 @@ static void check_plan(struct sim *s, const struct known *k, const struct campai
 	}
 	answer_done(&page);
 	ends_at_ms = s->conductor != NULL ? conductor_predicted_finish(s->conductor, k->no) : TIME_NONE;
-	SIM_CHECK(s, ends_at_ms == TIME_NONE || ends_at_ms >= s->now_ms - 1, "%s is foretold to have ended",
-	          k->id);
+	SIM_CHECK(s, ends_at_ms == TIME_NONE || ends_at_ms >= s->now_ms + s->set_by_least_ms - 1,
+	          "%s is foretold to have ended", k->id);
 }
 
 void check_campaign(struct sim *s, struct known *k)
@@ -119,7 +122,7 @@ void check_campaign(struct sim *s, struct known *k)
 	answer_init(&page);
 	SIM_CHECK(s, backend_read_targets(s->record, &f, &page) == ERR_OK, "the record cannot be read");
 	if (page.campaigns_n == 0 && k->is_final && s->options.retention_days > 0 &&
-	    s->now_ms - k->finished_at_ms > s->options.retention_days * DAY_MS) {
+	    s->now_ms + s->set_by_most_ms - k->finished_at_ms > s->options.retention_days * DAY_MS) {
 		k->is_forgotten = true;
 		answer_done(&page);
 		return;
@@ -205,14 +208,14 @@ bool check_row_of(struct sim *s, uint32_t campaign_no, const struct known *k, ui
 static bool is_down(const struct sim *s, const struct target_row *t)
 {
 	return is_out(t->state) || (t->state == TARGET_SUCCEEDED && t->hold_until_ms != TIME_NONE &&
-	                            t->hold_until_ms > s->now_ms);
+	                            t->hold_until_ms > s->now_ms + s->set_by_most_ms);
 }
 
 /* Last seen offline, not longer than 5 min ago. */
 static bool is_offline(const struct sim *s, const struct target_row *t)
 {
 	return t->state == TARGET_WAITING && t->offline_tries > 0 &&
-	       t->changed_at_ms + 300000 >= s->now_ms + s->set_by_ms;
+	       t->changed_at_ms + 300000 >= s->now_ms + s->set_by_most_ms;
 }
 
 /* P4: of the campaign that calls, and of the group that is called into, no more than may be are between call
@@ -272,6 +275,44 @@ static enum wait told_wait(const struct sim *s, const struct known *k, const str
 	return conductor_is_parked(s->conductor, k->no, t->no) ? WAIT_GROUP : w->wait;
 }
 
+/* When that ends, likewise. */
+static int64_t told_next_at(const struct sim *s, const struct known *k, const struct campaign_waiting *w,
+                            const struct target_row *t, enum wait told)
+{
+	int64_t opens_at_ms;
+
+	if (told == (enum wait)t->wait)
+		return t->next_at_ms;
+	if ((told == WAIT_BLACKOUT || told == WAIT_WINDOW) && w->has_shut_windows &&
+	    conductor_window(s->conductor, k->no, t->no, &opens_at_ms) != WAIT_NONE)
+		return opens_at_ms;
+	if (told == WAIT_HUB && (w->shut_hubs >> t->hub & 1))
+		return w->shut_until_ms[t->hub];
+	return told == w->wait ? w->next_at_ms : TIME_NONE;
+}
+
+/* P12: nextAt is met where nothing else changes, so that it never lies behind while there is nothing to do;
+ * and it is said where, and only where, a clock decides. Of a clock that was set, nothing is said here. */
+static void check_next_at(struct sim *s, const struct known *k, const struct target_row *t, enum wait told,
+                          int64_t next_at_ms)
+{
+	int64_t now_ms = s->now_ms + s->set_by_ms;
+	bool is_free = told == WAIT_PAUSED || told == WAIT_SELECTION || told == WAIT_APPROVAL;
+	bool is_timed = told == WAIT_START || told == WAIT_BACKOFF || told == WAIT_OFFLINE;
+
+	SIM_CHECK(s, !is_free || next_at_ms == TIME_NONE,
+	          "P12: target %u of %s waits for %s, and has a nextAt", t->no, k->id, wait_text(told));
+	SIM_CHECK(s, !is_timed || next_at_ms != TIME_NONE,
+	          "P12: target %u of %s waits for %s, and has no nextAt", t->no, k->id, wait_text(told));
+	if (next_at_ms == TIME_NONE || s->set_by_least_ms != s->set_by_most_ms)
+		return;
+	SIM_CHECK(s, next_at_ms + NEXT_AT_SLACK_MS >= now_ms,
+	          "P12: target %u of %s waits for %s until %lld ms ago", t->no, k->id, wait_text(told),
+	          (long long)(now_ms - next_at_ms));
+	if (next_at_ms + NEXT_AT_SLACK_MS + 1 - s->set_by_ms < s->explain_at_ms)
+		s->explain_at_ms = next_at_ms + NEXT_AT_SLACK_MS + 1 - s->set_by_ms;
+}
+
 static bool is_hub_open(const struct sim *s, uint32_t hub)
 {
 	struct hub_view view;
@@ -323,6 +364,7 @@ void check_waiting(struct sim *s, const struct known *k)
 		told = told_wait(s, k, &w, t);
 		first = first_wait(s, k, t);
 		SIM_CHECK(s, told != WAIT_NONE, "P12: target %u of %s waits for nothing", i, k->id);
+		check_next_at(s, k, t, told, told_next_at(s, k, &w, t, told));
 		SIM_CHECK(s, first == WAIT_NONE ? told >= WAIT_GROUP : told == first,
 		          "P12: target %u of %s waits for %s, said is %s", i, k->id, wait_text(first),
 		          wait_text(told));

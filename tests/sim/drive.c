@@ -690,6 +690,22 @@ struct drive *drive_new(uint64_t seed)
 	return d;
 }
 
+struct drive *drive_copy(const struct drive *other, uint64_t seed)
+{
+	struct drive *d = drive_new(seed);
+	const struct node *n;
+
+	TAILQ_FOREACH (n, &other->nodes, link)
+		if (n->is_linked) {
+			struct node *copy = make_node(d, n->name);
+
+			grow(copy, n->size);
+			memcpy(copy->bytes, n->bytes, n->size);
+			copy->is_linked_kept = true;
+		}
+	return d;
+}
+
 void drive_free(struct drive *d)
 {
 	if (d == NULL)
@@ -766,13 +782,20 @@ void drive_delete(struct drive *d)
 	sync_folder(d);
 }
 
-void drive_rename(struct drive *d, const char *from, const char *to)
+void drive_delete_of(struct drive *d, const char *name)
 {
-	struct node *n = find_node(d, to);
+	struct node *n = find_node(d, name);
 
 	if (n != NULL)
 		n->is_linked = false;
-	n = find_node(d, from);
+	sync_folder(d);
+}
+
+void drive_rename(struct drive *d, const char *from, const char *to)
+{
+	struct node *n = find_node(d, from);
+
+	drive_delete_of(d, to);
 	assert(n != NULL && n->opens == 0);
 	snprintf(n->name, sizeof n->name, "%s", to);
 	forget_undos(n);

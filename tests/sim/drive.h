@@ -10,6 +10,8 @@
 struct drive; /* opaque */
 
 struct drive *drive_new(uint64_t seed);
+/* One with the same files, as they are now, all of them synced. */
+struct drive *drive_copy(const struct drive *other, uint64_t seed);
 /* NULL is fine. Nothing on it is open. */
 void drive_free(struct drive *d);
 /* The URI of the database on it, for backend_open(); of another file beside it where name is not NULL. */
@@ -37,7 +39,8 @@ void drive_restart(struct drive *d, bool is_power_lost);
 
 /* Somebody deletes the database and what is beside it; who has it open keeps it. */
 void drive_delete(struct drive *d);
-/* Files take the names of others, durably. Nothing of either is open. */
+/* One file goes, or takes the name of another, durably. Nothing of them is open. */
+void drive_delete_of(struct drive *d, const char *name);
 void drive_rename(struct drive *d, const char *from, const char *to);
 
 /* Operations so far that changed something, and failures so far that were trouble's doing. */

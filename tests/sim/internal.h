@@ -3,6 +3,7 @@
 #define ROLLCALL_TESTS_SIM_INTERNAL_H
 
 #include "server/base/rng.h"
+#include "server/feed.h"
 #include "tests/sim/sim.h"
 
 struct answer;
@@ -29,6 +30,7 @@ struct known {
 	uint8_t hubs[SIM_HUBS_MAX]; /* ours of each of its own */
 	uint32_t hubs_n;
 	struct wave_row waves[WAVES_MAX];
+	uint32_t entered[TARGET_STATES_N], left[TARGET_STATES_N]; /* by the events told */
 };
 
 struct device {
@@ -51,21 +53,32 @@ struct sim {
 	struct sim_options options;
 	struct rng rng;
 	int64_t now_ms, run_at_ms, commit_at_ms;
-	int64_t set_by_ms; /* what the process's clock shows, less the time */
+	int64_t set_by_ms; /* what the process's clock shows, less the time … */
+	int64_t set_by_least_ms,
+	        set_by_most_ms; /* … and in this life: the time it goes by lies between these */
 	struct side sides[SIM_HUBS_MAX];
 	struct drive *drive;
+	int64_t trouble_until_ms;
 	struct backend *record; /* the checker's own look at it, while the service is up */
 	uint64_t failures_told; /* of the drive, for which the service has ended */
 	/* the process */
 	struct store *store;
 	struct conductor *conductor;
-	bool is_up, must_crash;
-	int64_t up_at_ms; /* when it is to be started again */
+	bool is_up, must_crash, has_broken; /* by itself */
+	int64_t up_at_ms;                   /* when it is to be started again */
 	uint32_t starts_failed;
 	char last_words[256]; /* why it ended, or did not start */
 	uint32_t commits, calls, crashes;
+	/* the events: fingerprints by id, from 1; 0: forgotten before it was seen */
+	uint64_t *events;
+	uint64_t events_n, events_room;
+	uint64_t read_id, counted_id, heard_id; /* the last one of the record, of the feed */
+	struct feed *feed;
+	struct feed_subscriber subscriber;
 	uint32_t checks;            /* of the record */
-	uint32_t commits_explained; /* at which P12 was checked last */
+	uint32_t commits_explained; /* at which P12 was checked last … */
+	int64_t explain_at_ms;      /* … and when it is to be checked again, since a nextAt has passed */
+	bool must_stop;             /* gracefully */
 	uint64_t trace;
 	/* what was asked and answered */
 	bool is_answered;
@@ -78,6 +91,15 @@ struct sim {
 
 /* sim.c */
 void sim_trace_put(struct sim *s, const char *what, const char *who);
+
+/* check_events.c */
+/* At a start: the last event on record. */
+void check_events_begin(struct sim *s, uint64_t last_id);
+/* A campaign has been answered: what was told of it before counts. */
+void check_events_adopt(struct sim *s, struct known *k);
+/* After each commit. */
+void check_events(struct sim *s);
+void on_event(void *arg, const struct event *event, const char *campaign_id);
 
 /* check.c */
 /* All campaigns, as on record. */

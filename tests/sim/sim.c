@@ -11,6 +11,7 @@
 #include "server/base/hash.h"
 #include "server/base/log.h"
 #include "server/base/rng.h"
+#include "server/campaign/policy.h"
 #include "server/campaign/spec.h"
 #include "server/hub/hub.h"
 #include "server/hub/http.h"
@@ -18,7 +19,10 @@
 #include "tests/lib/store_sync.h"
 #include "tests/sim/drive.h"
 #include "tests/sim/net.h"
+#include "tests/sim/older.h"
 
+#define MINUTE_MS INT64_C(60000)
+#define DRAIN_MS 30000
 #define RESTART_MS \
 	5000 /* as a supervisor waits, until it starts a process again that has ended with an error */
 
@@ -117,6 +121,8 @@ static void on_journal(void *arg, const struct world_entry *entry)
 
 /* ---- the process ---- */
 
+static bool step(struct sim *s, int64_t until_ms);
+
 static int64_t mono_of(void *arg)
 {
 	const struct sim *s = arg;
@@ -134,6 +140,8 @@ static int64_t now_of(void *arg)
 void sim_set_clock(struct sim *s, int64_t by_ms)
 {
 	s->set_by_ms += by_ms;
+	s->set_by_least_ms = s->set_by_ms < s->set_by_least_ms ? s->set_by_ms : s->set_by_least_ms;
+	s->set_by_most_ms = s->set_by_ms > s->set_by_most_ms ? s->set_by_ms : s->set_by_most_ms;
 	s->run_at_ms = s->now_ms;
 }
 
@@ -149,7 +157,7 @@ static void say_last(struct sim *s, const char *what, const char *reason)
 {
 	snprintf(s->last_words, sizeof s->last_words, "%s", reason);
 	log_debug(what, LI("at", s->now_ms - s->options.world.start_ms), LS("reason", reason));
-	sim_trace_put(s, what, reason);
+	sim_trace_put(s, what, ""); /* the reason names the drive, which each run has anew */
 	SIM_CHECK(s, drive_is_dead(s->drive) || drive_failures(s->drive) > s->failures_told, "%s: %s", what,
 	          reason);
 	s->failures_told = drive_failures(s->drive);
@@ -160,7 +168,7 @@ static void on_broken(void *arg, enum err err)
 	struct sim *s = arg;
 
 	say_last(s, "a commit failed", err_text(err));
-	s->must_crash = true;
+	s->must_crash = s->has_broken = true;
 }
 
 static void draw_fate(struct sim *s)
@@ -186,8 +194,13 @@ static void on_hub_freed(void *arg)
 	(void)arg;
 }
 
-static void free_hubs(struct sim *s)
+static void free_parts(struct sim *s)
 {
+	if (s->feed != NULL) {
+		feed_unsubscribe(s->feed, &s->subscriber);
+		feed_free(s->feed);
+	}
+	s->feed = NULL;
 	for (uint32_t h = 0; h < s->options.hubs_n; h++) {
 		net_crash(s->sides[h].net);
 		if (s->sides[h].hub != NULL)
@@ -215,6 +228,7 @@ static bool start_conductor(struct sim *s, const struct store_head *head)
 	struct conductor_hub ports[SIM_HUBS_MAX];
 	struct conductor_options conductor = {.store = s->store,
 	                                      .head = head,
+	                                      .feed = s->feed,
 	                                      .hubs = ports,
 	                                      .hubs_n = s->options.hubs_n,
 	                                      .seed = rng_u64(&s->rng),
@@ -273,11 +287,18 @@ static void begin(struct sim *s)
 {
 	struct store_head head;
 
-	s->commit_at_ms = TIME_NEVER;
-	s->must_crash = false;
-	s->is_up = open_store(s, &head) && start_conductor(s, &head);
+	s->commit_at_ms = s->explain_at_ms = TIME_NEVER;
+	s->must_crash = s->has_broken = false;
+	s->set_by_least_ms = s->set_by_most_ms = s->set_by_ms;
+	s->is_up = open_store(s, &head);
+	if (s->is_up) {
+		check_events_begin(s, head.last_event_id);
+		s->feed = feed_new(head.last_event_id);
+		feed_subscribe(s->feed, &s->subscriber, on_event, s);
+		s->is_up = start_conductor(s, &head);
+	}
 	if (!s->is_up) {
-		free_hubs(s);
+		free_parts(s);
 		end_life(s);
 		s->starts_failed++;
 		s->up_at_ms = s->now_ms + RESTART_MS;
@@ -286,6 +307,8 @@ static void begin(struct sim *s)
 	s->record = store_sync_record(s->store);
 	draw_fate(s);
 	s->run_at_ms = s->now_ms;
+	check_record(s);
+	check_events(s);
 }
 
 static void end(struct sim *s)
@@ -294,8 +317,62 @@ static void end(struct sim *s)
 		return;
 	conductor_free(s->conductor);
 	s->conductor = NULL;
-	free_hubs(s);
+	free_parts(s);
 	end_life(s);
+}
+
+static void on_closed(void *arg)
+{
+	(void)arg;
+}
+
+/* What main.c does on SIGTERM, once all is settled. */
+static void stop(struct sim *s)
+{
+	conductor_free(s->conductor);
+	s->conductor = NULL;
+	free_parts(s);
+	backend_close(s->record);
+	s->record = NULL;
+	store_close(s->store, on_closed, NULL);
+	drive_arm(s->drive, true);
+	store_sync_run(s->store);
+	drive_arm(s->drive, false);
+	s->store = NULL;
+	drive_restart(s->drive, false);
+	s->is_up = false;
+}
+
+void sim_restart(struct sim *s, const struct sim_settings *settings)
+{
+	int64_t until_ms = s->now_ms + DRAIN_MS;
+	uint32_t crashes = s->crashes;
+
+	s->options.track_interval_ms = settings->track_interval_ms;
+	s->options.reserve_percent = settings->reserve_percent;
+	s->options.sku = settings->sku;
+	sim_wait_up(s);
+	conductor_drain(s->conductor);
+	s->run_at_ms = s->now_ms;
+	while (s->is_up && s->crashes == crashes && !conductor_is_settled(s->conductor) && step(s, until_ms))
+		;
+	if (s->crashes != crashes || !s->is_up)
+		return;
+	sim_trace_put(s, "restart", "");
+	if (conductor_is_settled(s->conductor) && store_sync_pending(s->store) == 0)
+		stop(s);
+	else
+		end(s); /* it did not settle in time */
+	begin(s);
+}
+
+void sim_downgrade(struct sim *s, int version)
+{
+	sim_trace_put(s, "downgrade", "");
+	s->crashes++;
+	end(s);
+	older_put(s->drive, version);
+	begin(s);
 }
 
 void sim_crash(struct sim *s)
@@ -303,8 +380,29 @@ void sim_crash(struct sim *s)
 	s->crashes++;
 	sim_trace_put(s, "crash", "");
 	end(s);
-	begin(s);
-	check_record(s);
+	if (!s->has_broken)
+		begin(s);
+	s->up_at_ms = s->now_ms + RESTART_MS;
+}
+
+/* Three in four begin with a database that has been made already: that costs as much as all the rest of many.
+ */
+static struct drive *new_drive(const struct sim_options *o)
+{
+	static struct drive *made;
+	struct store_head head;
+	struct backend *b;
+	char *reason = NULL;
+
+	if (o->crash_at_operation > 0 || o->seed % 4 == 0)
+		return drive_new(o->seed);
+	if (made == NULL) {
+		made = drive_new(0);
+		if (backend_open(drive_path(made), &b, &head, &reason) != ERR_OK)
+			abort();
+		backend_close(b);
+	}
+	return drive_copy(made, o->seed);
 }
 
 struct sim *sim_new(const struct sim_options *o)
@@ -329,7 +427,8 @@ struct sim *sim_new(const struct sim_options *o)
 		                                          .seed = world.seed});
 		net_run(side->net, s->now_ms);
 	}
-	s->drive = drive_new(o->seed);
+	s->drive = new_drive(o);
+	s->trouble_until_ms = TIME_NEVER;
 	drive_die_in(s->drive, o->crash_at_operation);
 	begin(s);
 	return s;
@@ -345,6 +444,7 @@ void sim_free(struct sim *s)
 		world_free(s->sides[h].world);
 	}
 	drive_free(s->drive);
+	free(s->events);
 	for (uint32_t i = 0; i < s->known_n; i++) {
 		free(s->known[i].targets);
 		free(s->known[i].sites);
@@ -363,7 +463,7 @@ void sim_free(struct sim *s)
 static bool all_final(const struct sim *s)
 {
 	for (uint32_t i = 0; i < s->known_n; i++)
-		if (!s->known[i].is_final)
+		if (!s->known[i].is_final && !s->known[i].is_forgotten)
 			return false;
 	return true;
 }
@@ -394,10 +494,18 @@ static void run_conductor(struct sim *s)
 	at_ms = time_of(s, conductor_run(s->conductor));
 	if (at_ms < s->run_at_ms) /* it may have asked to be woken meanwhile */
 		s->run_at_ms = at_ms;
+}
+
+/* P12 is checked after each commit, and when a nextAt has passed, while nothing waits to be committed. */
+static void explain(struct sim *s)
+{
 	if (store_sync_pending(s->store) > 0 || s->run_at_ms <= s->now_ms ||
-	    s->commits == s->commits_explained)
+	    conductor_is_draining(s->conductor))
+		return;
+	if (s->commits == s->commits_explained && s->explain_at_ms > s->now_ms)
 		return;
 	s->commits_explained = s->commits;
+	s->explain_at_ms = TIME_NEVER;
 	for (uint32_t i = 0; i < s->known_n; i++)
 		check_waiting(s, &s->known[i]);
 }
@@ -418,8 +526,19 @@ static void run_store(struct sim *s)
 	drive_arm(s->drive, false);
 	store_stats(s->store, &after);
 	s->commits += (uint32_t)(after.commits - before.commits);
-	if (!drive_is_dead(s->drive))
-		check_record(s);
+	if (drive_is_dead(s->drive))
+		return;
+	check_record(s);
+	if (!store_sync_has_crashed(s->store) && !s->must_crash)
+		check_events(s);
+}
+
+static void end_trouble(struct sim *s)
+{
+	static const struct drive_trouble none = {0};
+
+	drive_set_trouble(s->drive, &none);
+	s->trouble_until_ms = TIME_NEVER;
 }
 
 /* Moves on to what happens next, not after until_ms; false: there is nothing until then. */
@@ -439,6 +558,10 @@ static bool step(struct sim *s, int64_t until_ms)
 		at_ms = s->commit_at_ms;
 	if (!s->is_up && s->up_at_ms < at_ms)
 		at_ms = s->up_at_ms;
+	if (s->is_up && s->explain_at_ms > s->now_ms && s->explain_at_ms < at_ms)
+		at_ms = s->explain_at_ms;
+	if (s->trouble_until_ms < at_ms)
+		at_ms = s->trouble_until_ms;
 	if (at_ms > until_ms) {
 		s->now_ms = until_ms;
 		run_nets(s);
@@ -447,16 +570,19 @@ static bool step(struct sim *s, int64_t until_ms)
 	if (at_ms > s->now_ms)
 		s->now_ms = at_ms;
 	run_nets(s);
+	if (s->trouble_until_ms <= s->now_ms)
+		end_trouble(s);
 	if (!s->is_up) {
 		if (s->up_at_ms <= s->now_ms)
 			begin(s);
-		check_record(s);
 		return true;
 	}
 	if (s->commit_at_ms <= s->now_ms)
 		run_store(s);
 	if (!has_ended(s) && s->run_at_ms <= s->now_ms)
 		run_conductor(s);
+	if (!has_ended(s))
+		explain(s);
 	if (has_ended(s)) {
 		s->commits += s->options.crash_at_commit > s->commits ? 1 : 0;
 		sim_crash(s);
@@ -470,6 +596,25 @@ void sim_pass(struct sim *s, int64_t for_ms)
 
 	while (step(s, until_ms))
 		;
+}
+
+bool sim_run_to_call(struct sim *s, int64_t for_ms)
+{
+	int64_t until_ms = s->now_ms + for_ms;
+	uint32_t calls = s->calls;
+
+	while (s->calls == calls && !all_final(s) && step(s, until_ms))
+		;
+	return s->calls > calls;
+}
+
+bool sim_run_to_commit(struct sim *s, int64_t for_ms)
+{
+	int64_t until_ms = s->now_ms + for_ms;
+
+	while ((!s->is_up || store_sync_pending(s->store) == 0) && !all_final(s) && step(s, until_ms))
+		;
+	return s->is_up && store_sync_pending(s->store) > 0;
 }
 
 bool sim_run(struct sim *s, int64_t for_ms)
@@ -517,6 +662,12 @@ static struct campaign_spec *parse(struct sim *s, const char *json)
 	conductor_check(s->conductor, spec, &faults);
 	SIM_CHECK(s, faults.n == 0, "%s: %s %s", json, faults.all[0].pointer, faults.all[0].detail);
 	return spec;
+}
+
+void sim_trouble(struct sim *s, const struct drive_trouble *trouble, int64_t for_ms)
+{
+	drive_set_trouble(s->drive, trouble);
+	s->trouble_until_ms = s->now_ms + for_ms;
 }
 
 bool sim_is_up(const struct sim *s)
@@ -644,6 +795,7 @@ uint32_t sim_create(struct sim *s, const char *spec_json)
 	k->no = answer.campaigns[0].no;
 	answer_done(&answer);
 	check_campaign(s, k); /* its first calls may leave before another commit */
+	check_events_adopt(s, k);
 	s->known_n++;
 	return s->known_n;
 }
@@ -698,6 +850,62 @@ enum err sim_order(struct sim *s, uint32_t campaign, enum order order)
 	return s->answer;
 }
 
+enum err sim_target_order(struct sim *s, uint32_t campaign, const char *device_id, enum target_order order)
+{
+	do {
+		sim_wait_up(s);
+		s->is_answered = false;
+		conductor_target_order(s->conductor, s->known[campaign - 1].id, device_id, -1, order, "sim",
+		                       on_done, s);
+	} while (!wait_for_answer(s));
+	return s->answer;
+}
+
+enum err sim_respec(struct sim *s, uint32_t campaign, const char *patch_json)
+{
+	struct known *k = &s->known[campaign - 1];
+
+	do {
+		struct faults faults = FAULTS_INIT;
+		const struct campaign_spec *old;
+		struct campaign_spec spec;
+		char reason[SPEC_REASON_SIZE] = "";
+		uint32_t revision, most;
+		size_t at;
+
+		sim_wait_up(s);
+		old = conductor_spec(s->conductor, k->id, &revision);
+		if (old == NULL)
+			return ERR_NOT_FOUND;
+		SIM_CHECK(s,
+		          spec_patch(old, patch_json, strlen(patch_json), &spec, &faults, &at, reason) ==
+		                  ERR_OK,
+		          "%s: %s %s", patch_json, faults.n > 0 ? faults.all[0].pointer : reason,
+		          faults.n > 0 ? faults.all[0].detail : "");
+		/* Calls that are on their way may be of the one, what follows is of the other. */
+		most = limit_of(spec.rollout.max_unavailable, s->options.world.devices_n);
+		k->max_unavailable = most > k->max_unavailable ? most : k->max_unavailable;
+		s->is_answered = false;
+		conductor_respec(s->conductor, k->id, revision, &spec, "sim", on_done, s);
+		spec_done(&spec);
+	} while (!wait_for_answer(s));
+	return s->answer;
+}
+
+enum err sim_delete(struct sim *s, uint32_t campaign)
+{
+	struct known *k = &s->known[campaign - 1];
+
+	k->is_forgotten = k->is_final; /* it may come into force before it is answered */
+	do {
+		sim_wait_up(s);
+		s->is_answered = false;
+		conductor_delete(s->conductor, k->id, "sim", on_done, s);
+	} while (!wait_for_answer(s));
+	SIM_CHECK(s, k->is_forgotten || s->answer != ERR_OK, "a campaign that is not final was deleted");
+	return s->answer;
+}
+
 void sim_campaign(struct sim *s, uint32_t campaign, struct campaign_row *ret)
 {
 	struct answer answer;
@@ -731,6 +939,29 @@ size_t sim_progress(struct sim *s, uint32_t campaign, uint32_t *ret_slot_s)
 	*ret_slot_s = progress_slot_s(begins_s, n);
 	answer_done(&page);
 	return n;
+}
+
+int64_t sim_bound(struct sim *s, uint32_t campaign)
+{
+	struct campaign_row row;
+
+	sim_campaign(s, campaign, &row);
+	return campaign_state_is_final(row.state) ? s->now_ms : row.end_at_ms - s->set_by_ms;
+}
+
+/* Of one campaign after the other, since what one has out holds up the next. A query's lag and the time that
+ * a hub is left alone after trouble come on top. */
+int64_t sim_deadlines(const struct sim *s)
+{
+	int64_t all_ms = 30 * MINUTE_MS + s->options.world.query_lag.max_ms;
+
+	for (uint32_t i = 0; i < s->known_n; i++) {
+		const struct campaign_spec *spec = s->known[i].spec;
+
+		all_ms += policy_quiet_ms(spec) +
+		          ((int64_t)spec->verify.settle_s + spec->verify.relapse_watch_s) * 1000;
+	}
+	return all_ms;
 }
 
 int64_t sim_predicted(const struct sim *s, uint32_t campaign)

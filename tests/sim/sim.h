@@ -45,6 +45,9 @@ struct backend;
 struct backend *sim_record(struct sim *s); /* the checker's look at the drive, until the process ends */
 struct drive;
 struct drive *sim_drive(struct sim *s);
+struct drive_trouble;
+/* The drive has this trouble for so long. */
+void sim_trouble(struct sim *s, const struct drive_trouble *trouble, int64_t for_ms);
 bool sim_is_up(const struct sim *s);
 /* Runs until it is. */
 void sim_wait_up(struct sim *s);
@@ -72,11 +75,30 @@ enum err sim_preview(struct sim *s, const char *spec_json, struct buf *out);
 enum err sim_order(struct sim *s, uint32_t campaign, enum order order);
 /* Runs for a while, or until every campaign is final; false: still not. */
 bool sim_run(struct sim *s, int64_t for_ms);
+enum err sim_target_order(struct sim *s, uint32_t campaign, const char *device_id, enum target_order order);
+/* Changes a live campaign's spec by a merge patch. NOT_FOUND: it is not live. */
+enum err sim_respec(struct sim *s, uint32_t campaign, const char *patch_json);
+/* Forgets a final campaign. */
+enum err sim_delete(struct sim *s, uint32_t campaign);
+/* Runs until a call leaves, or until a commit is under way; false: none did within that time. */
+bool sim_run_to_call(struct sim *s, int64_t for_ms);
+bool sim_run_to_commit(struct sim *s, int64_t for_ms);
+/* Stops as on SIGTERM, and begins again, with other settings. */
+struct sim_settings {
+	uint32_t track_interval_ms, reserve_percent;
+	const char *sku;
+};
+void sim_restart(struct sim *s, const struct sim_settings *settings);
+/* The process dies; what begins again finds its database as a version of that schema would have left it. */
+void sim_downgrade(struct sim *s, int version);
 /* Dies now, with the power where luck says so, and begins again. */
 void sim_crash(struct sim *s);
 
 /* As on record. */
 void sim_campaign(struct sim *s, uint32_t campaign, struct campaign_row *ret); /* texts are not set */
+/* When it ends at the latest, and how long what is out then takes at most, by time itself. */
+int64_t sim_bound(struct sim *s, uint32_t campaign);
+int64_t sim_deadlines(const struct sim *s);
 /* When it will be final, as the service foretells it now; TIME_NONE: it cannot. */
 int64_t sim_predicted(const struct sim *s, uint32_t campaign);
 /* How many slots its progress has, and how long they are. */

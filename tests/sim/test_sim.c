@@ -1,5 +1,4 @@
-/* sim: scenarios, a crash at every commit and every call, and many seeds. ROLLCALL_SEEDS says how many of
- * these (default 300), ROLLCALL_SEED runs one alone. */
+/* sim: scenarios, and a crash at every commit, every call and every operation of the drive. */
 #include "tests/lib/suite.h"
 
 #include <stdio.h>
@@ -452,266 +451,23 @@ START_TEST(test_each_temperament_ends_with_its_verdict)
 }
 END_TEST
 
-/* ---- many seeds ---- */
-
-static double share(struct rng *rng, double most)
-{
-	return rng_below(rng, 3) == 0 ? rng_unit(rng) * most : 0;
-}
-
-static void draw_world(struct world_options *w, struct rng *rng)
-{
-	w->seed = rng_u64(rng);
-	w->site_size = 1 + (uint32_t)rng_below(rng, 6);
-	w->devices_n = 3 + (uint32_t)rng_below(rng, 25);
-	w->with_history = rng_below(rng, 4) != 0;
-	for (unsigned t = 1; t < WORLD_TEMPERS_N; t++)
-		w->share[t] = share(rng, 0.3);
-	w->agents_share = share(rng, 1);
-	/* Sooner than the first look after a 404103: later, a call that did act would be made again (product:
-	 * the point read before a further call is all that is promised there). */
-	w->slow_report = (struct world_span){1000, 6000};
-	w->trouble_calls = (uint32_t)rng_below(rng, 3);
-	w->clock_skew_ms = (int64_t)rng_below(rng, 2) * 86400000;
-	w->query_lag = (struct world_span){0, rng_below(rng, 2) == 0 ? 0 : (int64_t)rng_below(rng, 1800000)};
-	w->ghost_ms = w->query_lag.max_ms;
-	world_quirks_draw(&w->quirks, rng);
-}
-
-static void draw_faults(struct sim *s, uint32_t hub, struct rng *rng)
-{
-	uint32_t n = (uint32_t)rng_below(rng, 5);
-
-	while (n-- > 0) {
-		struct world_fault f = {
-		        .kind = (enum world_fault_kind)rng_below(rng, WORLD_FAULT_EMPTY_PAGE + 1),
-		        .share = rng_unit(rng),
-		        .families = (unsigned)rng_below(rng, 16)};
-
-		f.from_ms = sim_now(s) + (int64_t)rng_below(rng, 600000);
-		f.until_ms = f.from_ms + (int64_t)rng_below(rng, 1200000);
-		world_fault_add(sim_world(s, hub), &f);
-	}
-}
-
-/* What a 404103 of a call that did act (contract 11.3) looks like afterwards: without verification, by
- * reconnect, or with a predicate over a time that the device's wrong clock wrote, it cannot be told from a
- * device that is away, and is called again. */
-enum proof { UNVERIFIED = 1, BY_DEVICE_CLOCK = 2, VERIFIED = 4 };
-
-static void draw_waves(struct rng *rng, struct buf *out)
-{
-	static const char *const approvals[] = {"none", "start", "afterFirst", "each"};
-
-	buf_printf(out, ",\"waves\":[{\"upToCount\":%u},{\"upToPercent\":%u},{\"upToPercent\":100}]",
-	           1 + (unsigned)rng_below(rng, 4), 10 + (unsigned)rng_below(rng, 80));
-	buf_printf(out, ",\"gate\":{\"minSuccessPercent\":%u,\"soakSeconds\":%u,\"approval\":\"%s\"}",
-	           (unsigned)rng_below(rng, 101), (unsigned)rng_below(rng, 200),
-	           approvals[rng_below(rng, 4)]);
-}
-
-static void draw_schedule(struct rng *rng, struct buf *out)
-{
-	static const char *const zones[] = {"UTC", "device", "Australia/Lord_Howe"};
-
-	buf_printf(out, ",\"schedule\":{\"endAfterSeconds\":%u", 600 + (unsigned)rng_below(rng, 20000));
-	if (rng_below(rng, 3) == 0)
-		buf_printf(
-		        out,
-		        ",\"windows\":[{\"cron\":\"*/20 * * * *\",\"durationMinutes\":%u}],\"timeZone\":\"%s\","
-		        "\"mustFinishInWindow\":%s",
-		        3 + (unsigned)rng_below(rng, 17), zones[rng_below(rng, 3)],
-		        rng_below(rng, 3) == 0 ? "true" : "false");
-	if (rng_below(rng, 6) == 0)
-		buf_puts(out, ",\"blackouts\":[{\"from\":\"2025-12-02\",\"to\":\"2025-12-02\"}]");
-	buf_putc(out, '}');
-}
-
-static enum proof draw_spec(struct rng *rng, uint32_t hubs_n, struct buf *out)
-{
-	static const char *const verifies[] = {
-	        "{\"by\":\"none\"}",
-	        "{\"settleSeconds\":20,\"relapseWatchSeconds\":300}",
-	        "{\"settleSeconds\":0}",
-	        "{\"by\":\"where\",\"success\":\"properties.reported.iothubDM.reboot.lastReboot > '2025-12'\"}",
-	        "{\"by\":\"reconnect\",\"settleSeconds\":0}",
-	};
-
-	bool is_job = rng->state % 5 == 0; /* without a draw of its own */
-	uint64_t verify = rng_below(rng, 5);
-	unsigned n;
-
-	buf_printf(out, "{\"name\":\"t\",\"action\":{\"type\":\"reboot\"%s}",
-	           is_job ? ",\"transport\":\"hubJob\"" : "");
-	if (hubs_n > 1 && rng_below(rng, 3) == 0)
-		buf_puts(out,
-		         rng_below(rng, 2) == 0 ? ",\"hubs\":[\"hub1\"]" : ",\"hubs\":[\"hub1\",\"main\"]");
-	buf_puts(out, ",\"targets\":");
-	if (rng_below(rng, 3) == 0) {
-		buf_puts(out, "{\"deviceIds\":[\"ghost\"");
-		for (uint32_t i = 0; i < 10; i++)
-			if (rng_below(rng, 2) == 0)
-				buf_printf(out, ",\"dev-%06u\"", i);
-		buf_puts(out, "]}");
-	} else {
-		buf_puts(out, rng_below(rng, 2) == 0 ? "{\"all\":true}"
-		                                     : "{\"where\":\"tags.line IN ['line-a','line-b']\"}");
-	}
-	buf_printf(out, ",\"rollout\":{\"maxUnavailable\":%u", 1 + (unsigned)rng_below(rng, 10));
-	if (rng_below(rng, 3) == 0) {
-		n = 1 + (unsigned)rng_below(rng, 100);
-		if (!is_job)
-			buf_printf(out, ",\"ratePerMinute\":%u", n);
-	}
-	if (rng_below(rng, 2) == 0)
-		draw_waves(rng, out);
-	if (rng_below(rng, 3) == 0) {
-		n = 1 + (unsigned)rng_below(rng, 3);
-		if (!is_job)
-			buf_printf(out, ",\"group\":{\"by\":\"tags.site\",\"maxUnavailable\":%u}", n);
-	}
-	buf_puts(out, "}");
-	if (rng_below(rng, 3) == 0) {
-		const char *cause = rng_below(rng, 2) == 0 ? "any" : "noProof";
-
-		n = 1 + (unsigned)rng_below(rng, 4);
-		if (rng_below(rng, 2) == 0 && !is_job)
-			buf_printf(out, ",\"abort\":[{\"cause\":\"%s\",\"count\":%u,\"do\":\"pause\"}]",
-			           cause, n);
-		else if (!is_job)
-			buf_printf(out, ",\"abort\":[{\"cause\":\"%s\",\"count\":%u,\"do\":\"cancel\"}]",
-			           cause, n);
-	}
-	if (rng_below(rng, 5) == 0)
-		buf_printf(out, ",\"precheck\":{\"where\":\"tags.line != 'line-b'\",\"onFail\":\"%s\"}",
-		           rng_below(rng, 2) == 0 ? "skip" : "wait");
-	if (is_job)
-		buf_printf(out, ",\"schedule\":{\"endAfterSeconds\":%u}",
-		           600 + (unsigned)rng_below(rng, 20000));
-	else
-		draw_schedule(rng, out);
-	buf_printf(out, ",\"retry\":{\"doubtful\":\"%s\"}",
-	           rng_below(rng, 4) == 0 ? "never" : "afterEvidence");
-	buf_printf(out, ",\"offline\":{\"wait\":%s,\"expireAfterSeconds\":%u}",
-	           rng_below(rng, 4) == 0 ? "false" : "true", 60 + (unsigned)rng_below(rng, 5000));
-	buf_printf(out, ",\"verify\":%s}", verifies[verify]);
-	return verify == 0 || verify == 4 ? UNVERIFIED : verify == 3 ? BY_DEVICE_CLOCK : VERIFIED;
-}
-
-/* P2: no retry policy here asks for a second action. */
-static void check_acts(struct sim *s, uint32_t hub, uint32_t devices_n, uint32_t campaigns)
-{
-	for (uint32_t i = 0; i < devices_n; i++) {
-		uint32_t acts, calling = 0;
-		char id[16];
-
-		device_id(i, id);
-		acts = world_acts(sim_world(s, hub), id);
-		for (uint32_t c = 1; c <= campaigns; c++) {
-			struct target_row t;
-
-			calling += sim_target(s, c, hub, id, &t) && t.calls > 0;
-		}
-		SIM_CHECK(s, acts <= calling, "P2: %s of hub %u acted %u times for %u campaigns", id, hub,
-		          acts, calling);
-	}
-}
-
-static uint64_t campaigns_run;
-
-static void run_seed(uint64_t seed)
-{
-	struct sim_options o;
-	struct rng rng;
-	struct sim *s;
-	uint32_t campaigns, orders;
-	unsigned proofs = 0;
-
-	rng_seed(&rng, seed);
-	sim_options_init(&o);
-	o.seed = seed;
-	draw_world(&o.world, &rng);
-	o.track_interval_ms = 1000 + (uint32_t)rng_below(&rng, 30000);
-	o.sku = rng_below(&rng, 3) == 0 ? "S1" : "none";
-	o.world.sku = rng_below(&rng, 3) == 0 ? WORLD_SKU_S1 : WORLD_SKU_NONE;
-	o.world.units = 1;
-	o.refuse_share = share(&rng, 0.2);
-	o.crash_share = share(&rng, 0.05);
-	o.hubs_n = rng_below(&rng, 3) == 0 ? 1 + (uint32_t)rng_below(&rng, SIM_HUBS_MAX) : 1;
-	o.connect_max_ms = seed % 3 == 0 ? (int64_t)(seed * 37 % 10000) : 0;
-	s = sim_new(&o);
-	for (uint32_t h = 0; h < o.hubs_n; h++)
-		draw_faults(s, h, &rng);
-	campaigns = 1 + (uint32_t)rng_below(&rng, 3);
-	campaigns_run += campaigns;
-	for (uint32_t c = 0; c < campaigns; c++) {
-		struct buf spec = BUF_INIT;
-
-		proofs |= draw_spec(&rng, o.hubs_n, &spec);
-		log_debug("spec", LS("json", spec.data));
-		sim_create(s, spec.data);
-		buf_done(&spec);
-		sim_run(s, (int64_t)rng_below(&rng, 120000));
-	}
-	for (orders = (uint32_t)rng_below(&rng, 6); orders > 0; orders--) {
-		enum err err = sim_order(s, 1 + (uint32_t)rng_below(&rng, campaigns),
-		                         (enum order)rng_below(&rng, 5));
-
-		SIM_CHECK(s, err == ERR_OK || err == ERR_CONFLICT, "an order is answered %s", err_text(err));
-		sim_run(s, (int64_t)rng_below(&rng, 300000));
-	}
-	for (uint32_t round = 0; round < 20 && !sim_run(s, HOUR_MS);
-	     round++) { /* somebody looks after them, hourly */
-		uint32_t c = 1 + (uint32_t)rng_below(&rng, campaigns);
-
-		(void)sim_order(s, c, rng_below(&rng, 2) == 0 ? ORDER_RESUME : ORDER_OVERRIDE);
-	}
-	SIM_CHECK(s, sim_run(s, 72 * HOUR_MS), "P10: not final in time");
-	/* A looping device may restart before it reports what it did: nothing in its twin then tells. */
-	if (!(proofs & UNVERIFIED) && (o.world.clock_skew_ms == 0 || !(proofs & BY_DEVICE_CLOCK)) &&
-	    o.world.share[WORLD_LOOPING] <= 0)
-		for (uint32_t h = 0; h < o.hubs_n; h++)
-			check_acts(s, h, o.world.devices_n, campaigns);
-	sim_free(s);
-}
-
-START_TEST(test_the_promises_hold_for_many_seeds)
-{
-	const char *one = getenv("ROLLCALL_SEED"), *many = getenv("ROLLCALL_SEEDS");
-	uint64_t n = many != NULL ? strtoull(many, NULL, 10) : 300;
-
-	if (one != NULL)
-		run_seed(strtoull(one, NULL, 10));
-	else
-		for (uint64_t seed = 1; seed <= n; seed++)
-			run_seed(seed);
-	printf("%llu campaigns\n", (unsigned long long)campaigns_run);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *s = suite_create("sim");
-	TCase *many = tcase_create("seeds");
 
-	if (getenv("ROLLCALL_SEED") == NULL) {
-		TESTS(s, "hub jobs", test_a_hub_job_calls_each_device_once_and_every_one_is_proven,
-		      test_a_crash_while_a_hub_job_runs_leaves_no_device_called_twice);
-		TESTS(s, "scenarios", test_a_healthy_fleet_is_rebooted_once_each_and_proven,
-		      test_what_ended_so_many_days_ago_is_forgotten_and_nothing_younger,
-		      test_a_crash_at_any_commit_loses_nothing_and_acts_once,
-		      test_a_crash_at_any_call_loses_nothing_and_acts_once,
-		      test_the_power_failing_at_any_operation_of_the_drive_loses_nothing_and_acts_once,
-		      test_without_an_earlier_value_what_is_in_doubt_ends_unknown,
-		      test_one_hub_that_is_down_delays_its_own_share_only,
-		      test_given_ids_are_found_on_whichever_hub_has_them,
-		      test_who_restarts_or_drops_after_its_proof_has_relapsed,
-		      test_by_reconnect_who_was_away_and_came_back_is_proven_and_nobody_else,
-		      test_each_temperament_ends_with_its_verdict);
-	}
-	log_setup(getenv("ROLLCALL_SEED") != NULL ? LOG_DEBUG : LOG_OFF, false, 2);
-	tcase_set_timeout(many, 3600);
-	tcase_add_test(many, test_the_promises_hold_for_many_seeds);
-	suite_add_tcase(s, many);
+	TESTS(s, "hub jobs", test_a_hub_job_calls_each_device_once_and_every_one_is_proven,
+	      test_a_crash_while_a_hub_job_runs_leaves_no_device_called_twice);
+	TESTS(s, "scenarios", test_a_healthy_fleet_is_rebooted_once_each_and_proven,
+	      test_what_ended_so_many_days_ago_is_forgotten_and_nothing_younger,
+	      test_a_crash_at_any_commit_loses_nothing_and_acts_once,
+	      test_a_crash_at_any_call_loses_nothing_and_acts_once,
+	      test_the_power_failing_at_any_operation_of_the_drive_loses_nothing_and_acts_once,
+	      test_without_an_earlier_value_what_is_in_doubt_ends_unknown,
+	      test_one_hub_that_is_down_delays_its_own_share_only,
+	      test_given_ids_are_found_on_whichever_hub_has_them,
+	      test_who_restarts_or_drops_after_its_proof_has_relapsed,
+	      test_by_reconnect_who_was_away_and_came_back_is_proven_and_nobody_else,
+	      test_each_temperament_ends_with_its_verdict);
+	log_setup(LOG_OFF, false, 2);
 	return suite_run(s);
 }

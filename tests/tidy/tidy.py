@@ -52,7 +52,7 @@ LIBRARIES = [
     ("uv.h", ["server/hub/{http,wire}.c", "server/loop.c", "store/store.c", "api/httpd.c", "tests/**"]),
     ("microhttpd.h", ["api/httpd.c"]),
     ("gnutls/", ["api/tls.c"]),
-    ("sqlite3.h", ["store/sqlite/*", "tests/store/*", "tests/sim/drive.c", "tests/bench/bare.c"]),
+    ("sqlite3.h", ["store/sqlite/*", "tests/store/*", "tests/sim/drive.c", "tests/sim/older.c", "tests/bench/bare.c"]),
     ("openssl/", ["server/hub/sas.c", "server/webhook/message.c", "api/auth.c", "store/sqlite/audit.c", "deploy/agent/sas.c", "tests/{bench,hubsim,unit}/**"]),
     ("jansson.h", ["server/hub/*", "server/campaign/{member,spec,spec_*}.*", "server/settings.c", "server/webhook/endpoints.c", "api/json.c", "api/cli/*", "deploy/agent/*", "tests/**"]),
     ("libical/", ["server/schedule/rrule.c"]),
