@@ -1377,6 +1377,29 @@ START_TEST(test_a_device_that_settles_elsewhere_is_waited_for_until_then)
 }
 END_TEST
 
+START_TEST(test_a_clock_set_forward_while_the_process_is_away_proves_no_absence)
+{
+	begin("", 1);
+	rig_at(r, 1000);
+	rig_call(r, c, 0, CALL_AMBIGUOUS);
+	rig_turn(r);
+	expect(0, TARGET_DOUBTFUL, REASON_NONE);
+	r->now_ms += HOUR_MS;
+	r->hubs[0].clock_offset_ms = -HOUR_MS;
+	rig_crash(r);
+	rig_turn(r);
+	ck_assert(rig_acts(r, c, 0) & ACT_READ);
+	rig_read(r, c, 0, SAYS_NOTHING, r->now_ms - T0);
+	rig_turn(r);
+	expect(0, TARGET_DOUBTFUL, REASON_NONE);
+	ck_assert_int_gt(rig_row(r, c, 0)->next_at_ms, r->now_ms + 600000); /* most of a quarter of an hour */
+	rig_at(r, rig_row(r, c, 0)->next_at_ms - T0);
+	rig_read(r, c, 0, SAYS_NOTHING, r->now_ms - T0);
+	rig_turn(r);
+	expect(0, TARGET_INVOKING, REASON_NONE);
+}
+END_TEST
+
 START_TEST(test_after_a_crash_a_device_that_is_free_by_then_is_not_waited_for)
 {
 	uint32_t other;
@@ -2113,6 +2136,7 @@ int main(void)
 	CASE("several campaigns", test_a_device_taken_by_another_campaign_is_waited_for,
 	     test_a_device_that_settles_elsewhere_is_waited_for_until_then,
 	     test_after_a_crash_a_device_that_is_free_by_then_is_not_waited_for,
+	     test_a_clock_set_forward_while_the_process_is_away_proves_no_absence,
 	     test_the_same_id_on_two_hubs_is_two_devices, test_campaigns_share_credit_fairly);
 	CASE("orders and the end", test_pause_stops_calls_and_retries_and_resume_goes_on,
 	     test_a_pause_over_every_phase_ends_in_the_phase_reached_meanwhile,
