@@ -895,6 +895,7 @@ enum err sim_respec(struct sim *s, uint32_t campaign, const char *patch_json)
 enum err sim_delete(struct sim *s, uint32_t campaign)
 {
 	struct known *k = &s->known[campaign - 1];
+	bool was_forgotten = k->is_forgotten;
 
 	k->is_forgotten = true; /* it may come into force before it is answered */
 	do {
@@ -902,7 +903,9 @@ enum err sim_delete(struct sim *s, uint32_t campaign)
 		s->is_answered = false;
 		conductor_delete(s->conductor, k->id, "sim", on_done, s);
 	} while (!wait_for_answer(s));
-	k->is_forgotten = s->answer == ERR_OK;
+	k->is_forgotten = was_forgotten || s->answer == ERR_OK;
+	if (!k->is_forgotten && s->is_up)
+		check_campaign(s, k); /* it may have ended meanwhile */
 	return s->answer;
 }
 

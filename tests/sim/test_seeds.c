@@ -197,6 +197,8 @@ static const struct {
          "sku many looping agents queryLag c0.ids c0.waves c0.group c0.windows c0.never c0.verify c1.ids "
          "c1.waves c1.abort c1.windows e0.link e0.moment e2.restart e2.moment e3.moment neverBack noHistory "
          "c1.group away deviceClocks c0.where c1.rate lying"},
+        /* a clock set forward while the process was away took a call in doubt for absent: two at once */
+        {12876, "refusals many quirks c0.waves c0.verify c1.verify e4.migration e4.moment crashes c0.group"},
         /* after a crash a device was waited for that nobody held any more */
         {567,
          "sku neverBack looping c0.rate c0.abort c0.verify c1.verify c2.rate c2.group c2.precheck c2.verify"},
