@@ -37,7 +37,7 @@ enum err api_start(const struct api_options *options, struct api **ret, char **r
 	        .loop = options->loop,
 	        .address = options->address,
 	        .port = options->port,
-	        .loopback_only = options->tokens_file == NULL,
+	        .loopback_only = options->tokens_file == NULL && options->oidc == NULL,
 	        .connections_max = or_default(options->connections_max, 1536),
 	        .body_max_bytes = BODY_MAX_BYTES,
 	        .bodies_max_bytes =
@@ -66,6 +66,8 @@ enum err api_start(const struct api_options *options, struct api **ret, char **r
 	LIST_INIT(&api->context.creating);
 	api->context.logins = logins_new();
 	err = auth_load(options->tokens_file, &api->context.auth, ret_reason);
+	if (err == ERR_OK && options->oidc != NULL)
+		auth_take_oidc(api->context.auth, options->oidc);
 	if (err == ERR_OK && options->tls_cert_file != NULL)
 		err = tls_load(options->tls_cert_file, options->tls_key_file, &api->tls, ret_reason);
 	o.tls = api->tls;

@@ -13,6 +13,7 @@ struct api;
 struct conductor;
 struct feed;
 struct histogram;
+struct oidc;
 struct store;
 struct uv_loop_s;
 struct webhooks;
@@ -22,7 +23,8 @@ struct api_options {
 	const char
 	        *address; /* to listen on, name or number; borrows. Loopback only where there are no tokens */
 	uint16_t port;    /* 0: any free one, see api_port() */
-	const char *tokens_file;                  /* NULL: no tokens, everyone is admin */
+	const char *tokens_file;                  /* NULL: none; no oidc either: everyone is admin */
+	struct oidc *oidc;                        /* whose tokens are taken, too; NULL: nobody's; keeps */
 	const char *tls_cert_file, *tls_key_file; /* NULL: plain HTTP */
 	struct conductor *conductor;              /* keeps */
 	struct store *store;                      /* keeps */

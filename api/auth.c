@@ -5,12 +5,15 @@
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
 #include "api/json.h"
+#include "api/oidc.h"
+#include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/rng.h"
 #include "server/campaign/fault.h"
@@ -24,7 +27,8 @@ struct token {
 };
 
 struct auth {
-	char *path; /* NULL: no tokens */
+	char *path;        /* NULL: no tokens file */
+	struct oidc *oidc; /* NULL: no issuer */
 	struct token *tokens;
 	size_t tokens_n;
 };
@@ -113,6 +117,7 @@ static void on_entry(void *arg, const char *pointer, const char *name, const cha
 			faults_add(r->faults, pointer, "sha256 is used twice");
 	}
 	memcpy(t.who.name, name, strlen(name) + 1);
+	t.who.until_ms = TIME_NEVER;
 	r->tokens = xrealloc(r->tokens, (r->n + 1) * sizeof *r->tokens);
 	r->tokens[r->n++] = t;
 }
@@ -184,24 +189,38 @@ void auth_free(struct auth *a)
 
 bool auth_has_tokens(const struct auth *a)
 {
-	return a->path != NULL;
+	return a->path != NULL || a->oidc != NULL;
+}
+
+void auth_take_oidc(struct auth *a, struct oidc *oidc)
+{
+	a->oidc = oidc;
+}
+
+/* What is behind "Bearer "; NULL: it is none. */
+static const char *bearer_of(const char *authorization)
+{
+	static const char scheme[] = "Bearer ";
+
+	if (authorization == NULL || strncasecmp(authorization, scheme, strlen(scheme)) != 0)
+		return NULL;
+	authorization += strlen(scheme);
+	return authorization + strspn(authorization, " ");
 }
 
 bool auth_check(const struct auth *a, const char *authorization, struct identity *ret)
 {
-	static const char scheme[] = "Bearer ";
+	const char *bearer = bearer_of(authorization);
 	unsigned char sha256[SHA256_DIGEST_LENGTH];
 	const struct token *found = NULL;
 
-	if (a->path == NULL) {
-		*ret = (struct identity){"local", ROLE_ADMIN};
+	if (!auth_has_tokens(a)) {
+		*ret = (struct identity){"local", ROLE_ADMIN, TIME_NEVER};
 		return true;
 	}
-	if (authorization == NULL || strncasecmp(authorization, scheme, strlen(scheme)) != 0)
+	if (bearer == NULL)
 		return false;
-	authorization += strlen(scheme);
-	authorization += strspn(authorization, " ");
-	SHA256((const unsigned char *)authorization, strlen(authorization), sha256);
+	SHA256((const unsigned char *)bearer, strlen(bearer), sha256);
 	for (size_t i = 0; i < a->tokens_n; i++)
 		if (CRYPTO_memcmp(a->tokens[i].sha256, sha256, sizeof sha256) == 0)
 			found = &a->tokens[i];
@@ -209,6 +228,19 @@ bool auth_check(const struct auth *a, const char *authorization, struct identity
 		return false;
 	*ret = found->who;
 	return true;
+}
+
+enum login auth_login(const struct auth *a, const char *authorization, int64_t now_ms, struct identity *ret,
+                      char reason[AUTH_REASON_SIZE])
+{
+	const char *bearer = bearer_of(authorization);
+
+	if (auth_check(a, authorization, ret))
+		return LOGIN_GOOD;
+	if (a->oidc != NULL && bearer != NULL && oidc_is_token(bearer))
+		return oidc_check(a->oidc, bearer, now_ms, ret, reason);
+	snprintf(reason, AUTH_REASON_SIZE, "%s", authorization == NULL ? "there is none" : "it is not known");
+	return LOGIN_BAD;
 }
 
 static void put_hex(struct buf *out, const unsigned char *data, size_t n)

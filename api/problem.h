@@ -36,6 +36,7 @@
 	X(TOO_MANY, 429, "tooMany", "There are as many as the service may have") \
 	X(INTERNAL, 500, "internal", "The service failed") \
 	X(BUSY, 503, "busy", "Too much is going on, ask again") \
+	X(ISSUER, 503, "issuerUnavailable", "The keys of the token's issuer are not known yet") \
 	X(DRAINING, 503, "draining", "The service is stopping")
 enum problem {
 #define X(name, status, code, title) PROBLEM_##name,

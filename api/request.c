@@ -553,7 +553,7 @@ static void reply_document(struct request *r, enum problem p, struct buf *body)
 {
 	if (p == PROBLEM_TOO_MANY_STREAMS)
 		reply_header(r, "Retry-After", RETRY_STREAM_S);
-	if (p == PROBLEM_BUSY || p == PROBLEM_IN_FLIGHT)
+	if (p == PROBLEM_BUSY || p == PROBLEM_ISSUER || p == PROBLEM_IN_FLIGHT)
 		reply_header(r, "Retry-After", RETRY_BUSY_S);
 	if (p == PROBLEM_TOO_MANY)
 		reply_header(r, "Retry-After", RETRY_TOO_MANY_S);

@@ -186,7 +186,7 @@ static bool find_route(struct request *r)
 /* A wrong token counts against its address, none at all does not: nothing is guessed with it. A good one is
  * never asked how many wrong ones came from there: behind one address there may be many, and 256 bits cannot
  * be guessed anyway. */
-static void refuse_login(struct request *r, const char *authorization)
+static void refuse_login(struct request *r, const char *authorization, const char *reason)
 {
 	char address[HTTPD_ADDRESS_SIZE], wait[16];
 	uint32_t wait_s = 0;
@@ -203,21 +203,29 @@ static void refuse_login(struct request *r, const char *authorization)
 		return;
 	}
 	if (authorization != NULL) /* so that a flood of them is no flood of lines */
-		log_info("a token was refused", LS("address", address), LS("request", r->id));
+		log_info("a token was refused", LS("address", address), LS("request", r->id),
+		         LS("reason", reason));
 	reply_header(r, "WWW-Authenticate",
 	             authorization == NULL ? "Bearer realm=\"rollcall\""
 	                                   : "Bearer realm=\"rollcall\", error=\"invalid_token\"");
-	reply_problem(r, PROBLEM_UNAUTHENTICATED, "Authorization: Bearer <token>");
+	reply_problem(r, PROBLEM_UNAUTHENTICATED, "Authorization: Bearer <token>; of this one: %s", reason);
 }
 
 static bool may(struct request *r)
 {
 	const char *authorization = httpd_header(r->exchange, "Authorization");
+	char reason[AUTH_REASON_SIZE];
 
 	if (r->route->role == ROLE_NONE)
 		return true;
-	if (!auth_check(r->context->auth, authorization, &r->who)) {
-		refuse_login(r, authorization);
+	switch (auth_login(r->context->auth, authorization, r->now_ms, &r->who, reason)) {
+	case LOGIN_GOOD:
+		break;
+	case LOGIN_BAD:
+		refuse_login(r, authorization, reason);
+		return false;
+	case LOGIN_LATER:
+		reply_problem(r, PROBLEM_ISSUER, "the issuer is being asked for them");
 		return false;
 	}
 	if (r->who.role < r->route->role) {

@@ -297,7 +297,7 @@ static const struct streamer streamer = {on_room, on_end};
 void sse_run(struct sse *s)
 {
 	static const char heartbeat[] = ": heartbeat\n\n";
-	int64_t now_mono_ms = clock_mono_ms();
+	int64_t now_mono_ms = clock_mono_ms(), now_ms = clock_now_ms();
 	struct reader *r;
 	uint32_t woken = 0;
 
@@ -312,7 +312,9 @@ void sse_run(struct sse *s)
 			break;
 		TAILQ_REMOVE(&s->readers, r, link);
 		TAILQ_INSERT_TAIL(&s->readers, r, link);
-		if (!r->is_hungry)
+		if (r->request->who.until_ms <= now_ms)
+			httpd_stream_end(r->request->exchange); /* its token has ended */
+		if (!r->is_hungry || r->request->who.until_ms <= now_ms)
 			continue;
 		if (serve(r)) {
 			woken++;
@@ -431,11 +433,14 @@ uint32_t sse_readers_n(const struct sse *s)
 
 void sse_recheck(struct sse *s)
 {
+	int64_t now_ms = clock_now_ms();
+	char reason[AUTH_REASON_SIZE];
 	struct identity who;
 	struct reader *r;
 
 	TAILQ_FOREACH (r, &s->readers, link)
-		if (!auth_check(s->context->auth, httpd_header(r->request->exchange, "Authorization"), &who))
+		if (auth_login(s->context->auth, httpd_header(r->request->exchange, "Authorization"), now_ms,
+		               &who, reason) == LOGIN_BAD)
 			httpd_stream_end(r->request->exchange);
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "api/auth.h"
+#include "api/oidc.h"
 #include "api/tls.h"
 #include "server/base/buf.h"
 #include "server/base/secret.h"
@@ -58,10 +59,11 @@ static void read_listen(struct settings *s, struct config *c)
 	c->listen_port = (uint16_t)port;
 	if (c->task == CONFIG_HEALTH && port == 0)
 		faults_add(s->faults, slot->place, "must name a port, to be asked there");
-	if (c->task != CONFIG_HEALTH && c->tokens_file == NULL && !is_loopback(c->listen_address))
+	if (c->task != CONFIG_HEALTH && c->tokens_file == NULL && c->oidc_issuer == NULL &&
+	    !is_loopback(c->listen_address))
 		faults_add(
 		        s->faults, slot->place,
-		        "must be a loopback address, since without tokensFile everyone who reaches it is admin");
+		        "must be a loopback address, since without tokensFile and oidcIssuer everyone who reaches it is admin");
 }
 
 static void read_tokens(struct settings *s, const struct config *c)
@@ -112,7 +114,8 @@ static void read_certificate(struct settings *s, const struct config *c)
 	char *reason = NULL;
 
 	if (cert->text == NULL && key->text == NULL) {
-		if (c->tokens_file != NULL && c->listen_address != NULL && !is_loopback(c->listen_address))
+		if ((c->tokens_file != NULL || c->oidc_issuer != NULL) && c->listen_address != NULL &&
+		    !is_loopback(c->listen_address))
 			faults_add(s->warnings, s->globals[G_LISTEN].place,
 			           "tokens go over the network as they are: set tlsCertFile and tlsKeyFile, "
 			           "or put a TLS proxy before the service");
@@ -128,6 +131,58 @@ static void read_certificate(struct settings *s, const struct config *c)
 	settings_check_mode(s, key->place, key->text, S_IROTH | S_IWOTH);
 	tls_free(tls);
 	free(reason);
+}
+
+/* Whether a URL begins with a scheme and host that a client may speak to; else *ret_why says what is wrong.
+ */
+static bool is_origin(const char *url, const char **ret_why)
+{
+	const char *host = strstr(url, "://");
+	char *origin;
+	bool is_sound;
+
+	if (host == NULL)
+		return false;
+	origin = xstrndup(url, (size_t)(host + 3 - url) + strcspn(host + 3, "/"));
+	is_sound = hub_check_endpoint(origin, ret_why) == ERR_OK;
+	free(origin);
+	return is_sound;
+}
+
+/* An issuer with all that goes with it, or nothing of that. */
+static void read_oidc(struct settings *s, struct config *c)
+{
+	const struct slot *slots = s->globals, *issuer = &slots[G_OIDC_ISSUER],
+	                  *ca_file = &slots[G_OIDC_CA_FILE];
+	const struct oidc_options options = {issuer->text, slots[G_OIDC_AUDIENCE].text,
+	                                     slots[G_OIDC_ROLES_CLAIM].text, slots[G_OIDC_ROLES].text,
+	                                     slots[G_OIDC_NAME_CLAIM].text};
+	const char *why = "must be a URL without query";
+	char reason[OIDC_REASON_SIZE];
+	struct oidc *oidc = NULL;
+
+	for (enum global g = G_OIDC_AUDIENCE; g <= G_OIDC_CA_FILE && issuer->text == NULL; g++)
+		if (slots[g].place != NULL)
+			faults_add(s->faults, slots[g].place, "is for an issuer: set oidcIssuer, too");
+	if (issuer->text == NULL)
+		return;
+	if (strpbrk(issuer->text, "?# ") != NULL || !is_origin(issuer->text, &why))
+		faults_add(s->faults, issuer->place, "is not a sound issuer: %s", why);
+	if (options.audience == NULL || options.audience[0] == '\0')
+		faults_add(s->faults, issuer->place,
+		           "needs oidcAudience, or tokens for others would be taken");
+	else if (oidc_new(&options, &oidc, reason) != ERR_OK)
+		faults_add(s->faults, slots[G_OIDC_ROLES].place, "%s", reason);
+	oidc_free(oidc);
+	if (ca_file->text != NULL && access(ca_file->text, R_OK) != 0)
+		faults_add(s->faults, ca_file->place, "%s cannot be read: %s", ca_file->text,
+		           strerror(errno));
+	c->oidc_ca_file = copy_of(ca_file);
+	c->oidc_issuer = copy_of(issuer);
+	c->oidc_audience = copy_of(&slots[G_OIDC_AUDIENCE]);
+	c->oidc_roles_claim = copy_of(&slots[G_OIDC_ROLES_CLAIM]);
+	c->oidc_roles = copy_of(&slots[G_OIDC_ROLES]);
+	c->oidc_name_claim = copy_of(&slots[G_OIDC_NAME_CLAIM]);
 }
 
 static void read_globals(struct settings *s, struct config *c)
@@ -149,6 +204,8 @@ static void read_globals(struct settings *s, struct config *c)
 		faults_add(s->faults, slots[G_LOG_LEVEL].place, "must be debug, info, warn, error or off");
 	if (c->database[0] == '\0')
 		faults_add(s->faults, slots[G_DATABASE].place, "must be a path");
+	if (c->task != CONFIG_HEALTH)
+		read_oidc(s, c);
 	read_listen(s, c);
 	if (c->task == CONFIG_HEALTH)
 		return; /* what the files hold by now is not what is asked */
@@ -560,6 +617,12 @@ void config_done(struct config *c)
 	free(c->tokens_file);
 	free(c->tls_cert_file);
 	free(c->tls_key_file);
+	free(c->oidc_issuer);
+	free(c->oidc_audience);
+	free(c->oidc_roles_claim);
+	free(c->oidc_roles);
+	free(c->oidc_name_claim);
+	free(c->oidc_ca_file);
 	faults_done(&c->warnings);
 	*c = (struct config){.warnings = FAULTS_INIT};
 }

@@ -41,8 +41,10 @@ struct config {
 	char *listen_address; /* name or number, without brackets */
 	uint16_t listen_port; /* 0: any free one */
 	char *database;
-	char *tokens_file;                  /* NULL: none, and then listen_address is a loopback address */
+	char *tokens_file; /* NULL: none; no oidc_issuer either: listen_address is a loopback address */
 	char *tls_cert_file, *tls_key_file; /* NULL: plain HTTP */
+	char *oidc_issuer;                  /* NULL: none, and then the next are NULL, too */
+	char *oidc_audience, *oidc_roles_claim, *oidc_roles, *oidc_name_claim, *oidc_ca_file;
 	enum log_level log_level;
 	bool logs_json;
 	struct endpoints webhooks;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "api/oidc.h"
 #include "server/base/buf.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
@@ -19,6 +20,7 @@
 #include "server/feed.h"
 #include "server/health.h"
 #include "server/hub/hub.h"
+#include "server/issuer.h"
 #include "server/loop.h"
 #include "server/notify.h"
 #include "server/webhook/webhooks.h"
@@ -59,6 +61,8 @@ struct service {
 	struct webhooks *webhooks; /* NULL: none are configured */
 	bool is_freeing_webhooks;
 	struct api *api;
+	struct oidc *oidc; /* NULL: no issuer, as the next */
+	struct issuer *issuer;
 	unsigned stops_n;         /* signals that ask for it */
 	int64_t settle_mono_ms;   /* until then calls that are out are waited for */
 	int64_t deadline_mono_ms; /* then the process ends, whatever is left to do */
@@ -100,8 +104,19 @@ static void on_store_closed(void *arg)
 	loop_wake(s->loop);
 }
 
+static void on_issuer_freed(void *arg)
+{
+	struct service *s = arg;
+
+	s->issuer = NULL;
+	loop_wake(s->loop);
+}
+
+/* And the issuer's client. */
 static void free_hubs(struct service *s)
 {
+	if (s->issuer != NULL)
+		issuer_free(s->issuer, on_issuer_freed, s);
 	for (uint32_t i = 0, n = s->hubs_n; i < n; i++)
 		hub_free(s->hubs[i], on_hub_freed, s);
 }
@@ -153,7 +168,7 @@ static void step(struct service *s)
 			s->state = FREEING_HUBS;
 			break;
 		case FREEING_HUBS:
-			if (s->hubs_n > 0)
+			if (s->hubs_n > 0 || s->issuer != NULL)
 				return;
 			if (s->store != NULL)
 				store_close(s->store, on_store_closed, s);
@@ -192,12 +207,16 @@ static int64_t on_run(void *arg, int64_t now_ms)
 	int64_t webhooks_ms = s->webhooks != NULL && !s->is_freeing_webhooks
 	                              ? webhooks_run(s->webhooks, now_ms)
 	                              : TIME_NEVER;
+	int64_t issuer_ms = s->issuer != NULL && s->state <= DRAINING ? issuer_run(s->issuer, clock_mono_ms())
+	                                                              : TIME_NEVER;
 	int64_t feed_ms = s->watchdog_ms > 0 ? feed_watchdog(s) : TIME_NEVER;
 
 	if (feed_ms != TIME_NEVER && now_ms + feed_ms < next_ms)
 		next_ms = now_ms + feed_ms;
 	if (webhooks_ms < next_ms)
 		next_ms = webhooks_ms;
+	if (issuer_ms != TIME_NEVER && now_ms + issuer_ms < next_ms)
+		next_ms = now_ms + issuer_ms;
 	step(s);
 	return s->state != SERVING && next_ms > now_ms + DRAIN_LOOK_MS ? now_ms + DRAIN_LOOK_MS : next_ms;
 }
@@ -396,6 +415,29 @@ static enum status start_webhooks(struct service *s, const struct store_head *he
 	                                                                             : STATUS_FAILED;
 }
 
+static enum status start_issuer(struct service *s)
+{
+	const struct config *c = &s->config;
+	const struct oidc_options oidc = {c->oidc_issuer, c->oidc_audience, c->oidc_roles_claim,
+	                                  c->oidc_roles, c->oidc_name_claim};
+	struct issuer_options o = {.loop = loop_uv(s->loop),
+	                           .url = c->oidc_issuer,
+	                           .ca_file = c->oidc_ca_file,
+	                           .on_wake = on_wake,
+	                           .arg = s};
+	char reason[OIDC_REASON_SIZE];
+
+	if (c->oidc_issuer == NULL)
+		return STATUS_STOPPED;
+	if (oidc_new(&oidc, &s->oidc, reason) != ERR_OK) {
+		log_error("the issuer cannot be used", LS("issuer", c->oidc_issuer), LS("reason", reason));
+		return STATUS_USAGE;
+	}
+	o.oidc = s->oidc;
+	s->issuer = issuer_new(&o);
+	return STATUS_STOPPED;
+}
+
 static enum status start_api(struct service *s)
 {
 	struct api_options o = {
@@ -403,6 +445,7 @@ static enum status start_api(struct service *s)
 	        .address = s->config.listen_address,
 	        .port = s->config.listen_port,
 	        .tokens_file = s->config.tokens_file,
+	        .oidc = s->oidc,
 	        .tls_cert_file = s->config.tls_cert_file,
 	        .tls_key_file = s->config.tls_key_file,
 	        .conductor = s->conductor,
@@ -435,7 +478,8 @@ static void tell_started(const struct service *s)
 	buf_printf(&listen, is_v6 ? "[%s]:%u" : "%s:%u", c->listen_address, (unsigned)api_port(s->api));
 	log_info("started", LS("version", ROLLCALL_VERSION), LS("listen", listen.data),
 	         LS("database", c->database), LS("tokensFile", c->tokens_file),
-	         LS("tlsCertFile", c->tls_cert_file), LI("hubs", c->hubs_n), LI("pid", getpid()));
+	         LS("oidcIssuer", c->oidc_issuer), LS("tlsCertFile", c->tls_cert_file), LI("hubs", c->hubs_n),
+	         LI("pid", getpid()));
 	buf_done(&listen);
 }
 
@@ -450,6 +494,8 @@ static enum status start(struct service *s)
 		status = start_conductor(s, &head);
 	if (status == STATUS_STOPPED)
 		status = start_webhooks(s, &head);
+	if (status == STATUS_STOPPED)
+		status = start_issuer(s);
 	if (status == STATUS_STOPPED)
 		status = start_api(s);
 	return status;
@@ -481,6 +527,7 @@ static enum status serve(struct service *s)
 	}
 	loop_run(s->loop);
 	loop_free(s->loop);
+	oidc_free(s->oidc);
 	log_info("stopped", LI("status", s->status));
 	return s->status;
 }

@@ -53,6 +53,21 @@ static const struct setting globals[GLOBALS_N] = {
                  "certificate that the HTTP API shows (PEM, with its chain): then it speaks TLS 1.2\n"
                  "and later; read again on SIGHUP"},
         [G_TLS_KEY_FILE] = {"tlsKeyFile", TEXT, 0, 0, NULL, "FILE", "its private key (PEM)"},
+        [G_OIDC_ISSUER] = {"oidcIssuer", TEXT, 0, 0, NULL, "URL",
+                           "OpenID Connect issuer whose signed tokens (JWT) are taken beside those of the\n"
+                           "tokens file; https, or http to a loopback address"},
+        [G_OIDC_AUDIENCE] = {"oidcAudience", TEXT, 0, 0, NULL, "TEXT",
+                             "what the claim aud of such a token must hold"},
+        [G_OIDC_ROLES_CLAIM] =
+                {"oidcRolesClaim", TEXT, 0, 0, "roles", "NAME",
+                 "the claim with its roles, a list or words; realm_access.roles: a member of one"},
+        [G_OIDC_ROLES] = {"oidcRoles", TEXT, 0, 0, NULL, "VALUE=ROLE,…",
+                          "which role a value of that claim gives; else the values are names of roles"},
+        [G_OIDC_NAME_CLAIM] = {"oidcNameClaim", TEXT, 0, 0, "sub", "NAME",
+                               "the claim that says who it was, for the record of orders"},
+        [G_OIDC_CA_FILE] =
+                {"oidcCaFile", TEXT, 0, 0, NULL, "FILE",
+                 "certificates to trust (PEM) instead of the system's when the issuer's keys are read"},
         [G_RETENTION_DAYS] = {"retentionDays", NUMBER, 0, 36500, "0", "N",
                               "final campaigns and events are forgotten so many days later; 0: never"},
         [G_CAMPAIGNS_MAX] = {"campaignsMax", NUMBER, 1, 100000, "1000", "N",
