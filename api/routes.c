@@ -120,6 +120,23 @@ static bool is_loopback_host(const char *host)
 	return strcasecmp(name, "localhost") == 0;
 }
 
+/* Where a proxy before us and libmicrohttpd could read the end of a body differently, a second request would
+ * hide in it (RFC 9112 6.3, 11.2): the connection ends with the answer. libmicrohttpd itself refuses lengths
+ * that are no numbers. */
+static bool is_framed_once(struct request *r)
+{
+	unsigned lengths_n = httpd_header_n(r->exchange, "Content-Length"),
+	         codings_n = httpd_header_n(r->exchange, "Transfer-Encoding");
+	const char *coding = httpd_header(r->exchange, "Transfer-Encoding");
+
+	if (lengths_n + codings_n <= 1 && (coding == NULL || strcasecmp(coding, "chunked") == 0))
+		return true;
+	reply_header(r, "Connection", "close");
+	reply_problem(r, PROBLEM_MALFORMED,
+	              "one Content-Length, or Transfer-Encoding: chunked, and not both");
+	return false;
+}
+
 /* A page that a browser shows may make its name lead to us (DNS rebinding), or just post here: where tokens
  * do not stop it, the names that browsers send must. */
 static bool is_from_here(struct request *r)
@@ -349,8 +366,8 @@ static void *on_head(void *arg, struct exchange *x)
 {
 	struct request *r = request_new(arg, x, clock_now_ms());
 
-	if (!request_read_target(r) || !is_from_here(r) || !find_route(r) || !may(r) || !is_acceptable(r) ||
-	    !is_open(r) || !has_fit_body(r) || !knows_params(r))
+	if (!is_framed_once(r) || !request_read_target(r) || !is_from_here(r) || !find_route(r) || !may(r) ||
+	    !is_acceptable(r) || !is_open(r) || !has_fit_body(r) || !knows_params(r))
 		assert(r->status > 0);
 	else if (r->route->body == BODY_IDS)
 		lists_begin(r);

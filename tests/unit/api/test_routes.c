@@ -310,6 +310,38 @@ START_TEST(test_bodies_need_length_and_json_type)
 }
 END_TEST
 
+START_TEST(test_a_body_whose_end_is_said_twice_is_refused_with_the_connection)
+{
+	static const char *const twice[] = {"Content-Length: 2\r\nContent-Length: 2\r\n",
+	                                    "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
+	                                    "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"};
+	struct buf request = BUF_INIT;
+	struct answer a;
+	struct client c;
+
+	start();
+	for (size_t i = 0; i < sizeof twice / sizeof *twice; i++) {
+		buf_reset(&request);
+		buf_printf(
+		        &request,
+		        "POST /v1/campaigns/c1/pause HTTP/1.1\r\nHost: localhost\r\n" JSON_HEADER
+		        "%s\r\n2\r\n{}\r\n0\r\n\r\nPOST /v1/campaigns/c1/cancel HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		        twice[i]);
+		client_open(&c);
+		ck_assert(client_send_n(&c, request.data, request.len));
+		client_answer(&c, false, &a);
+		ck_status(&a, 400);
+		client_wait_closed(&c);
+		ck_assert_uint_eq(c.in.len, 0);
+		answer_done(&a);
+		client_close(&c);
+	}
+	ck_assert_uint_eq(conductor.orders_n, 0);
+	buf_done(&request);
+	server_stop();
+}
+END_TEST
+
 START_TEST(test_orders_take_no_body_or_an_empty_object)
 {
 	const struct answer *a;
@@ -569,6 +601,7 @@ int main(void)
 	TESTS(s, "what", test_unknown_paths_are_404_and_other_methods_405_with_allow,
 	      test_broken_targets_are_400, test_unknown_parameters_are_refused_all_by_name,
 	      test_what_is_not_accepted_is_406, test_bodies_need_length_and_json_type,
+	      test_a_body_whose_end_is_said_twice_is_refused_with_the_connection,
 	      test_orders_take_no_body_or_an_empty_object,
 	      test_every_answer_has_the_security_headers_and_no_server_header,
 	      test_a_plain_request_id_comes_back_and_any_other_is_replaced, test_head_is_get_without_its_body,
