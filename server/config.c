@@ -469,8 +469,8 @@ static char *help(void)
 	        "  rollcalld backup FILE [flags]                copy the database to a new file, also while the\n"
 	        "                                               service runs; in the copy campaigns are paused\n"
 	        "  rollcalld check [flags]                      check the database, also while the service runs\n"
-	        "  rollcalld audit verify [flags]               go through the record of orders, also while the\n"
-	        "                                               service runs\n"
+	        "  rollcalld audit verify [NUMBER:HASH] [flags] go through the record of orders, also while the\n"
+	        "                                               service runs; NUMBER:HASH: an entry noted before\n"
 	        "  rollcalld health [flags]                     ask the service that runs whether it takes orders\n"
 	        "  rollcalld --help | --version\n"
 	        "\n");
@@ -526,6 +526,23 @@ static char *new_token(struct faults *faults, int argc, char *const *argv)
 
 /* --- all of it --- */
 
+/* NUMBER:HASH, the hash in hexadecimal. */
+static bool read_mark(const char *text, struct audit_mark *ret)
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t n = strspn(text, "0123456789");
+	const char *hex = text + n + 1;
+
+	if (n == 0 || n > 18 || text[n] != ':' || strlen(hex) != 2 * sizeof ret->hash ||
+	    strspn(hex, digits) != 2 * sizeof ret->hash)
+		return false;
+	for (size_t i = 0; i < sizeof ret->hash; i++)
+		ret->hash[i] = (uint8_t)((strchr(digits, hex[2 * i]) - digits) << 4 |
+		                         (strchr(digits, hex[2 * i + 1]) - digits));
+	ret->no = strtoull(text, NULL, 10);
+	return ret->no > 0;
+}
+
 /* Which database a task is about, is said as for serving. */
 static void read_task(struct settings *s, int argc, char *const *argv, struct config *c)
 {
@@ -535,6 +552,9 @@ static void read_task(struct settings *s, int argc, char *const *argv, struct co
 		c->task = CONFIG_HEALTH;
 	} else if (strcmp(argv[1], "audit") == 0) {
 		c->task = CONFIG_AUDIT;
+		if (argc > 3 && argv[3][0] != '-' && !read_mark(argv[3], &c->noted))
+			faults_add(s->faults, "audit verify",
+			           "an entry that was noted must be NUMBER:HASH, as it is printed");
 		if (argc < 3 || strcmp(argv[2], "verify") != 0)
 			faults_add(s->faults, "audit", "must be: audit verify");
 	} else if (strcmp(argv[1], "backup") == 0) {
@@ -550,6 +570,8 @@ static void read_settings(struct settings *s, int argc, char *const *argv, char 
                           struct config *c)
 {
 	int skipped = c->task == CONFIG_SERVE ? 0 : c->file == NULL && c->task != CONFIG_AUDIT ? 1 : 2;
+
+	skipped += c->noted.no > 0;
 
 	settings_read(s, argc - skipped, argv + skipped, environment);
 	if (s->wants_help || s->wants_version) {

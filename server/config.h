@@ -12,6 +12,7 @@
 #include "server/base/log.h"
 #include "server/campaign/fault.h"
 #include "server/webhook/endpoints.h"
+#include "store/care.h"
 
 struct entra;
 
@@ -36,10 +37,11 @@ enum config_task {
 
 struct config {
 	enum config_task task;
-	char *text;           /* CONFIG_PRINT */
-	char *file;           /* CONFIG_BACKUP */
-	char *listen_address; /* name or number, without brackets */
-	uint16_t listen_port; /* 0: any free one */
+	char *text;              /* CONFIG_PRINT */
+	char *file;              /* CONFIG_BACKUP */
+	struct audit_mark noted; /* CONFIG_AUDIT: an entry that was written down, its number 0: none */
+	char *listen_address;    /* name or number, without brackets */
+	uint16_t listen_port;    /* 0: any free one */
 	char *database;
 	char *tokens_file; /* NULL: none; no oidc_issuer either: listen_address is a loopback address */
 	char *tls_cert_file, *tls_key_file; /* NULL: plain HTTP */

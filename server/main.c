@@ -583,17 +583,20 @@ static enum status check(const struct config *c)
 
 static enum status verify_audit(const struct config *c)
 {
-	char hash[AUDIT_HASH_TEXT_SIZE];
+	struct audit_census census;
 	bool is_sound = true;
 	char *reason = NULL;
-	uint64_t n = 0;
-	enum status status =
-	        report(store_audit_verify(c->database, on_fault, &is_sound, &n, hash, &reason), reason);
+	enum err err = store_audit_verify(c->database, c->noted.no > 0 ? &c->noted : NULL, on_fault,
+	                                  &is_sound, &census, &reason);
+	enum status status = report(err, reason);
 
 	if (status != STATUS_STOPPED)
 		return status;
-	printf("%s: %" PRIu64 " audit entries, the last has the hash %s: %s\n", c->database, n, hash,
-	       is_sound ? "sound" : "NOT SOUND");
+	printf("%s: %" PRIu64 " audit entries, the last is %" PRIu64 ":", c->database, census.n,
+	       census.last.no);
+	for (size_t i = 0; i < sizeof census.last.hash; i++)
+		printf("%02x", census.last.hash[i]);
+	printf(": %s\n", is_sound ? "sound" : "NOT SOUND");
 	return is_sound ? STATUS_STOPPED : STATUS_FAILED;
 }
 

@@ -14,12 +14,22 @@
  * file already. On failure *ret_reason is plain English, yours to free(), and no file is left behind. */
 MUST_CHECK enum err store_backup(const char *path, const char *to, int64_t now_ms, char **ret_reason);
 
-/* Goes through the record of orders and tells each entry that does not fit: whose own hash is not that of its
- * content and of the entry before, or that is missing. *ret_n: entries; ret_hash: of the last, as hex. */
-#define AUDIT_HASH_TEXT_SIZE 65
-MUST_CHECK enum err store_audit_verify(const char *path, void (*on_fault)(void *arg, const char *text),
-                                       void *arg, uint64_t *ret_n, char ret_hash[AUDIT_HASH_TEXT_SIZE],
-                                       char **ret_reason);
+/* One entry of the record of orders: its number, from 1, and its SHA-256. */
+struct audit_mark {
+	uint64_t no;
+	uint8_t hash[32];
+};
+struct audit_census {
+	uint64_t n;
+	struct audit_mark last; /* 0: there is none */
+};
+/* Goes through the record of orders, as of one commit, and tells each entry that does not fit: whose own hash
+ * is not that of its content and of the entry before, or that is missing, also at the end; and noted (NULL:
+ * none), an entry that somebody wrote down, where it is another one now. Without that, a record that was made
+ * anew as a whole, or cut with its head, cannot be told from a true one. */
+MUST_CHECK enum err store_audit_verify(const char *path, const struct audit_mark *noted,
+                                       void (*on_fault)(void *arg, const char *text), void *arg,
+                                       struct audit_census *ret, char **ret_reason);
 
 struct store_census {
 	uint32_t campaigns;

@@ -38,13 +38,28 @@ static void take_hash(sqlite3_stmt *st, int column, uint8_t ret[AUDIT_HASH_BYTES
 		memcpy(ret, hash, AUDIT_HASH_BYTES);
 }
 
+static enum err set_head(struct backend *b, const struct audit_row *row)
+{
+	sqlite3_stmt *st;
+	enum err err =
+	        sq_use(b, SQ_AUDIT_HEAD, "REPLACE INTO audit_head (only, no, hash) VALUES (1, ?, ?)", &st);
+
+	if (err != ERR_OK)
+		return err;
+	sqlite3_bind_int64(st, 1, (int64_t)row->no);
+	sq_bind_blob(st, 2, row->hash, sizeof row->hash);
+	return sq_run(b, st);
+}
+
 enum err sq_audit_add(struct backend *b, const struct op *op)
 {
 	struct audit_row row = op->audit;
 	uint8_t before[AUDIT_HASH_BYTES] = {0};
 	sqlite3_stmt *st;
 	bool is_row = false;
-	enum err err = sq_use(b, SQ_AUDIT_LAST, "SELECT no, hash FROM audit ORDER BY no DESC LIMIT 1", &st);
+	/* Goes on from the head, also where rows behind it were deleted: their numbers are never given again.
+	 */
+	enum err err = sq_use(b, SQ_AUDIT_LAST, "SELECT no, hash FROM audit_head", &st);
 
 	if (err == ERR_OK)
 		err = sq_step(b, st, &is_row);
@@ -66,7 +81,8 @@ enum err sq_audit_add(struct backend *b, const struct op *op)
 	for (int i = 0; i < AUDIT_TEXTS_N; i++)
 		sq_bind_text(st, TEXTS_AT + 1 + i, row.text[i]);
 	sq_bind_blob(st, HASH_AT + 1, row.hash, sizeof row.hash);
-	return sq_run(b, st);
+	err = sq_run(b, st);
+	return err == ERR_OK ? set_head(b, &row) : err;
 }
 
 static void take_row(sqlite3_stmt *st, struct arena *arena, struct audit_row *ret)
@@ -121,6 +137,8 @@ struct walk {
 	void *arg;
 	uint64_t n, next_no;
 	uint8_t last[AUDIT_HASH_BYTES];
+	const struct audit_mark *noted; /* NULL: none */
+	bool is_noted_there;
 };
 
 static void complain(const struct walk *w, uint64_t from_no, uint64_t to_no, const char *what)
@@ -148,11 +166,40 @@ static void look_at(struct walk *w, sqlite3_stmt *st)
 	else if (memcmp(hash, row.hash, sizeof hash) != 0)
 		complain(w, row.no, row.no,
 		         "does not fit: it was changed, or the one before it was made anew");
+	if (w->noted != NULL && row.no == w->noted->no)
+		w->is_noted_there = memcmp(w->noted->hash, row.hash, sizeof row.hash) == 0;
 	/* From here on by what stands there, so that one change is one fault. */
 	memcpy(w->last, row.hash, sizeof w->last);
 	w->next_no = row.no + 1;
 	w->n++;
 	arena_done(&arena);
+}
+
+/* What was cut off the end: the head was written with the last entry. */
+static enum err look_at_head(struct backend *b, struct walk *w)
+{
+	uint8_t hash[AUDIT_HASH_BYTES] = {0};
+	uint64_t no = 0;
+	sqlite3_stmt *st;
+	int code;
+
+	if (sqlite3_prepare_v2(b->db, "SELECT no, hash FROM audit_head", -1, &st, NULL) != SQLITE_OK)
+		return sq_failed(b);
+	code = sqlite3_step(st);
+	if (code == SQLITE_ROW) {
+		no = (uint64_t)sqlite3_column_int64(st, 0);
+		take_hash(st, 1, hash);
+	}
+	sqlite3_finalize(st);
+	if (code != SQLITE_ROW && code != SQLITE_DONE)
+		return sq_failed(b);
+	if (no >= w->next_no)
+		complain(w, w->next_no, no, "not there any more, at the end");
+	else if (no + 1 < w->next_no)
+		complain(w, no + 1, w->next_no - 1, "behind what the head says is the last");
+	else if (w->n > 0 && memcmp(hash, w->last, sizeof hash) != 0)
+		complain(w, no, no, "not what the head says is the last");
+	return ERR_OK;
 }
 
 static enum err walk(struct backend *b, struct walk *w)
@@ -166,13 +213,19 @@ static enum err walk(struct backend *b, struct walk *w)
 	while ((code = sqlite3_step(st)) == SQLITE_ROW)
 		look_at(w, st);
 	sqlite3_finalize(st);
-	return code == SQLITE_DONE ? ERR_OK : sq_failed(b);
+	if (code != SQLITE_DONE)
+		return sq_failed(b);
+	if (w->noted != NULL && !w->is_noted_there)
+		complain(w, w->noted->no, w->noted->no,
+		         "not the one that was noted: it, or one before it, was made anew");
+	return look_at_head(b, w);
 }
 
-enum err store_audit_verify(const char *path, void (*on_fault)(void *arg, const char *text), void *arg,
-                            uint64_t *ret_n, char ret_hash[AUDIT_HASH_TEXT_SIZE], char **ret_reason)
+enum err store_audit_verify(const char *path, const struct audit_mark *noted,
+                            void (*on_fault)(void *arg, const char *text), void *arg,
+                            struct audit_census *ret, char **ret_reason)
 {
-	struct walk w = {.on_fault = on_fault, .arg = arg, .next_no = 1};
+	struct walk w = {.on_fault = on_fault, .arg = arg, .next_no = 1, .noted = noted};
 	struct backend *b;
 	int version;
 	enum err err = sq_open_reader(path, &b, ret_reason);
@@ -183,12 +236,14 @@ enum err store_audit_verify(const char *path, void (*on_fault)(void *arg, const 
 	if (err == ERR_OK && version != sq_migrations_n)
 		err = sq_refused(b, ERR_INVALID,
 		                 "it was written by an older version: let the service open it first");
+	if (err == ERR_OK && sqlite3_exec(b->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
+		err = sq_failed(b);
 	if (err == ERR_OK)
 		err = walk(b, &w);
 	if (err == ERR_OK) {
-		*ret_n = w.n;
-		for (int i = 0; i < AUDIT_HASH_BYTES; i++)
-			snprintf(ret_hash + 2 * i, 3, "%02x", w.last[i]);
+		ret->n = w.n;
+		ret->last.no = w.next_no - 1;
+		memcpy(ret->last.hash, w.last, sizeof w.last);
 	} else {
 		*ret_reason = xstrdup(backend_reason(b));
 	}

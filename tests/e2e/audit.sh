@@ -88,3 +88,12 @@ for victim in 1 3 "$n"; do
 	"$ROLLCALLD" audit verify --database "$folder/copy.db" >"$folder/verified"
 	it "one byte changed in entry $victim is found and named" is "$? $(grep -c "^audit entry $victim does not fit" "$folder/verified")" "1 1"
 done
+sqlite3 "$database" "DELETE FROM audit WHERE no = $n"
+verify
+it "an entry cut off the end is found and named" is "$verified $(grep -c "^audit entry $n not there any more, at the end" "$folder/verified")" "1 1"
+noted=$((n - 1)):$(sqlite3 "$database" "SELECT lower(hex(hash)) FROM audit WHERE no = $n - 1")
+sqlite3 "$database" "UPDATE audit_head SET (no, hash) = (SELECT no, hash FROM audit WHERE no = $n - 1)"
+"$ROLLCALLD" audit verify "$noted" --database "$database" >"$folder/verified"
+it "an entry that was noted is looked for, and there" is "$? $(grep -c sound "$folder/verified")" "0 1"
+"$ROLLCALLD" audit verify "${noted%??}00" --database "$database" >"$folder/verified"
+it "one that was made anew is not" is "$? $(grep -c "^audit entry $((n - 1)) not the one that was noted" "$folder/verified")" "1 1"

@@ -139,7 +139,7 @@ START_TEST(test_new_store_is_empty_and_says_so)
 	ck_assert_uint_eq(rig.head.revision, 0);
 	ck_assert_uint_eq(rig.head.last_event_id, 0);
 	ck_assert_uint_eq(rig.head.last_campaign, 0);
-	ck_assert_int_eq(rig.head.schema_version, 9);
+	ck_assert_int_eq(rig.head.schema_version, 10);
 	rig_campaigns(&rig, &f, &seen);
 	ck_assert_int_eq(seen.err, ERR_OK);
 	ck_assert_uint_eq(seen.n, 0);
