@@ -256,6 +256,8 @@ static void read_connection_string(struct settings *s, const struct hub_slots *h
 	if (hub->connection_string == NULL)
 		return;
 	if (from == file)
+		hub->connection_string_file = copy_of(file);
+	if (from == file)
 		settings_check_mode(s, file->place, file->text, S_IROTH | S_IWOTH);
 	secret_register(hub->connection_string);
 	if (hub_check_connection_string(hub->connection_string, &reason) != ERR_OK)
@@ -621,6 +623,7 @@ void config_done(struct config *c)
 		if (hub->connection_string != NULL)
 			explicit_bzero(hub->connection_string, strlen(hub->connection_string));
 		free(hub->connection_string);
+		free(hub->connection_string_file);
 		if (hub->entra != NULL)
 			entra_done(hub->entra);
 		free(hub->entra);

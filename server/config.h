@@ -18,10 +18,11 @@ struct entra;
 
 struct config_hub {
 	char *name;
-	char *connection_string;  /* secret; NULL: by entra */
-	struct entra *entra;      /* NULL: by connection_string */
-	char *host;               /* its HostName, may be logged */
-	char *endpoint, *ca_file; /* NULL: not said */
+	char *connection_string;      /* secret, one or two lines; NULL: by entra */
+	char *connection_string_file; /* NULL: it was given itself */
+	struct entra *entra;          /* NULL: by connection_string */
+	char *host;                   /* its HostName, may be logged */
+	char *endpoint, *ca_file;     /* NULL: not said */
 	char *sku;
 	uint32_t units, reserve_percent, inflight_max, ambiguous_max, track_interval_ms;
 };

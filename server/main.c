@@ -255,10 +255,11 @@ static void on_reload(void *arg)
 	char *reason = NULL;
 	enum err err;
 
-	if (s->api == NULL || (c->tokens_file == NULL && c->tls_cert_file == NULL)) {
-		log_info("told to read files again, but there are none");
+	if (s->state != SERVING)
 		return;
-	}
+	for (uint32_t i = 0; i < s->hubs_n; i++)
+		hub_renew_credential(s->hubs[i]);
+	log_info("credentials of hubs are read again before they are used next", LI("hubs", s->hubs_n));
 	if (c->tokens_file != NULL) {
 		err = api_reload_tokens(s->api, &reason);
 		tell_reloaded("tokensFile", c->tokens_file, err, reason);
@@ -337,6 +338,7 @@ static enum status start_hubs(struct service *s)
 		        .loop = loop_uv(s->loop),
 		        .name = hub->name,
 		        .connection_string = hub->connection_string,
+		        .connection_string_file = hub->connection_string_file,
 		        .host = hub->host,
 		        .entra = hub->entra,
 		        .endpoint = hub->endpoint,

@@ -87,8 +87,10 @@ static const struct setting hub_settings[HUB_SETTINGS_N] = {
         [H_CONNECTION_STRING] = {"connectionString", SECRET, 0, 0, NULL, "TEXT",
                                  "HostName=…;SharedAccessKeyName=…;SharedAccessKey=…, of a policy with\n"
                                  "ServiceConnect, such as the built-in policy \"service\""},
-        [H_CONNECTION_STRING_FILE] = {"connectionStringFile", TEXT, 0, 0, NULL, "FILE",
-                                      "holds the connection string and nothing else"},
+        [H_CONNECTION_STRING_FILE] =
+                {"connectionStringFile", TEXT, 0, 0, NULL, "FILE",
+                 "holds the connection string, or two, a line each: where the hub refuses the\n"
+                 "key of one, the other is used; read again then, every hour and on SIGHUP"},
         [H_SKU] = {"sku", TEXT, 0, 0, "S1", "SKU",
                    "F1, S1, S2, S3, or none: no pacing but what the hub's 429 teaches"},
         [H_UNITS] = {"units", NUMBER, 1, 200, "1", "N", "of that SKU: 1 to 200; F1 has 1, S3 up to 10"},

@@ -7,6 +7,7 @@
 #include "server/base/clock.h"
 #include "server/hub/connection.h"
 #include "server/hub/entra.h"
+#include "server/hub/keyring.h"
 #include "server/hub/percent.h"
 #include "server/hub/rest.h"
 #include "server/hub/token.h"
@@ -30,11 +31,11 @@ struct hub {
 
 enum err hub_check_connection_string(const char *text, const char **ret_reason)
 {
-	struct connection c;
-	enum err err = connection_parse(text, &c, ret_reason);
+	struct keyring keys;
+	enum err err = keyring_init(&keys, text, NULL, ret_reason);
 
 	if (err == ERR_OK)
-		connection_done(&c);
+		keyring_done(&keys);
 	return err;
 }
 
@@ -69,16 +70,18 @@ static enum err client_new(const struct hub_options *options, const char *host, 
 
 static enum err credential_by_key(struct hub *h, const struct hub_options *options)
 {
-	struct connection c;
+	struct keyring keys;
 	const char *reason;
-	enum err err = connection_parse(options->connection_string, &c, &reason);
+	enum err err =
+	        keyring_init(&keys, options->connection_string, options->connection_string_file, &reason);
 
 	if (err != ERR_OK)
 		return err;
-	err = client_new(options, c.host, &h->http);
+	err = client_new(options, keyring_current(&keys)->host, &h->http);
 	if (err == ERR_OK)
-		h->token = token_new(&c);
-	connection_done(&c);
+		h->token = token_new(&keys);
+	else
+		keyring_done(&keys);
 	return err;
 }
 
@@ -135,6 +138,11 @@ const char *hub_name(const struct hub *h)
 const char *hub_credential_error(const struct hub *h)
 {
 	return token_error(h->token);
+}
+
+void hub_renew_credential(struct hub *h)
+{
+	token_renew(h->token);
 }
 
 static void on_http_freed(void *arg)
@@ -202,6 +210,7 @@ enum err rest_send(struct exchange *x, struct http_request *request, http_answer
 	enum err err;
 
 	request->authorization = token_value(x->hub->token, clock_now_ms());
+	x->token_no = token_no(x->hub->token);
 	if (x->hub->on_freed != NULL)
 		err = ERR_CLOSED;
 	else
@@ -247,7 +256,7 @@ void rest_read(struct exchange *x, const struct http_answer *http, rest_outcome_
 	ret->outcome = outcome_of(http, &ret->error);
 	ret->detail = http->err != ERR_OK ? http->err_detail : ret->error.message;
 	if (http->err == ERR_OK && http->status == 401)
-		token_refused(x->hub->token);
+		token_refused(x->hub->token, x->token_no);
 }
 
 void rest_misread(struct hub_answer *a, enum hub_outcome outcome, const char *detail)

@@ -16,11 +16,14 @@ struct entra;
 struct hub;
 
 struct hub_options {
-	struct uv_loop_s *loop;        /* keeps */
-	const char *name;              /* borrows this and all that follow */
-	const char *connection_string; /* HostName=…;SharedAccessKeyName=…;SharedAccessKey=… (contract 1.1) */
-	const char *host;              /* where there is none: the hub's name, with entra */
-	const struct entra *entra; /* how to ask for access tokens; NULL: by connection_string */
+	struct uv_loop_s *loop; /* keeps */
+	const char *name;       /* borrows this and all that follow */
+	/* HostName=…;SharedAccessKeyName=…;SharedAccessKey=… (contract 1.1), or two, a line each: where the
+	 * hub refuses one the other is used */
+	const char *connection_string;
+	const char *connection_string_file; /* where it was read, and is read again; NULL: nowhere */
+	const char *host;                   /* where there is none: the hub's name, with entra */
+	const struct entra *entra;          /* how to ask for access tokens; NULL: by connection_string */
 	const char *endpoint; /* overrides https://host, NULL: does not; hub_check_endpoint() says what may */
 	const char *ca_file;  /* trusted instead of the system's, by host and authority; NULL: the system's */
 	uint32_t inflight_max; /* calls at once: as many connections are kept, and some for reads */
@@ -36,8 +39,12 @@ MUST_CHECK enum err hub_check_endpoint(const char *url, const char **ret_reason)
 /* ERR_INVALID: connection string, endpoint or authority; ERR_NOT_FOUND: ca_file cannot be read. */
 MUST_CHECK enum err hub_new(const struct hub_options *options, struct hub **ret);
 const char *hub_name(const struct hub *h);
-/* Why there is no access token, "" where there is one or none is needed; borrowed until the next call. */
+/* Why there is no access token, or its file of connection strings was not taken; "" where all is well;
+ * borrowed until the next call. */
 const char *hub_credential_error(const struct hub *h);
+/* Reads the file of connection strings again, or asks for another access token, before the next request; what
+ * is good is used on. */
+void hub_renew_credential(struct hub *h);
 
 /* May a call still be made, which had to wait for a connection for waited_ms? No: NOT_DELIVERED. arg is that
  * of its answer; not to ask anything of the hub. */

@@ -16,6 +16,7 @@ struct exchange {
 	hub_may_begin_cb *may_begin; /* NULL: always */
 	hub_answer_cb *on_answer;
 	void *arg;
+	uint32_t token_no; /* of the credential that it was sent with */
 };
 
 /* Gives an exchange. Copies device_id, keeps the rest. */

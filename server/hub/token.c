@@ -11,6 +11,7 @@
 #include "server/hub/connection.h"
 #include "server/hub/entra.h"
 #include "server/hub/http.h"
+#include "server/hub/keyring.h"
 
 #define LIFE_MS \
 	(60 * 60 * 1000) /* contract 1.2: no longest life is documented; an hour is what the SDKs take */
@@ -40,14 +41,16 @@ static const struct sm machine = {"token", states, sizeof states / sizeof *state
 struct token {
 	bool is_signature; /* of our own; else an access token */
 	struct http *http;
-	struct connection connection;
+	struct keyring keys;
 	struct entra entra;
+	bool was_refused; /* the value, for its key perhaps */
 	unsigned state;
+	uint32_t no;
 	int64_t made_at_ms, refresh_at_ms, ends_at_ms;
 	int64_t asked_at_ms, retry_at_ms;
 	uint32_t failures; /* in a row */
 	struct buf value;
-	char error[ENTRA_REASON_SIZE + 32];
+	char error[ENTRA_REASON_SIZE + 32]; /* has room for KEYRING_REASON_SIZE */
 };
 
 static void token_move(struct token *t, unsigned to)
@@ -64,21 +67,28 @@ static void forget_value(struct token *t)
 
 /* ---- signatures ---- */
 
-struct token *token_new(const struct connection *c)
+struct token *token_new(struct keyring *keys)
 {
 	struct token *t = xcalloc(1, sizeof *t);
 
 	t->is_signature = true;
-	t->connection = (struct connection){xstrdup(c->host), xstrdup(c->policy), c->key};
+	t->keys = *keys;
+	*keys = (struct keyring){.file = NULL};
 	t->state = STALE;
 	return t;
 }
 
 static void mint(struct token *t, int64_t now_ms)
 {
+	const struct connection *c;
+
 	forget_value(t);
-	sas_mint(t->connection.host, t->connection.policy, &t->connection.key, (now_ms + LIFE_MS) / 1000,
-	         &t->value);
+	if (keyring_renew(&t->keys, t->was_refused, t->error) == ERR_OK)
+		t->error[0] = '\0';
+	t->was_refused = false;
+	c = keyring_current(&t->keys);
+	sas_mint(c->host, c->policy, &c->key, (now_ms + LIFE_MS) / 1000, &t->value);
+	t->no++;
 	t->made_at_ms = now_ms;
 	t->ends_at_ms = t->refresh_at_ms = now_ms + LIFE_MS - REFRESH_EARLY_MS;
 	token_move(t, FRESH);
@@ -99,6 +109,7 @@ static void came(struct token *t, struct buf *access_token, int64_t life_ms)
 {
 	forget_value(t);
 	buf_printf(&t->value, "Bearer %s", access_token->data);
+	t->no++;
 	t->made_at_ms = t->asked_at_ms;
 	t->ends_at_ms = t->asked_at_ms + life_ms;
 	t->refresh_at_ms = t->ends_at_ms - (life_ms < 2 * RENEW_EARLY_MS ? life_ms / 2 : RENEW_EARLY_MS);
@@ -225,22 +236,40 @@ const char *token_error(const struct token *t)
 	return t->error;
 }
 
-/* An access token may be refused for want of a right, too: the old one goes on meanwhile. */
-void token_refused(struct token *t)
+uint32_t token_no(const struct token *t)
+{
+	return t->no;
+}
+
+/* An access token may be refused for want of a right, too: the old one goes on meanwhile. Of a thousand calls
+ * that one exchanged key has refused, the first says so. */
+void token_refused(struct token *t, uint32_t no)
+{
+	if (t->state != FRESH || no != t->no)
+		return;
+	if (t->is_signature) {
+		t->was_refused = true;
+		token_move(t, STALE);
+	} else if (t->refresh_at_ms > t->asked_at_ms + RETRY_MAX_MS) {
+		t->refresh_at_ms = t->asked_at_ms + RETRY_MAX_MS; /* not again and again */
+	}
+}
+
+void token_renew(struct token *t)
 {
 	if (t->state != FRESH)
 		return;
 	if (t->is_signature)
 		token_move(t, STALE);
-	else if (t->refresh_at_ms > t->asked_at_ms + RETRY_MAX_MS)
-		t->refresh_at_ms = t->asked_at_ms + RETRY_MAX_MS; /* not again and again */
+	else
+		t->refresh_at_ms = t->asked_at_ms;
 }
 
 void token_free(struct token *t)
 {
 	if (t == NULL)
 		return;
-	connection_done(&t->connection);
+	keyring_done(&t->keys);
 	entra_done(&t->entra);
 	forget_value(t);
 	buf_done(&t->value);

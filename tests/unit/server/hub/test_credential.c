@@ -11,6 +11,7 @@
 #include "server/hub/connection.h"
 #include "server/hub/entra.h"
 #include "server/hub/http.h"
+#include "server/hub/keyring.h"
 #include "server/hub/percent.h"
 #include "server/hub/token.h"
 
@@ -192,14 +193,11 @@ END_TEST
 
 static struct token *new_token(void)
 {
-	struct connection c;
+	struct keyring keys;
 	const char *reason;
-	struct token *t;
 
-	ck_assert_int_eq(connection_parse(WHOLE, &c, &reason), ERR_OK);
-	t = token_new(&c);
-	connection_done(&c);
-	return t;
+	ck_assert_int_eq(keyring_init(&keys, WHOLE, NULL, &reason), ERR_OK);
+	return token_new(&keys);
 }
 
 static void assert_expires(struct token *t, int64_t now_ms, const char *se)
@@ -228,11 +226,11 @@ START_TEST(test_a_token_is_made_anew_when_refused_or_when_the_clock_went_back)
 	const int64_t t0 = 1893456000000 - 3600000;
 	struct token *t = new_token();
 
-	token_refused(t);
+	token_refused(t, token_no(t));
 	assert_expires(t, t0, "&se=1893456000");
 	assert_expires(t, t0 + 2000, "&se=1893456000");
-	token_refused(t);
-	token_refused(t);
+	token_refused(t, token_no(t));
+	token_refused(t, token_no(t));
 	assert_expires(t, t0 + 2000, "&se=1893456002");
 	assert_expires(t, t0 + 1000, "&se=1893456001");
 	token_free(t);
@@ -450,7 +448,7 @@ START_TEST(test_an_access_token_that_the_hub_refuses_is_renewed_a_minute_after_i
 	put_secret("s-1234");
 	t = new_access_token(ENTRA_CLIENT_SECRET, T0);
 	answer(ERR_OK, 200, "{\"expires_in\":3600,\"access_token\":\"abc\"}");
-	token_refused(t);
+	token_refused(t, token_no(t));
 	ck_assert_str_eq(token_value(t, T0 + 59999), "Bearer abc");
 	ck_assert_uint_eq(asked.asked_n, 1);
 	ck_assert_str_eq(token_value(t, T0 + 60000), "Bearer abc");
@@ -458,6 +456,109 @@ START_TEST(test_an_access_token_that_the_hub_refuses_is_renewed_a_minute_after_i
 	answer(ERR_OK, 200, "{\"expires_in\":3600,\"access_token\":\"def\"}");
 	ck_assert_str_eq(token_value(t, T0 + 60000), "Bearer def");
 	token_free(t);
+}
+END_TEST
+
+/* ---- keys that are exchanged ---- */
+
+#define OTHER_KEY "/wECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+#define THIRD_KEY "/v8CAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+#define WITH_KEY(key) HOST ";" POLICY ";SharedAccessKey=" key "\n"
+
+static char *value_of(struct token *t, int64_t now_ms)
+{
+	return xstrdup(token_value(t, now_ms));
+}
+
+START_TEST(test_where_one_of_two_keys_is_refused_the_other_is_used_once_for_all_calls)
+{
+	struct keyring keys;
+	const char *reason;
+	struct token *t;
+	char *first, *second, *again;
+	uint32_t no;
+
+	ck_assert_int_eq(keyring_init(&keys, WITH_KEY(KEY) "\r\n" WITH_KEY(OTHER_KEY), NULL, &reason),
+	                 ERR_OK);
+	t = token_new(&keys);
+	first = value_of(t, T0);
+	no = token_no(t);
+	token_refused(t, no);
+	second = value_of(t, T0);
+	ck_assert_str_ne(first, second);
+	token_refused(t, no); /* another call that was sent with the first */
+	again = value_of(t, T0);
+	ck_assert_str_eq(again, second);
+	free(again);
+	token_refused(t, token_no(t));
+	again = value_of(t, T0);
+	ck_assert_str_eq(again, first);
+	free(again);
+	again = value_of(t, T0 + 55 * 60000); /* with the key that was good last */
+	ck_assert_int_ne(strcmp(again, first), 0);
+	free(again);
+	free(first);
+	free(second);
+	token_free(t);
+}
+END_TEST
+
+START_TEST(test_a_file_of_keys_is_read_again_when_refused_or_told_to)
+{
+	struct keyring keys;
+	const char *reason;
+	struct token *t;
+	char *first, *other, *now;
+
+	ck_assert_int_eq(keyring_init(&keys, WITH_KEY(KEY), secret_file, &reason), ERR_OK);
+	put_secret(WITH_KEY(KEY));
+	t = token_new(&keys);
+	first = value_of(t, T0);
+	put_secret(WITH_KEY(OTHER_KEY) WITH_KEY(KEY));
+	token_renew(t); /* the key in use is still there */
+	now = value_of(t, T0);
+	ck_assert_str_eq(now, first);
+	free(now);
+	put_secret(WITH_KEY(OTHER_KEY));
+	token_renew(t);
+	other = value_of(t, T0);
+	ck_assert_str_ne(other, first);
+	put_secret(WITH_KEY(THIRD_KEY));
+	token_refused(t, token_no(t));
+	now = value_of(t, T0);
+	ck_assert_str_ne(now, other);
+	ck_assert_str_ne(now, first);
+	ck_assert_str_eq(token_error(t), "");
+	put_secret("HostName=evil.example;" POLICY ";SharedAccessKey=" KEY);
+	free(other);
+	token_renew(t);
+	other = value_of(t, T0);
+	ck_assert_str_eq(other, now); /* all stays as it was */
+	ck_assert_ptr_nonnull(strstr(token_error(t), "another hub"));
+	unlink(secret_file);
+	token_renew(t);
+	ck_assert_str_eq(token_value(t, T0), now);
+	ck_assert_ptr_nonnull(strstr(token_error(t), "cannot be read"));
+	free(first);
+	free(other);
+	free(now);
+	token_free(t);
+}
+END_TEST
+
+START_TEST(test_two_keys_are_of_one_hub_and_there_are_no_more)
+{
+	struct keyring keys;
+	const char *reason;
+
+	ck_assert_int_eq(keyring_init(&keys, WITH_KEY(KEY) "HostName=b;" POLICY ";SharedAccessKey=" KEY, NULL,
+	                              &reason),
+	                 ERR_INVALID);
+	ck_assert_int_eq(
+	        keyring_init(&keys, WITH_KEY(KEY) WITH_KEY(OTHER_KEY) WITH_KEY(THIRD_KEY), NULL, &reason),
+	        ERR_INVALID);
+	ck_assert_int_eq(keyring_init(&keys, WITH_KEY(KEY) "x", NULL, &reason), ERR_INVALID);
+	ck_assert_int_eq(keyring_init(&keys, " \n", NULL, &reason), ERR_INVALID);
 }
 END_TEST
 
@@ -484,6 +585,9 @@ int main(void)
 	tcase_add_test(access, test_who_is_refused_asks_ever_more_seldom_and_tells_why);
 	tcase_add_test(access, test_a_secret_file_that_is_not_there_is_told_and_looked_for_again);
 	tcase_add_test(access, test_an_access_token_that_the_hub_refuses_is_renewed_a_minute_after_it_came);
+	tcase_add_test(access, test_where_one_of_two_keys_is_refused_the_other_is_used_once_for_all_calls);
+	tcase_add_test(access, test_a_file_of_keys_is_read_again_when_refused_or_told_to);
+	tcase_add_test(access, test_two_keys_are_of_one_hub_and_there_are_no_more);
 	suite_add_tcase(s, access);
 	return suite_run(s);
 }
