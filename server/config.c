@@ -482,7 +482,7 @@ static char *help(void)
 	        "\n"
 	        "Signals\n"
 	        "  SIGTERM, SIGINT  stop: no new call leaves, those that are out are waited for; again: stop at once\n"
-	        "  SIGHUP           read the tokens file and the certificate again\n"
+	        "  SIGHUP           read the tokens file, the certificate and the credentials of hubs again\n"
 	        "\n"
 	        "Exit status\n"
 	        "  0  stopped as asked, nothing is out\n"

@@ -318,6 +318,17 @@ static void raise_file_limit(const struct config *c)
 		         LI("needed", needed));
 }
 
+/* Keys and tokens are in memory, and a core would put them on a disk, or into the post. A limit of 1 is less
+ * than any core, and the only one that also keeps the kernel from piping one to a program (Linux,
+ * fs/coredump.c). */
+static void forbid_cores(void)
+{
+	const struct rlimit none = {1, 1};
+
+	if (setrlimit(RLIMIT_CORE, &none) != 0)
+		log_warn("a crash may leave a core, with secrets in it");
+}
+
 static enum status start_store(struct service *s, struct store_head *ret_head)
 {
 	struct store_options o = {.loop = loop_uv(s->loop), .path = s->config.database};
@@ -511,6 +522,7 @@ static enum status serve(struct service *s)
 	for (size_t i = 0; i < s->config.warnings.n; i++)
 		log_warn(s->config.warnings.all[i].detail, LS("setting", s->config.warnings.all[i].pointer));
 	raise_file_limit(&s->config);
+	forbid_cores();
 	s->loop = loop_new(&events);
 	if (s->loop == NULL) {
 		log_error("the system gives no event loop");

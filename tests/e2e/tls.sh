@@ -83,8 +83,8 @@ it "over TLS a large body comes in whole" wait_for 60 campaign_is "$id" complete
 pages "/v1/campaigns/$id/targets?limit=7" >"$folder/listed"
 it "over TLS lists come page by page" is "$(wc -l <"$folder/listed")" 50
 it "who speaks no TLS is not answered" is "$(curl -s -o "$folder/plain" -w '%{http_code}' "http://localhost:$port/livez")" 000
-old_tls() { ! openssl s_client -connect "localhost:$port" -tls1_1 -cipher ALL:@SECLEVEL=0 </dev/null >"$folder/old" 2>&1; }
-it "TLS 1.1 is refused" old_tls
+old_tls() { ! openssl s_client -connect "localhost:$port" "$1" -cipher ALL:@SECLEVEL=0 </dev/null >"$folder/old" 2>&1; }
+for version in -tls1 -tls1_1; do it "TLS below 1.2 is refused ($version)" old_tls "$version"; done
 must make_cert second
 must kill -HUP "$service"
 it "after SIGHUP a new certificate is shown" wait_for 10 shows second

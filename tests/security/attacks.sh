@@ -10,7 +10,7 @@ for role in metrics viewer operator approver admin; do
 done
 jq -s . "$folder/entries" >"$folder/tokens.json"
 jq -s add "$folder/pairs" >"$folder/roles.json"
-configure <<<"{\"tokensFile\": \"$folder/tokens.json\"}"
+configure <<<"{\"logLevel\": \"debug\", \"tokensFile\": \"$folder/tokens.json\"}"
 start_service
 as() { ask "${@:2}" -H "Authorization: Bearer $(jq -r ".$1" "$folder/roles.json")"; }
 campaign_is() { # lib.sh's, with a token

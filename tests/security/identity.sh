@@ -15,7 +15,7 @@ asked_n() { grep -c . "$folder/azure/asked" 2>/dev/null || true; }
 
 # by ENTRA: the service with that identity; ENTRA is the hub's member of that name.
 by() {
-	configure <<<'{}'
+	configure <<<'{"logLevel": "debug"}'
 	jq --argjson entra "$1" '.hubs[0] |= (del(.connectionString) + {host: "hub.example", $entra})' "$folder/config.json" >"$folder/by.json"
 	chmod 600 "$folder/by.json"
 	: >"$folder/azure/asked"
@@ -93,7 +93,7 @@ stop
 good=$(jq -r .connectionString "$folder/main.ready")
 gone=${good%SharedAccessKey=*}SharedAccessKey=$(printf planted-old-key-of-the-policy | openssl base64 -A)
 by_file() {
-	configure <<<'{}'
+	configure <<<'{"logLevel": "debug"}'
 	jq --arg file "$folder/strings" '.hubs[0] |= (del(.connectionString) + {connectionStringFile: $file})' "$folder/config.json" >"$folder/by.json"
 	rm -f "$database"*
 	start_service --config "$folder/by.json"
@@ -118,3 +118,13 @@ it "when the new key is in the file what waited goes on, without a restart" wait
 stop
 it "no key is in the log or the database" is "$(cat "$folder/service.log" "$database"* |
 	grep -c -a -F -e "${good##*SharedAccessKey=}" -e "${gone##*SharedAccessKey=}")" 0
+
+# --- what a crash leaves ---
+
+cd "$folder" || exit 1
+ulimit -c unlimited 2>/dev/null
+by_file
+it "no core is allowed, to a file or to a program" grep -qE '^Max core file size +1 +1 ' "/proc/$service/limits"
+kill -SEGV "$service"
+wait "$service" 2>/dev/null
+it "so a crash leaves none" nothing find "$folder" -maxdepth 1 -name '*core*'
