@@ -507,7 +507,8 @@ static void explain(struct sim *s)
 	s->commits_explained = s->commits;
 	s->explain_at_ms = TIME_NEVER;
 	for (uint32_t i = 0; i < s->known_n; i++)
-		check_waiting(s, &s->known[i]);
+		if (!s->known[i].is_forgotten) /* or being so just now */
+			check_waiting(s, &s->known[i]);
 }
 
 static bool has_ended(const struct sim *s)
