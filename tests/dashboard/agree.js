@@ -3,7 +3,9 @@ import { go, openPage, stateOf } from './pages.js';
 import { ask, until } from './rig.js';
 import { holds, is, it } from './suite.js';
 
-const REVISIONS = 50; // that the page shows and everybody else tells, too
+// That the page shows and everybody else tells, too.
+const REVISIONS = process.env.ROLLCALL_TEST_LONG === 'true' ? 1000 : 50;
+const PATIENCE_MS = 100_000 + 500 * REVISIONS;
 const STATES = ['waiting', 'invoking', 'doubtful', 'awaitingProof', 'succeeded', 'failed', 'skipped', 'cancelled'];
 
 /** A page's rests between two readings are cut to a tenth, so that it shows more of what there was. */
@@ -98,7 +100,7 @@ export async function agree(browser, service, make) {
         for (const [name, [revision, counts]] of await Promise.all(who.map(async ([n, tell]) => [n, await tell()])))
           told.set(revision, { ...told.get(revision), [name]: counts });
         return (await page.evaluate(() => [...window.seen.keys()])).filter(isWhole).length > REVISIONS;
-      });
+      }, PATIENCE_MS);
       await ask(service, 'POST', `/v1/campaigns/${c.id}/cancel`);
       await until('the page to show it', async () => (await stateOf(page)) === 'Cancelled');
       const seen = new Map(await page.evaluate(() => [...window.seen]));
