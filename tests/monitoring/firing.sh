@@ -65,6 +65,8 @@ ask POST /v1/campaigns --data "$(spec refusing)"
 it "six campaigns are as many as there may be" is "$status" 429
 has() { ask GET "/v1/campaigns/$1" && [ "$(body_of ".counts.$2")" -ge "$3" ]; }
 must wait_for 20 has "$id" succeeded 30
+told_old() { nothing comm -13 <(fired) <(printf '%s\n' RollcallHubQueriesOld RollcallProofsSlow); }
+must wait_for 20 told_old # by the process that saw it
 must wait_for 20 has "$doubtful" invoking 2
 must wait_for 20 has "$unknown" invoking 2
 # --- calls that a crash cuts short, a day nearly spent, a time that was missed; and no service at all ---
