@@ -1,9 +1,12 @@
 /* base: see secret.h */
 #include "server/base/secret.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char **secrets;
@@ -22,6 +25,19 @@ void secret_register(const char *value)
 	secrets = xrealloc(secrets, (secrets_n + 1) * sizeof *secrets);
 	secrets[secrets_n++] = xstrdup(value);
 	pthread_mutex_unlock(&lock);
+}
+
+ssize_t secret_read_file(const char *file, char *text, size_t max_bytes)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, text, max_bytes) : -1;
+	int wrong = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = wrong;
+	text[n > 0 ? n : 0] = '\0';
+	return n;
 }
 
 void secret_forget_all(void)

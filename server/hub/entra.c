@@ -2,12 +2,10 @@
 #include "server/hub/entra.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
@@ -46,17 +44,13 @@ void entra_done(struct entra *e)
 static enum err read_file(const char *file, char *text, char reason[ENTRA_REASON_SIZE])
 {
 	static const char white[] = " \t\r\n";
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, text, FILE_MAX_BYTES) : -1;
+	ssize_t n = secret_read_file(file, text, FILE_MAX_BYTES);
 	size_t from;
 
-	if (n < 0)
+	if (n < 0) {
 		snprintf(reason, ENTRA_REASON_SIZE, "%s cannot be read: %s", file, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	if (n < 0)
 		return ERR_NOT_FOUND;
-	text[n] = '\0';
+	}
 	while (n > 0 && strchr(white, text[n - 1]) != NULL)
 		text[--n] = '\0';
 	from = strspn(text, white);

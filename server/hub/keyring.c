@@ -2,13 +2,12 @@
 #include "server/hub/keyring.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "server/base/buf.h"
+#include "server/base/secret.h"
 
 static void connections_done(struct connection *all, size_t n)
 {
@@ -87,15 +86,10 @@ static bool is_same_key(const struct connection *a, const struct connection *b)
 static enum err read_file(const char *file, char text[KEYRING_FILE_MAX_BYTES + 1],
                           char reason[KEYRING_REASON_SIZE])
 {
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, text, KEYRING_FILE_MAX_BYTES) : -1;
-
-	if (n < 0)
-		snprintf(reason, KEYRING_REASON_SIZE, "%s cannot be read: %s", file, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	return n >= 0 ? ERR_OK : ERR_NOT_FOUND;
+	if (secret_read_file(file, text, KEYRING_FILE_MAX_BYTES) >= 0)
+		return ERR_OK;
+	snprintf(reason, KEYRING_REASON_SIZE, "%s cannot be read: %s", file, strerror(errno));
+	return ERR_NOT_FOUND;
 }
 
 /* What the file says now, of the hub that it has always been of. */

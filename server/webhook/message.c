@@ -2,11 +2,9 @@
 #include "server/webhook/message.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -58,15 +56,10 @@ void message_render(const struct event *event, const char *campaign_id, struct b
 
 static enum err read_file(const char *file, char *text, char reason[MESSAGE_REASON_SIZE])
 {
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, text, FILE_MAX_BYTES) : -1;
-
-	if (n < 0)
-		snprintf(reason, MESSAGE_REASON_SIZE, "%.150s cannot be read: %s", file, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	return n < 0 ? ERR_NOT_FOUND : ERR_OK;
+	if (secret_read_file(file, text, FILE_MAX_BYTES) >= 0)
+		return ERR_OK;
+	snprintf(reason, MESSAGE_REASON_SIZE, "%.150s cannot be read: %s", file, strerror(errno));
+	return ERR_NOT_FOUND;
 }
 
 enum err message_keys_read(const char *file, struct message_keys *ret, char reason[MESSAGE_REASON_SIZE])
