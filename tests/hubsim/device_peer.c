@@ -1,7 +1,6 @@
 /* tests/hubsim: see device_peer.h */
 #include "tests/hubsim/device_peer.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include "tests/hubsim/peer.h"
 #include "tests/hubsim/sas.h"
 #include "tests/world/world.h"
+#include "tests/lib/suite.h"
 
 static void put_u16(struct buf *b, size_t number)
 {

@@ -1,7 +1,6 @@
 /* tests/store: see rig.h */
 #include "tests/store/rig.h"
 
-#include <check.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "server/base/buf.h"
+#include "tests/lib/suite.h"
 
 void rig_make_folder(struct rig *r)
 {

@@ -1,8 +1,8 @@
 /* tests/store: the rig over tests/lib/store_sync.c */
-#include <check.h>
 
 #include "tests/lib/store_sync.h"
 #include "tests/store/rig.h"
+#include "tests/lib/suite.h"
 
 void rig_open_store(struct rig *r)
 {

@@ -1,10 +1,10 @@
 /* tests/store: the rig over store.c */
-#include <check.h>
 #include <stdlib.h>
 #include <uv.h>
 
 #include "server/base/buf.h"
 #include "tests/store/rig.h"
+#include "tests/lib/suite.h"
 
 void rig_open_store(struct rig *r)
 {

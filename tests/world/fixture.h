@@ -2,7 +2,6 @@
 #ifndef ROLLCALL_TESTS_WORLD_FIXTURE_H
 #define ROLLCALL_TESTS_WORLD_FIXTURE_H
 
-#include <check.h>
 #include <jansson.h>
 
 #include "server/base/buf.h"

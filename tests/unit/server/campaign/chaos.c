@@ -1,7 +1,6 @@
 /* tests: see chaos.h */
 #include "chaos.h"
 
-#include <check.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 
 #include "server/base/rng.h"
 #include "server/campaign/policy.h"
+#include "tests/lib/suite.h"
 
 #define EVENTS 120
 #define OLD_FACTS 16

@@ -1,12 +1,12 @@
 /* tests: see rig.h */
 #include "rig.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/campaign/target.h"
+#include "tests/lib/suite.h"
 
 struct rig *rig_new(void)
 {
