@@ -1,6 +1,7 @@
 /* tests/hubsim: see device_peer.h */
 #include "tests/hubsim/device_peer.h"
 
+#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,7 +12,6 @@
 #include "tests/hubsim/peer.h"
 #include "tests/hubsim/sas.h"
 #include "tests/world/world.h"
-#include "tests/lib/suite.h"
 
 static void put_u16(struct buf *b, size_t number)
 {

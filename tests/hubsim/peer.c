@@ -1,8 +1,8 @@
 /* tests/hubsim: see peer.h */
 #include "tests/hubsim/peer.h"
-#include "tests/lib/suite.h"
 
 #include <arpa/inet.h>
+#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
