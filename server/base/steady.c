@@ -10,6 +10,14 @@ void steady_follow(struct steady *s, int64_t wall_ms, int64_t mono_ms)
 	*s = (struct steady){true, wall_ms, mono_ms, wall_ms};
 }
 
+/* No more than there is: the last reading may be long ago. */
+static int64_t made_up(int64_t drift_ms, int64_t most_ms)
+{
+	if (drift_ms > most_ms)
+		return most_ms;
+	return drift_ms < -most_ms ? -most_ms : drift_ms;
+}
+
 int64_t steady_read(struct steady *s, int64_t wall_ms, int64_t mono_ms)
 {
 	int64_t passed_ms = mono_ms - s->mono_ms, now_ms = s->ms + passed_ms, drift_ms = wall_ms - now_ms;
@@ -21,7 +29,7 @@ int64_t steady_read(struct steady *s, int64_t wall_ms, int64_t mono_ms)
 	if (drift_ms >= -DRIFT_MAX_MS && drift_ms <= DRIFT_MAX_MS)
 		now_ms = wall_ms;
 	else if (passed_ms >= MAKE_UP) /* else made up once more has passed */
-		now_ms += drift_ms > 0 ? passed_ms / MAKE_UP : -(passed_ms / MAKE_UP);
+		now_ms += made_up(drift_ms, passed_ms / MAKE_UP);
 	if (now_ms < s->told_ms)
 		now_ms = s->told_ms;
 	s->told_ms = now_ms;

@@ -108,7 +108,8 @@ static void check_plan(struct sim *s, const struct known *k, const struct campai
 	answer_done(&page);
 	ends_at_ms = s->conductor != NULL ? conductor_predicted_finish(s->conductor, k->no) : TIME_NONE;
 	SIM_CHECK(s, ends_at_ms == TIME_NONE || ends_at_ms >= s->now_ms + s->set_by_least_ms - 1,
-	          "%s is foretold to have ended", k->id);
+	          "%s is foretold to have ended %lld ms ago", k->id,
+	          (long long)(s->now_ms + s->set_by_least_ms - ends_at_ms));
 }
 
 void check_campaign(struct sim *s, struct known *k)
@@ -121,8 +122,9 @@ void check_campaign(struct sim *s, struct known *k)
 
 	answer_init(&page);
 	SIM_CHECK(s, backend_read_targets(s->record, &f, &page) == ERR_OK, "the record cannot be read");
-	if (page.campaigns_n == 0 && k->is_final && s->options.retention_days > 0 &&
-	    s->now_ms + s->set_by_most_ms - k->finished_at_ms > s->options.retention_days * DAY_MS) {
+	if (page.campaigns_n == 0 && (k->is_deleting || (k->is_final && s->options.retention_days > 0 &&
+	                                                 s->now_ms + s->set_by_most_ms - k->finished_at_ms >
+	                                                         s->options.retention_days * DAY_MS))) {
 		k->is_forgotten = true;
 		answer_done(&page);
 		return;

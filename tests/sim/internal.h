@@ -19,6 +19,7 @@ struct known {
 	char id[ID_SIZE];
 	uint32_t no;
 	bool is_final, was_paused, was_cancelled; /* answered orders that hold */
+	bool is_deleting; /* asked, and not answered yet: it may come into force at any time */
 	bool is_forgotten;
 	int64_t finished_at_ms;
 	enum campaign_state state;

@@ -896,17 +896,18 @@ enum err sim_respec(struct sim *s, uint32_t campaign, const char *patch_json)
 enum err sim_delete(struct sim *s, uint32_t campaign)
 {
 	struct known *k = &s->known[campaign - 1];
-	bool was_forgotten = k->is_forgotten;
 
-	k->is_forgotten = true; /* it may come into force before it is answered */
+	k->is_deleting = true;
 	do {
 		sim_wait_up(s);
 		s->is_answered = false;
 		conductor_delete(s->conductor, k->id, "sim", on_done, s);
 	} while (!wait_for_answer(s));
-	k->is_forgotten = was_forgotten || s->answer == ERR_OK;
-	if (!k->is_forgotten && s->is_up)
-		check_campaign(s, k); /* it may have ended meanwhile */
+	if (s->answer == ERR_OK)
+		k->is_forgotten = true;
+	else if (!k->is_forgotten && s->is_up)
+		check_campaign(s, k); /* the process may have died between the deletion and its answer */
+	k->is_deleting = false;
 	return s->answer;
 }
 

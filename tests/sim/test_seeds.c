@@ -202,6 +202,12 @@ static const struct {
         /* after a crash a device was waited for that nobody held any more */
         {567,
          "sku neverBack looping c0.rate c0.abort c0.verify c1.verify c2.rate c2.group c2.precheck c2.verify"},
+        /* of a step of the clock, a hundredth of the time that nobody had looked was made up, and not less
+           where that was more than the step */
+        {5840, "hub0.errorAfter.0 hub0.silentAfter.1 hub2.errorBefore.0 hub2.errorAfter.1 hub2.slow.2 "
+               "hub2.errorBefore.3 refusing deaf neverBack lying looping deviceClocks c0.job c0.hubs "
+               "c0.never c0.verify c1.waves c1.group c1.abort manyHubs many agents noHistory quirks "
+               "c0.group c0.abort queryLag c0.ids c0.where"},
 };
 
 START_TEST(test_seeds_that_have_found_something)

@@ -56,6 +56,17 @@ START_TEST(test_a_step_is_made_up_by_a_hundredth)
 }
 END_TEST
 
+START_TEST(test_no_more_is_made_up_than_there_is)
+{
+	for (int64_t by_ms = -1500; by_ms <= 1500; by_ms += 3000) {
+		struct steady s = {0};
+
+		ck_assert_int_eq(steady_read(&s, WALL, 0), WALL);
+		ck_assert_int_eq(steady_read(&s, WALL + HOUR_MS + by_ms, HOUR_MS), WALL + HOUR_MS + by_ms);
+	}
+}
+END_TEST
+
 START_TEST(test_it_follows_at_once_where_it_is_told_to)
 {
 	struct steady s = {0};
@@ -72,6 +83,6 @@ int main(void)
 
 	TESTS(s, "steady", test_it_is_the_clock_on_the_wall_while_nobody_sets_it,
 	      test_it_stands_while_the_clock_goes_back_a_little, test_a_step_is_made_up_by_a_hundredth,
-	      test_it_follows_at_once_where_it_is_told_to);
+	      test_no_more_is_made_up_than_there_is, test_it_follows_at_once_where_it_is_told_to);
 	return suite_run(s);
 }
