@@ -25,8 +25,8 @@ const char *hub_outcome_text(enum hub_outcome o)
 
 /* --- the table --- */
 
-/* The first row that matches counts. A row without code and name matches every answer of its statuses. What
- * is not here is AMBIGUOUS for a call and TROUBLE for a read. */
+/* The first row that matches counts. A row without code and name matches every answer of its statuses; one
+ * with a code has its name. What is not here is AMBIGUOUS for a call and TROUBLE for a read. */
 struct row {
 	int from, to; /* HTTP statuses */
 	int32_t code;
@@ -87,7 +87,7 @@ static bool row_matches(const struct row *r, int status, const struct hub_error 
 		return false;
 	if (r->code == 0 && r->name == NULL)
 		return true;
-	return is_full(e->code) ? r->code == e->code : r->name != NULL && strcasecmp(r->name, e->name) == 0;
+	return is_full(e->code) ? r->code == e->code : strcasecmp(r->name, e->name) == 0;
 }
 
 static const struct row *row_of(int status, const struct hub_error *e)

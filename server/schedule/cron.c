@@ -158,12 +158,12 @@ bool cron_parse(const char *text, struct cron *ret, char *reason, size_t size)
 	return true;
 }
 
-static bool fits_day(const struct cron *c, int64_t days)
+/* Of a month that fits. */
+static bool fits_day(const struct cron *c, int64_t days, int of_month)
 {
-	struct civil date = civil_date(days);
-	bool day = (c->days & 1u << date.day) != 0, weekday = (c->weekdays & 1u << civil_weekday(days)) != 0;
+	bool day = (c->days & 1u << of_month) != 0, weekday = (c->weekdays & 1u << civil_weekday(days)) != 0;
 
-	return (c->months & 1u << date.month) && (c->either_day ? day || weekday : day && weekday);
+	return c->either_day ? day || weekday : day && weekday;
 }
 
 bool cron_next(const struct cron *c, int64_t from_s, int64_t until_s, int64_t *ret_s)
@@ -178,7 +178,7 @@ bool cron_next(const struct cron *c, int64_t from_s, int64_t until_s, int64_t *r
 			day += civil_month_days(date.year, date.month) - date.day;
 			continue;
 		}
-		if (!fits_day(c, day))
+		if (!fits_day(c, day, date.day))
 			continue;
 		for (int h = of_day / 60; h < 24; h++) {
 			uint64_t left = c->minutes >> (h == of_day / 60 ? of_day % 60 : 0);

@@ -188,8 +188,9 @@ static size_t list_n(const short *list, size_t size)
 {
 	size_t n = 0;
 
-	while (n < size && list[n] != END)
+	while (list[n] != END)
 		n++;
+	assert(n < size);
 	return n;
 }
 
@@ -202,8 +203,7 @@ static void sort(short *list, size_t size)
 	for (size_t i = 0; i < n; i++)
 		if (i == 0 || list[i] != list[kept - 1])
 			list[kept++] = list[i];
-	if (kept < size)
-		list[kept] = END;
+	list[kept] = END;
 }
 
 #define LIST_N(list) list_n(list, sizeof(list) / sizeof *(list))
@@ -447,7 +447,9 @@ static bool read_lines(const struct reader *in, char *text)
 			return false;
 		line += is_last ? n : n + 1;
 	}
-	return in->r->has_rule || in->r->rdates_n > 0 || refuse(in, "has neither RRULE nor RDATE");
+	if (!in->r->has_rule && in->r->rdates_n == 0)
+		return refuse(in, "has neither RRULE nor RDATE");
+	return true;
 }
 
 static int by_time(const void *a, const void *b)
@@ -655,15 +657,9 @@ void rrule_walk_free(struct rrule_walk *w)
 
 bool rrule_is_over(const struct rrule *r, int64_t local_s, int64_t at_s)
 {
-	switch (r->until) {
-	case UNTIL_NONE:
-		return false;
-	case UNTIL_LOCAL:
-		return local_s > r->until_s;
-	case UNTIL_DAY:
-		return local_s >= r->until_s + DAY_S;
-	case UNTIL_UTC:
+	if (r->until == UNTIL_UTC)
 		return at_s > r->until_s;
-	}
-	return true;
+	if (r->until == UNTIL_DAY)
+		return local_s >= r->until_s + DAY_S;
+	return r->until == UNTIL_LOCAL && local_s > r->until_s;
 }

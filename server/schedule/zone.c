@@ -2,7 +2,6 @@
  * YEAR_LAST: then a change is found by halving, whatever its year. */
 #include "server/schedule/zone.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,9 +12,11 @@
 #include "server/base/civil.h"
 
 #define FOLDER "/usr/share/zoneinfo"
+#define YEAR_FIRST 1900
 #define YEAR_LAST 2200
 #define FILE_MAX_BYTES 262144
-#define OFFSET_MAX_S 93599 /* RFC 8536, 3.2: less than 26 hours */
+#define OFFSET_MAX_S 93599  /* RFC 8536, 3.2: less than 26 hours */
+#define OFFSET_HOURS_MAX 24 /* POSIX TZ, of a footer */
 
 struct change {
 	int64_t at_s;
@@ -80,13 +81,13 @@ static bool footer_number(const char **at, int max, int *ret)
 }
 
 /* [+-]hh[:mm[:ss]] */
-static bool footer_span(const char **at, int32_t *ret_s)
+static bool footer_span(const char **at, int hours_max, int32_t *ret_s)
 {
 	int sign = **at == '-' ? -1 : 1, h, m = 0, s = 0;
 
 	if (**at == '-' || **at == '+')
 		(*at)++;
-	if (!footer_number(at, 167, &h))
+	if (!footer_number(at, hours_max, &h))
 		return false;
 	if (**at == ':') {
 		(*at)++;
@@ -125,14 +126,14 @@ static bool footer_rule(const char **at, struct rule *r)
 		if (!footer_number(at, 365, &r->day) || (r->kind == 'J' && r->day < 1))
 			return false;
 	}
-	return !skip(at, '/') || footer_span(at, &r->at_s);
+	return !skip(at, '/') || footer_span(at, 167, &r->at_s);
 }
 
 static bool footer_parse(const char *at, struct footer *f)
 {
 	int32_t span_s;
 
-	if (!footer_name(&at) || !footer_span(&at, &span_s))
+	if (!footer_name(&at) || !footer_span(&at, OFFSET_HOURS_MAX, &span_s))
 		return false;
 	f->standard_s = -span_s; /* POSIX counts to the west */
 	f->has_summer = *at != '\0';
@@ -142,7 +143,7 @@ static bool footer_parse(const char *at, struct footer *f)
 		return false;
 	f->summer_s = f->standard_s + 3600;
 	if (*at != ',') {
-		if (!footer_span(&at, &span_s))
+		if (!footer_span(&at, OFFSET_HOURS_MAX, &span_s))
 			return false;
 		f->summer_s = -span_s;
 	}
@@ -168,11 +169,17 @@ static int64_t rule_day(const struct rule *r, int64_t year)
 
 /* ---- reading a file ---- */
 
+static int32_t offset_after(const struct zone *z, size_t changes)
+{
+	return changes > 0 ? z->changes[changes - 1].offset_s : z->first_offset_s;
+}
+
+/* Takes them in their order; of two at one instant the second holds. */
 static void add_change(struct zone *z, int64_t at_s, int32_t offset_s)
 {
-	int32_t before_s = z->n > 0 ? z->changes[z->n - 1].offset_s : z->first_offset_s;
-
-	if (before_s == offset_s || (z->n > 0 && at_s <= z->changes[z->n - 1].at_s))
+	if (z->n > 0 && z->changes[z->n - 1].at_s == at_s)
+		z->n--;
+	if (offset_after(z, z->n) == offset_s)
 		return;
 	if (z->n == z->size) {
 		z->size = z->size > 0 ? z->size * 2 : 64;
@@ -181,22 +188,27 @@ static void add_change(struct zone *z, int64_t at_s, int32_t offset_s)
 	z->changes[z->n++] = (struct change){at_s, offset_s};
 }
 
+/* Where the summer of a year ends as that of the next begins, it is summer all year (RFC 8536, 3.3.1); one
+ * that ends as it begins is none. */
 static void add_years(struct zone *z, const struct footer *f, int64_t last_s)
 {
-	int64_t year = civil_date(last_s / DAY_S).year;
+	int64_t start_year = civil_date(last_s / DAY_S).year, end_year;
 
-	for (; f->has_summer && year <= YEAR_LAST; year++) {
-		int64_t start_s = rule_day(&f->start, year) * DAY_S + f->start.at_s - f->standard_s;
-		int64_t end_s = rule_day(&f->end, year) * DAY_S + f->end.at_s - f->summer_s;
-		bool is_north = start_s < end_s;
+	if (start_year < YEAR_FIRST) /* some lists begin, or end, with the Big Bang */
+		start_year = YEAR_FIRST;
+	end_year = start_year;
+	while (start_year <= YEAR_LAST || end_year <= YEAR_LAST) {
+		int64_t start_s = rule_day(&f->start, start_year) * DAY_S + f->start.at_s - f->standard_s;
+		int64_t end_s = rule_day(&f->end, end_year) * DAY_S + f->end.at_s - f->summer_s;
+		bool starts = start_s < end_s || (start_s == end_s && start_year == end_year);
+		int64_t at_s = starts ? start_s : end_s;
 
-		for (int i = 0; i < 2; i++) {
-			bool starts = (i == 0) == is_north;
-			int64_t at_s = starts ? start_s : end_s;
-
-			if (at_s > last_s)
-				add_change(z, at_s, starts ? f->summer_s : f->standard_s);
-		}
+		if (at_s > last_s)
+			add_change(z, at_s, starts ? f->summer_s : f->standard_s);
+		if (starts)
+			start_year++;
+		else
+			end_year++;
 	}
 }
 
@@ -243,17 +255,22 @@ static size_t body_bytes(const struct counts *c, size_t time_bytes)
 static bool read_body(struct zone *z, const unsigned char *at, const struct counts *c)
 {
 	const unsigned char *types = at + c->time * 8, *infos = types + c->time;
+	int64_t before_s = INT64_MIN;
 
-	z->first_offset_s = (int32_t)big_endian(infos, 4);
-	for (uint32_t i = 0; i < c->time; i++) {
-		int64_t offset_s;
+	for (uint32_t i = 0; i < c->type; i++) {
+		int64_t offset_s = big_endian(infos + 6 * (size_t)i, 4);
 
-		if (types[i] >= c->type)
-			return false;
-		offset_s = big_endian(infos + 6 * (size_t)types[i], 4);
 		if (offset_s < -OFFSET_MAX_S || offset_s > OFFSET_MAX_S)
 			return false;
-		add_change(z, big_endian(at + 8 * (size_t)i, 8), (int32_t)offset_s);
+	}
+	z->first_offset_s = (int32_t)big_endian(infos, 4);
+	for (uint32_t i = 0; i < c->time; i++) {
+		int64_t at_s = big_endian(at + 8 * (size_t)i, 8);
+
+		if (types[i] >= c->type || at_s <= before_s)
+			return false;
+		add_change(z, at_s, (int32_t)big_endian(infos + 6 * (size_t)types[i], 4));
+		before_s = at_s;
 	}
 	return true;
 }
@@ -276,7 +293,8 @@ static bool read_footer(struct zone *z, const unsigned char *at, const unsigned 
 	text[n] = '\0';
 	if (!footer_parse(text, &f))
 		return false;
-	add_years(z, &f, last_s);
+	if (f.has_summer)
+		add_years(z, &f, last_s);
 	return true;
 }
 
@@ -315,7 +333,7 @@ static unsigned char *read_file(const char *folder, const char *name, size_t *re
 	do {
 		got = read(fd, data + n, FILE_MAX_BYTES - n);
 		n += got > 0 ? (size_t)got : 0;
-	} while (got > 0 || (got < 0 && errno == EINTR));
+	} while (got > 0);
 	close(fd);
 	*ret_n = n;
 	return data;
@@ -336,18 +354,17 @@ static bool is_name(const char *name)
 
 static void read_version(struct zones *z)
 {
-	size_t n = 0, len;
-	unsigned char *text = read_file(z->folder, "tzdata.zi", &n);
 	static const char mark[] = "# version ";
+	size_t n = 0, from = sizeof mark - 1, len = 0;
+	unsigned char *text = read_file(z->folder, "tzdata.zi", &n);
 
-	snprintf(z->version, sizeof z->version, "unknown");
-	if (text != NULL && n > sizeof mark && memcmp(text, mark, sizeof mark - 1) == 0) {
-		const char *from = (const char *)text + sizeof mark - 1;
-
-		for (len = 0; len < n - sizeof mark && len < sizeof z->version - 1 && from[len] > ' '; len++)
-			;
-		snprintf(z->version, sizeof z->version, "%.*s", (int)len, from);
-	}
+	if (text != NULL && n > from && memcmp(text, mark, from) == 0)
+		while (from + len < n && len < sizeof z->version - 1 && text[from + len] > ' ')
+			len++;
+	if (len > 0)
+		memcpy(z->version, text + from, len);
+	else
+		snprintf(z->version, sizeof z->version, "unknown");
 	free(text);
 }
 
@@ -426,11 +443,6 @@ static size_t changes_until(const struct zone *z, int64_t at_s)
 			high = middle;
 	}
 	return low;
-}
-
-static int32_t offset_after(const struct zone *z, size_t changes)
-{
-	return changes > 0 ? z->changes[changes - 1].offset_s : z->first_offset_s;
 }
 
 int32_t zone_offset_s(const struct zone *z, int64_t at_s)

@@ -18,20 +18,21 @@ static struct verdict proven(enum strength strength)
 	                        strength == STRENGTH_ATTEMPT_ID || strength == STRENGTH_BOOT_ID};
 }
 
-/* Not so where either time is not known. */
-static bool is_at_or_after(int64_t at_ms, int64_t since_ms)
+/* Not so where that time is not known. */
+static bool is_since_call(const struct evidence_case *c, int64_t at_ms)
 {
-	return at_ms != TIME_NONE && since_ms != TIME_NONE && at_ms >= since_ms;
+	assert(c->since_hub_ms != TIME_NONE);
+	return at_ms != TIME_NONE && at_ms >= c->since_hub_ms;
 }
 
 static bool is_new(const struct evidence_case *c, const struct seen *s)
 {
-	return s->is_there && is_at_or_after(s->at_ms, c->since_hub_ms);
+	return s->is_there && is_since_call(c, s->at_ms);
 }
 
 static bool is_point_read_since_call(const struct evidence_case *c, const struct reading *r)
 {
-	return r->is_point_read && is_at_or_after(r->hub_at_ms, c->since_hub_ms);
+	return r->is_point_read && is_since_call(c, r->hub_at_ms);
 }
 
 static bool echoes(const struct evidence_case *c, const struct reading *r)
@@ -59,7 +60,7 @@ static bool status_is_value(const struct evidence_rule *rule)
 {
 	const struct profile *p = rule->profile;
 
-	return rule->uses_profile_values && p->value_path != NULL && p->status_path != NULL &&
+	return rule->uses_profile_values && p->status_path != NULL &&
 	       strcmp(p->value_path, p->status_path) == 0;
 }
 
@@ -142,20 +143,13 @@ struct verdict evidence_judge(const struct evidence_case *c, const struct readin
 
 const char *verdict_text(enum verdict_kind k)
 {
-	switch (k) {
-	case VERDICT_NOTHING:
-		return "nothing";
-	case VERDICT_MOVED:
-		return "moved";
-	case VERDICT_PROVEN:
-		return "proven";
-	case VERDICT_FAILED:
-		return "failed";
-	case VERDICT_GONE:
-		return "gone";
-	}
-	assert(false);
-	return "";
+	static const char *const texts[] = {[VERDICT_NOTHING] = "nothing",
+	                                    [VERDICT_MOVED] = "moved",
+	                                    [VERDICT_PROVEN] = "proven",
+	                                    [VERDICT_FAILED] = "failed",
+	                                    [VERDICT_GONE] = "gone"};
+
+	return texts[k];
 }
 
 void evidence_baseline(const struct evidence_rule *rule, const struct reading *r, struct baseline *ret)

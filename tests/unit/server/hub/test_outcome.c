@@ -273,6 +273,21 @@ START_TEST(test_texts_are_one_clean_line_cut_between_characters)
 }
 END_TEST
 
+START_TEST(test_a_header_of_bytes_that_begin_no_character_says_nothing)
+{
+	struct http_answer answer;
+	struct hub_error e;
+	char header[100];
+
+	memset(header, 0x80, sizeof header - 1);
+	header[sizeof header - 1] = '\0';
+	answer = answer_of(404, "{}", header);
+	hub_error_read(&answer, &e);
+	ck_assert_str_eq(e.name, "");
+	ck_assert_int_eq(outcome_of_call(&answer, &e), HUB_AMBIGUOUS);
+}
+END_TEST
+
 START_TEST(test_deeply_nested_bodies_are_survived)
 {
 	struct buf body = BUF_INIT;
@@ -340,6 +355,7 @@ int main(void)
 	TESTS(s, "envelopes", test_the_texts_of_each_envelope_are_read,
 	      test_texts_are_one_clean_line_cut_between_characters,
 	      test_only_answers_that_refuse_have_an_error, test_codes_and_names_that_are_none,
+	      test_a_header_of_bytes_that_begin_no_character_says_nothing,
 	      test_deeply_nested_bodies_are_survived);
 	return suite_run(s);
 }

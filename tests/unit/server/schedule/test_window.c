@@ -123,6 +123,35 @@ START_TEST(test_a_window_is_open_for_so_long_as_is_needed_and_not_a_millisecond_
 }
 END_TEST
 
+START_TEST(test_of_windows_that_are_open_the_last_to_shut_counts)
+{
+	struct windows *w = windows_new();
+
+	add(w, "0 1 * * *", 120);
+	add(w, "0 1 * * *", 60);
+	add(w, "30 1 * * *", 15);
+	expect(w, "UTC", "2026-01-01T01:30:00Z", true, false, "2026-01-01T03:00:00Z");
+	expect(w, "UTC", "2026-01-01T03:00:00Z", false, false, "2026-01-02T01:00:00Z");
+	windows_free(w);
+	windows_free(NULL);
+}
+END_TEST
+
+START_TEST(test_windows_without_a_pause_are_followed_so_far_and_no_further)
+{
+	struct windows *w = windows_new();
+	struct window_state s;
+
+	add(w, "* * * * *", 1);
+	windows_at(w, zones_get(zones, "UTC"), at("2026-01-01T00:00:00Z"), 1000 * MINUTE_MS, &s);
+	ck_assert(s.is_open);
+	windows_at(w, zones_get(zones, "UTC"), at("2026-01-01T00:00:00Z"), 1001 * MINUTE_MS, &s);
+	ck_assert(!s.is_open);
+	ck_assert_int_eq(s.changes_at_ms, TIME_NEVER);
+	windows_free(w);
+}
+END_TEST
+
 START_TEST(test_blackouts_alone_leave_the_rest_open)
 {
 	struct windows *w = windows_new();
@@ -227,6 +256,8 @@ int main(void)
 	      test_a_blackout_has_both_its_dates_and_moves_the_opening,
 	      test_a_blackout_begins_with_the_first_of_two_midnights_and_ends_with_the_last,
 	      test_a_window_is_open_for_so_long_as_is_needed_and_not_a_millisecond_less,
+	      test_of_windows_that_are_open_the_last_to_shut_counts,
+	      test_windows_without_a_pause_are_followed_so_far_and_no_further,
 	      test_blackouts_alone_leave_the_rest_open,
 	      test_windows_that_follow_one_another_are_one_where_it_is_asked_for,
 	      test_what_never_opens_says_so, test_each_minute_is_open_as_the_definition_has_it);

@@ -47,7 +47,7 @@ static struct seen seen(const char *text, int64_t at_ms)
 
 /* What the tables say of a baseline, beyond: value "old" written at WRITTEN, boot "b1", version 10, point
  * read. */
-enum baseline_is { AS_IT_IS, NO_VALUE, NO_BOOT, NO_VERSION, NO_VALUE_TIME, NO_BASELINE, HELD };
+enum baseline_is { AS_IT_IS, NO_VALUE, NO_BOOT, NO_VERSION, NO_VALUE_TIME, NO_TIME, NO_BASELINE, HELD };
 
 static struct baseline baseline(enum baseline_is is, const char *value)
 {
@@ -74,6 +74,8 @@ static struct baseline baseline(enum baseline_is is, const char *value)
 		b.version = 0;
 	if (is == NO_VALUE_TIME)
 		b.value_at_ms = TIME_NONE;
+	if (is == NO_TIME)
+		b.taken_at_ms = TIME_NONE;
 	if (is == NO_BASELINE)
 		b = (struct baseline){.value_at_ms = TIME_NONE, .taken_at_ms = TIME_NONE};
 	return b;
@@ -1277,6 +1279,8 @@ START_TEST(test_version_below_the_baselines_is_gone_in_a_later_point_read)
 	         NONE, NONE, 0, 0, NOTHING},
 	        {"baseline's version unknown", &by_reboot, NO_VERSION, NULL, SINCE, false, POINT, LATER, 9,
 	         NONE, NONE, NONE, NONE, 0, 0, NOTHING},
+	        {"baseline without a date", &by_reboot, NO_TIME, NULL, SINCE, false, POINT, LATER, 9, NONE,
+	         NONE, NONE, NONE, 0, 0, NOTHING},
 	        {"the same version", &by_reboot, AS_IT_IS, NULL, SINCE, false, POINT, LATER, 10, NONE, NONE,
 	         NONE, NONE, 0, 0, NOTHING},
 	};
