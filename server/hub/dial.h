@@ -3,6 +3,7 @@
 #ifndef ROLLCALL_SERVER_HUB_DIAL_H
 #define ROLLCALL_SERVER_HUB_DIAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct dial;
@@ -21,6 +22,9 @@ enum { DIAL_LATER = 0, DIAL_ENDED = -1, DIAL_FAILED = -2 };
  * is dead. */
 long dial_send(struct dial *d, const void *data, size_t n);
 long dial_receive(struct dial *d, void *data, size_t n);
+/* Right after a dial_receive(): whether more has come than it gave, or the beginning of more, of which the
+ * socket does not tell any longer. */
+bool dial_has_more(const struct dial *d);
 /* Closes. NULL is fine. */
 void dial_free(struct dial *d);
 

@@ -11,6 +11,7 @@
 #include "server/hub/http.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -28,10 +29,10 @@
 #include "server/base/clock.h"
 #include "server/hub/captured.h"
 #include "server/hub/dial.h"
+#include "server/hub/link.h"
 #include "server/hub/wire.h"
 
-/* libcurl looks for a connection among all of its multi, also for each piece that goes over one: many
- * connections want several multis. */
+/* libcurl looks for a connection among all of its multi: many connections want several multis. */
 #define LANE_CONNECTIONS 32
 /* Buffers larger than this are not kept for the next request. */
 #define KEPT_BYTES_MAX (64 * 1024)
@@ -79,13 +80,16 @@ struct call {
 
 TAILQ_HEAD(calls, call);
 
-/* A connection for wire.c. libcurl finds it by its easy handle, which stays in its multi for that. */
+/* A connection for wire.c. libcurl keeps it for its easy handle, which stays in its multi for that. */
 struct dial {
 	enum job job;
 	struct http *http;
 	struct lane *lane;
 	CURL *easy;
-	int fd;
+	struct link link;
+	bool is_there;    /* dialled */
+	bool is_given_up; /* libcurl has found it dead, or is asked to close it */
+	bool is_left;     /* libcurl has closed it, but for the socket, which may still be watched */
 	char error[CURL_ERROR_SIZE];
 	dial_cb *on_dialled;
 	void *arg;
@@ -248,6 +252,27 @@ static int on_close_socket(void *arg, curl_socket_t fd)
 	return close(fd);
 }
 
+/* libcurl looks whether connections are dead when it makes another one. */
+static int on_close_dialled(void *arg, curl_socket_t fd)
+{
+	struct dial *d = arg;
+
+	if (!d->is_there || d->is_given_up || fd != d->link.fd)
+		return on_close_socket(d->http, fd);
+	d->is_given_up = d->is_left = true;
+	return 0;
+}
+
+/* Before a connection's TLS begins. */
+static CURLcode on_tls(CURL *easy, void *context, void *arg)
+{
+	struct dial *d = arg;
+
+	(void)easy;
+	link_expect(&d->link, context);
+	return CURLE_OK;
+}
+
 /* --- libcurl's other callbacks --- */
 
 static int on_sending(void *arg, char *ip, char *local_ip, int port, int local_port)
@@ -382,7 +407,6 @@ static bool set_up(struct call *c)
 	SET(HEADERDATA, (void *)c);
 	return set_up_connection(c->http, easy, c->error) && wrong == 0;
 }
-#undef SET
 
 /* Gives NULL when out of memory. */
 static struct call *call_take(struct http *h)
@@ -525,7 +549,9 @@ static void finish_dial(struct dial *d, CURLcode code)
 	s = sock_of(d->http, fd);
 	if (s != NULL)
 		sock_close(s);
-	d->fd = fd;
+	if (code == CURLE_OK && !link_begin(&d->link, fd))
+		code = CURLE_OUT_OF_MEMORY;
+	d->is_there = code == CURLE_OK;
 	d->on_dialled(d->arg, code == CURLE_OK      ? NULL
 	                      : d->error[0] != '\0' ? d->error
 	                                            : curl_easy_strerror(code));
@@ -621,14 +647,14 @@ static bool lane_init(struct http *h, struct lane *lane, uint32_t connections_ma
 	lane->multi = curl_multi_init();
 	if (lane->multi == NULL)
 		return false;
-#define SET(option, value) (wrong |= (int)curl_multi_setopt(lane->multi, CURLMOPT_##option, value))
-	SET(SOCKETFUNCTION, on_watch);
-	SET(SOCKETDATA, (void *)lane);
-	SET(TIMERFUNCTION, on_timer_wanted);
-	SET(TIMERDATA, (void *)lane);
-	SET(MAXCONNECTS, (long)connections_max);
-	SET(PIPELINING, (long)CURLPIPE_NOTHING);
-#undef SET
+#define SET_MULTI(option, value) (wrong |= (int)curl_multi_setopt(lane->multi, CURLMOPT_##option, value))
+	SET_MULTI(SOCKETFUNCTION, on_watch);
+	SET_MULTI(SOCKETDATA, (void *)lane);
+	SET_MULTI(TIMERFUNCTION, on_timer_wanted);
+	SET_MULTI(TIMERDATA, (void *)lane);
+	SET_MULTI(MAXCONNECTS, (long)connections_max);
+	SET_MULTI(PIPELINING, (long)CURLPIPE_NOTHING);
+#undef SET_MULTI
 	return wrong == 0;
 }
 
@@ -701,7 +727,8 @@ enum err http_new(const struct http_options *options, struct http **ret)
 		if (!lane_init(h, &h->lanes[h->lanes_n++],
 		               (options->connections_max + lanes_n - 1) / lanes_n))
 			goto fail;
-	if (options->is_wired && !wire_up(h, options->connections_max))
+	if (options->is_wired && link_knows(curl_version_info(CURLVERSION_NOW)->ssl_version) &&
+	    !wire_up(h, options->connections_max))
 		goto fail;
 	*ret = h;
 	return ERR_OK;
@@ -759,15 +786,36 @@ static struct lane *emptiest_lane(struct http *h)
 
 /* ---- connections for wire.c (dial.h) ---- */
 
+static bool set_up_dial(struct dial *d)
+{
+	CURL *easy = d->easy;
+	int wrong = 0;
+
+	SET(CURLU, d->http->base);
+	SET(CONNECT_ONLY, 1L);
+	SET(PRIVATE, (void *)d);
+	/* Else it closes those that it has not seen in use for two minutes, with calls on them. */
+	SET(MAXAGE_CONN, LONG_MAX);
+	SET(CLOSESOCKETFUNCTION, on_close_dialled);
+	SET(CLOSESOCKETDATA, (void *)d);
+	SET(SSL_CTX_FUNCTION, on_tls);
+	SET(SSL_CTX_DATA, (void *)d);
+	return wrong == 0;
+}
+#undef SET
+
 struct dial *dial_new(struct http *h, dial_cb *on_dialled, void *arg)
 {
 	struct dial *d = xcalloc(1, sizeof *d);
 
-	*d = (struct dial){JOB_DIAL, h, emptiest_lane(h), curl_easy_init(), -1, "", on_dialled, arg};
-	if (d->easy == NULL || !set_up_connection(h, d->easy, d->error) ||
-	    curl_easy_setopt(d->easy, CURLOPT_CURLU, h->base) != CURLE_OK ||
-	    curl_easy_setopt(d->easy, CURLOPT_CONNECT_ONLY, 1L) != CURLE_OK ||
-	    curl_easy_setopt(d->easy, CURLOPT_PRIVATE, (void *)d) != CURLE_OK ||
+	*d = (struct dial){.job = JOB_DIAL,
+	                   .http = h,
+	                   .lane = emptiest_lane(h),
+	                   .easy = curl_easy_init(),
+	                   .link = LINK_INIT,
+	                   .on_dialled = on_dialled,
+	                   .arg = arg};
+	if (d->easy == NULL || !set_up_connection(h, d->easy, d->error) || !set_up_dial(d) ||
 	    curl_multi_add_handle(d->lane->multi, d->easy) != CURLM_OK) {
 		curl_easy_cleanup(d->easy);
 		free(d);
@@ -779,25 +827,22 @@ struct dial *dial_new(struct http *h, dial_cb *on_dialled, void *arg)
 
 int dial_fd(const struct dial *d)
 {
-	return d->fd;
+	return d->link.fd;
 }
 
 long dial_send(struct dial *d, const void *data, size_t n)
 {
-	size_t sent = 0;
-	CURLcode code = curl_easy_send(d->easy, data, n, &sent);
-
-	return code == CURLE_OK ? (long)sent : code == CURLE_AGAIN ? DIAL_LATER : DIAL_FAILED;
+	return d->is_given_up ? DIAL_FAILED : link_send(&d->link, data, n);
 }
 
 long dial_receive(struct dial *d, void *data, size_t n)
 {
-	size_t received = 0;
-	CURLcode code = curl_easy_recv(d->easy, data, n, &received);
+	return d->is_given_up ? DIAL_FAILED : link_receive(&d->link, data, n);
+}
 
-	if (code == CURLE_OK)
-		return received > 0 ? (long)received : DIAL_ENDED;
-	return code == CURLE_AGAIN ? DIAL_LATER : DIAL_FAILED;
+bool dial_has_more(const struct dial *d)
+{
+	return !d->is_given_up && link_has_more(&d->link);
 }
 
 void dial_free(struct dial *d)
@@ -805,8 +850,11 @@ void dial_free(struct dial *d)
 	if (d == NULL)
 		return;
 	d->lane->in_flight--;
+	d->is_given_up = true;
 	curl_multi_remove_handle(d->lane->multi, d->easy);
 	curl_easy_cleanup(d->easy);
+	if (d->is_left)
+		close(d->link.fd);
 	free(d);
 }
 

@@ -131,16 +131,23 @@ static void drop_idle(struct conn *c)
 	conn_close(c);
 }
 
-/* Whether a connection between two requests is silent, as it has to be. What TLS sends for itself (session
- * tickets) is read over. */
+/* Whether nothing but what TLS sends for itself (session tickets), and all of that, has come. */
+static bool has_nothing(struct conn *c)
+{
+	char byte;
+
+	return dial_receive(c->dial, &byte, 1) == DIAL_LATER && !dial_has_more(c->dial);
+}
+
+/* Whether a connection between two requests is silent, as it has to be. */
 static bool is_silent(struct conn *c)
 {
 	char byte;
 
 	if (recv(dial_fd(c->dial), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
 	    (errno == EAGAIN || errno == EWOULDBLOCK))
-		return true;
-	return dial_receive(c->dial, &byte, 1) == DIAL_LATER;
+		return true; /* answered() has left nothing elsewhere */
+	return has_nothing(c);
 }
 
 /* ---- the end of a request ---- */
@@ -286,7 +293,8 @@ static void answered(struct conn *c, bool is_whole)
 		answer.body = a->in.body.data;
 		answer.body_bytes = a->in.body.len;
 	}
-	if (is_whole && a->in.may_go_on && a->out_at == a->out.len)
+	if (is_whole && a->in.may_go_on && a->out_at == a->out.len &&
+	    (!dial_has_more(c->dial) || has_nothing(c)))
 		conn_rest(c);
 	else
 		conn_close(c);

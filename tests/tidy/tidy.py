@@ -54,7 +54,7 @@ LIBRARIES = [
     ("cjose/", ["api/oidc.c", "tests/unit/**"]),
     ("gnutls/", ["api/tls.c"]),
     ("sqlite3.h", ["store/sqlite/*", "tests/store/*", "tests/sim/drive.c", "tests/sim/older.c", "tests/bench/bare.c"]),
-    ("openssl/", ["server/hub/sas.c", "server/webhook/message.c", "api/auth.c", "store/sqlite/audit.c", "deploy/agent/sas.c", "tests/{bench,hubsim,unit}/**"]),
+    ("openssl/", ["server/hub/link.c", "server/hub/sas.c", "server/webhook/message.c", "api/auth.c", "store/sqlite/audit.c", "deploy/agent/sas.c", "tests/{bench,hubsim,unit}/**"]),
     ("jansson.h", ["server/hub/*", "server/campaign/{member,spec,spec_*}.*", "server/settings.c", "server/webhook/endpoints.c", "api/{json,oidc}.c", "api/cli/*", "deploy/agent/*", "tests/**"]),
     ("libical/", ["server/schedule/rrule.c"]),
     ("uthash.h", ["server/campaign/*", "server/track/*", "server/conduct.h", "tests/**"]),
@@ -63,7 +63,7 @@ LIBRARIES = [
 LIBC = set("""arpa/inet.h assert.h ctype.h dirent.h dlfcn.h endian.h errno.h fcntl.h float.h getopt.h inttypes.h limits.h
     malloc.h math.h netdb.h netinet/in.h netinet/tcp.h poll.h pthread.h sched.h semaphore.h signal.h stdarg.h stdatomic.h
     stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h strings.h sys/epoll.h sys/file.h sys/ioctl.h sys/mman.h sys/mount.h sys/prctl.h
-    sys/queue.h sys/random.h sys/resource.h sys/signalfd.h sys/socket.h sys/stat.h sys/statvfs.h sys/time.h sys/types.h sys/un.h
+    sys/queue.h sys/random.h sys/resource.h sys/signalfd.h sys/socket.h sys/stat.h sys/statvfs.h sys/syscall.h sys/time.h sys/types.h sys/un.h
     sys/utsname.h sys/wait.h time.h
     unistd.h""".split())
 

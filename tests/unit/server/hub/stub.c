@@ -68,6 +68,17 @@ void stub_say(struct stub_conn *c, const char *text)
 	put(c, text, strlen(text));
 }
 
+void stub_say_as_two(struct stub_conn *c, const char *first, const char *second)
+{
+	int is_held = 1;
+
+	setsockopt(c->fd, IPPROTO_TCP, TCP_CORK, &is_held, sizeof is_held);
+	stub_say(c, first);
+	stub_say(c, second);
+	is_held = 0;
+	setsockopt(c->fd, IPPROTO_TCP, TCP_CORK, &is_held, sizeof is_held);
+}
+
 void stub_say_byte_by_byte(struct stub_conn *c, const char *text)
 {
 	while (*text != '\0')

@@ -37,6 +37,8 @@ unsigned stub_closed(struct stub *s);      /* of these, closed by the stub or it
 unsigned stub_requests(struct stub *s);    /* heads read, counted before on_request */
 
 void stub_say(struct stub_conn *c, const char *text);
+/* Two records of TLS in one segment. */
+void stub_say_as_two(struct stub_conn *c, const char *first, const char *second);
 void stub_say_byte_by_byte(struct stub_conn *c, const char *text);
 /* "HTTP/1.1 <status>", headers (each with its CRLF), Content-Length, body. */
 void stub_answer(struct stub_conn *c, const char *status, const char *headers, const char *body);
