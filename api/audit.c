@@ -1,6 +1,7 @@
 /* api: the record of orders, the newest first. See handlers.h */
 #include "api/handlers.h"
 #include "api/json.h"
+#include "api/page.h"
 #include "api/request.h"
 #include "store/store.h"
 
@@ -8,22 +9,17 @@ static void on_audit(void *arg, enum err err, uint64_t revision, const struct au
                      bool has_more)
 {
 	struct request *r = arg;
-	struct buf body = BUF_INIT;
+	struct page p;
 
 	if (err != ERR_OK) {
 		reply_err(r, err, NULL);
 		return;
 	}
-	buf_puts(&body, "{\"value\":[");
-	for (size_t i = 0; i < n; i++) {
-		buf_puts(&body, i > 0 ? "," : "");
-		json_audit(&body, &rows[i]);
-	}
-	buf_putc(&body, ']');
-	if (has_more)
-		request_put_next_cursor(r, rows[n - 1].no, &body);
-	buf_printf(&body, ",\"revision\":%llu}", (unsigned long long)revision);
-	reply_json(r, 200, &body);
+	page_begin(&p, r);
+	for (size_t i = 0; i < n && page_has_room(&p); i++)
+		json_audit(page_item(&p), &rows[i]);
+	page_close(&p, has_more || p.n<n, p.n> 0 ? rows[p.n - 1].no : 0);
+	page_send(&p, revision);
 }
 
 void audit_list(struct request *r)

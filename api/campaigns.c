@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "api/json.h"
+#include "api/page.h"
 #include "api/request.h"
 #include "store/store.h"
 
 /* A spec may be large (what it excludes, its payload): a page of such ends early. */
-#define LIST_MAX_BYTES ((size_t)4 << 20)
 
 /* ---- one campaign ---- */
 
@@ -233,23 +233,17 @@ static void on_list(void *arg, enum err err, uint64_t revision, const struct cam
                     bool has_more)
 {
 	struct request *r = arg;
-	struct buf body = BUF_INIT;
-	size_t shown = 0;
+	struct page p;
 
 	if (err != ERR_OK) {
 		reply_err(r, err, NULL);
 		return;
 	}
-	buf_puts(&body, "{\"value\":[");
-	for (; shown < n && body.len < LIST_MAX_BYTES; shown++) {
-		buf_puts(&body, shown > 0 ? "," : "");
-		put_campaign(r, &rows[shown], revision, &body);
-	}
-	buf_putc(&body, ']');
-	if (shown > 0 && (has_more || shown < n))
-		request_put_next_cursor(r, rows[shown - 1].no, &body);
-	buf_printf(&body, ",\"revision\":%llu}", (unsigned long long)revision);
-	reply_json(r, 200, &body);
+	page_begin(&p, r);
+	for (size_t i = 0; i < n && page_has_room(&p); i++)
+		put_campaign(r, &rows[i], revision, page_item(&p));
+	page_close(&p, has_more || p.n<n, p.n> 0 ? rows[p.n - 1].no : 0);
+	page_send(&p, revision);
 }
 
 void campaigns_list(struct request *r)

@@ -2,6 +2,7 @@
 #include "api/handlers.h"
 
 #include "api/json.h"
+#include "api/page.h"
 #include "api/request.h"
 #include "store/store.h"
 
@@ -9,22 +10,17 @@ static void on_history(void *arg, enum err err, uint64_t revision, const struct 
                        const char *const *campaign_ids, size_t n, bool has_more)
 {
 	struct request *r = arg;
-	struct buf body = BUF_INIT;
+	struct page p;
 
 	if (err != ERR_OK) {
 		reply_err(r, err, NULL);
 		return;
 	}
-	buf_puts(&body, "{\"value\":[");
-	for (size_t i = 0; i < n; i++) {
-		buf_puts(&body, i > 0 ? "," : "");
-		json_past(&body, &rows[i], campaign_ids[i]);
-	}
-	buf_putc(&body, ']');
-	if (has_more && n > 0)
-		request_put_next_cursor(r, rows[n - 1].row.campaign, &body);
-	buf_printf(&body, ",\"revision\":%llu}", (unsigned long long)revision);
-	reply_json(r, 200, &body);
+	page_begin(&p, r);
+	for (size_t i = 0; i < n && page_has_room(&p); i++)
+		json_past(page_item(&p), &rows[i], campaign_ids[i]);
+	page_close(&p, has_more || p.n<n, p.n> 0 ? rows[p.n - 1].row.campaign : 0);
+	page_send(&p, revision);
 }
 
 void devices_history(struct request *r)

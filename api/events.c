@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "api/json.h"
+#include "api/page.h"
 #include "api/request.h"
 #include "store/store.h"
 
@@ -13,26 +14,23 @@ static void on_events(void *arg, enum err err, uint64_t revision, const struct e
                       uint64_t last_id)
 {
 	struct request *r = arg;
-	struct buf body = BUF_INIT;
+	struct page p;
 	char after[24];
 
 	if (err != ERR_OK) {
 		reply_err(r, err, NULL);
 		return;
 	}
-	buf_puts(&body, "{\"value\":[");
-	for (size_t i = 0; i < n; i++) {
-		buf_puts(&body, i > 0 ? "," : "");
-		json_event(&body, &rows[i], campaign_ids[i]);
+	page_begin(&p, r);
+	for (size_t i = 0; i < n && page_has_room(&p); i++)
+		json_event(page_item(&p), &rows[i], campaign_ids[i]);
+	page_close(&p, false, 0);
+	if (p.n > 0 && (has_more || p.n < n)) {
+		snprintf(after, sizeof after, "%" PRIu64, rows[p.n - 1].id);
+		request_put_next(r, "after", after, &p.body);
 	}
-	buf_putc(&body, ']');
-	if (has_more && n > 0) {
-		snprintf(after, sizeof after, "%" PRIu64, rows[n - 1].id);
-		request_put_next(r, "after", after, &body);
-	}
-	buf_printf(&body, ",\"firstKeptId\":%" PRIu64 ",\"lastId\":%" PRIu64 ",\"revision\":%" PRIu64 "}",
-	           first_kept_id, last_id, revision);
-	reply_json(r, 200, &body);
+	buf_printf(&p.body, ",\"firstKeptId\":%" PRIu64 ",\"lastId\":%" PRIu64, first_kept_id, last_id);
+	page_send(&p, revision);
 }
 
 /* Gives whether the parameters are sound; else it has replied. */

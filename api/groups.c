@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "api/json.h"
+#include "api/page.h"
 #include "api/request.h"
 #include "store/store.h"
 
@@ -53,24 +54,19 @@ static void on_groups(void *arg, enum err err, uint64_t revision, const struct g
                       bool has_more, const struct campaign_row *campaign)
 {
 	struct request *r = arg;
-	struct buf body = BUF_INIT;
 	struct campaign_spec spec;
+	struct page p;
 
 	if (!campaigns_found(r, err, campaign != NULL))
 		return;
 	campaigns_read_spec(campaign, &spec);
-	buf_puts(&body, "{\"value\":[");
-	for (size_t i = 0; i < n; i++) {
-		buf_puts(&body, i > 0 ? "," : "");
+	page_begin(&p, r);
+	for (size_t i = 0; i < n && page_has_room(&p); i++)
 		put_group(r, campaign->no, &rows[i],
-		          rows[i].hub < spec.hubs.n ? spec.hubs.all[rows[i].hub] : NULL, &body);
-	}
+		          rows[i].hub < spec.hubs.n ? spec.hubs.all[rows[i].hub] : NULL, page_item(&p));
 	spec_done(&spec);
-	buf_putc(&body, ']');
-	if (has_more && n > 0)
-		request_put_next_cursor(r, rows[n - 1].group + UINT64_C(1), &body);
-	buf_printf(&body, ",\"revision\":%llu}", (unsigned long long)revision);
-	reply_json(r, 200, &body);
+	page_close(&p, has_more || p.n<n, p.n> 0 ? rows[p.n - 1].group + UINT64_C(1) : 0);
+	page_send(&p, revision);
 }
 
 static void on_campaign(void *arg, enum err err, uint64_t revision, const struct campaign_row *rows, size_t n,

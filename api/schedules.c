@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "api/json.h"
+#include "api/page.h"
 #include "api/request.h"
 #include "store/store.h"
 
 #define OCCURRENCES_DEFAULT 10
-#define LIST_MAX_BYTES ((size_t)4 << 20) /* a page of large specs ends early */
 
 bool schedules_found(struct request *r, enum err err, size_t n)
 {
@@ -143,7 +143,7 @@ void schedules_occurrences(struct request *r)
 	uint64_t count = OCCURRENCES_DEFAULT;
 	struct faults faults = FAULTS_INIT;
 	struct occurrence_view *all;
-	struct buf body = BUF_INIT;
+	struct page p;
 	size_t n = 0;
 
 	request_param_u64(r, "count", 1, 1000, &count, &faults);
@@ -155,13 +155,11 @@ void schedules_occurrences(struct request *r)
 	}
 	all = xcalloc(count, sizeof *all);
 	if (conductor_occurrences(r->context->conductor, r->parts[0], after_ms, count, all, &n) == ERR_OK) {
-		buf_puts(&body, "{\"value\":[");
-		for (size_t i = 0; i < n; i++) {
-			buf_puts(&body, i > 0 ? "," : "");
-			json_occurrence(&body, &all[i]);
-		}
-		buf_puts(&body, "]}");
-		reply_json(r, 200, &body);
+		page_begin(&p, r);
+		for (size_t i = 0; i < n; i++)
+			json_occurrence(page_item(&p), &all[i]);
+		page_close(&p, false, 0);
+		page_send_as_is(&p);
 	} else {
 		reply_problem(r, PROBLEM_NOT_FOUND, "there is no such schedule");
 	}
@@ -174,23 +172,17 @@ static void on_list(void *arg, enum err err, uint64_t revision, const struct sch
                     bool has_more)
 {
 	struct request *r = arg;
-	struct buf body = BUF_INIT;
-	size_t shown = 0;
+	struct page p;
 
 	if (err != ERR_OK) {
 		reply_err(r, err, NULL);
 		return;
 	}
-	buf_puts(&body, "{\"value\":[");
-	for (; shown < n && body.len < LIST_MAX_BYTES; shown++) {
-		buf_puts(&body, shown > 0 ? "," : "");
-		json_schedule(&body, &rows[shown], revision);
-	}
-	buf_putc(&body, ']');
-	if (shown > 0 && (has_more || shown < n))
-		request_put_next_cursor(r, rows[shown - 1].no, &body);
-	buf_printf(&body, ",\"revision\":%llu}", (unsigned long long)revision);
-	reply_json(r, 200, &body);
+	page_begin(&p, r);
+	for (size_t i = 0; i < n && page_has_room(&p); i++)
+		json_schedule(page_item(&p), &rows[i], revision);
+	page_close(&p, has_more || p.n<n, p.n> 0 ? rows[p.n - 1].no : 0);
+	page_send(&p, revision);
 }
 
 void schedules_list(struct request *r)

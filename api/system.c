@@ -2,6 +2,7 @@
 #include "api/handlers.h"
 
 #include "api/json.h"
+#include "api/page.h"
 #include "api/request.h"
 
 static const unsigned char openapi[] = {
@@ -11,17 +12,16 @@ static const unsigned char openapi[] = {
 void system_hubs(struct request *r)
 {
 	const struct conductor *c = r->context->conductor;
-	struct buf body = BUF_INIT;
 	struct hub_view view;
+	struct page p;
 
-	buf_puts(&body, "{\"value\":[");
+	page_begin(&p, r);
 	for (uint32_t i = 0; i < conductor_hubs_n(c); i++) {
 		conductor_hub(c, i, &view);
-		buf_puts(&body, i > 0 ? "," : "");
-		json_hub(&body, &view);
+		json_hub(page_item(&p), &view);
 	}
-	buf_puts(&body, "]}");
-	reply_json(r, 200, &body);
+	page_close(&p, false, 0);
+	page_send_as_is(&p);
 }
 
 void system_get(struct request *r)

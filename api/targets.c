@@ -2,6 +2,7 @@
 #include "api/handlers.h"
 
 #include "api/json.h"
+#include "api/page.h"
 #include "api/request.h"
 #include "api/target_ask.h"
 #include "store/store.h"
@@ -21,28 +22,28 @@ static void on_targets(void *arg, enum err err, uint64_t revision, const struct 
                        bool has_more, const struct campaign_row *campaign)
 {
 	struct target_ask *a = arg;
-	struct request *r = a->r;
-	struct buf body = BUF_INIT;
-	uint32_t shown = 0;
+	struct buf *out;
+	struct page p;
+	bool is_last;
 	size_t i = 0;
 
-	if (!campaigns_found(r, err, campaign != NULL)) {
+	if (!campaigns_found(a->r, err, campaign != NULL)) {
 		target_ask_end(a);
 		return;
 	}
-	buf_puts(&body, "{\"value\":[");
-	for (; i < n && shown < a->limit && rows[i].row.no < a->to_no; i++) {
+	page_begin(&p, a->r);
+	for (; i < n && p.n < a->limit && page_has_room(&p) && rows[i].row.no < a->to_no; i++) {
 		if (!target_ask_takes(a, &rows[i].row))
 			continue;
-		buf_puts(&body, shown++ > 0 ? ",{" : "{");
-		put_members(a, &rows[i], campaign->counts.total, &body);
-		buf_putc(&body, '}');
+		out = page_item(&p);
+		buf_putc(out, '{');
+		put_members(a, &rows[i], campaign->counts.total, out);
+		buf_putc(out, '}');
 	}
-	buf_putc(&body, ']');
-	if (i > 0 && (i < n ? rows[i].row.no < a->to_no : has_more && rows[i - 1].row.no + 1 < a->to_no))
-		request_put_next_cursor(r, rows[i - 1].row.no + UINT64_C(1), &body);
-	buf_printf(&body, ",\"revision\":%llu}", (unsigned long long)revision);
-	reply_json(r, 200, &body);
+	is_last = i < n ? rows[i].row.no >= a->to_no
+	                : !has_more || i == 0 || rows[i - 1].row.no + 1 >= a->to_no;
+	page_close(&p, i > 0 && !is_last, i > 0 ? rows[i - 1].row.no + UINT64_C(1) : 0);
+	page_send(&p, revision);
 	target_ask_end(a);
 }
 

@@ -5,22 +5,22 @@
 
 #include "api/handlers.h"
 #include "api/json.h"
+#include "api/page.h"
 #include "api/request.h"
 
 void webhooks_list(struct request *r)
 {
 	const struct webhooks *all = r->context->webhooks;
-	struct buf body = BUF_INIT;
 	struct webhook_view view;
+	struct page p;
 
-	buf_puts(&body, "{\"value\":[");
+	page_begin(&p, r);
 	for (size_t i = 0; i < webhooks_n(all); i++) {
 		webhooks_view(all, i, &view);
-		buf_puts(&body, i > 0 ? "," : "");
-		json_webhook(&body, &view);
+		json_webhook(page_item(&p), &view);
 	}
-	buf_puts(&body, "]}");
-	reply_json(r, 200, &body);
+	page_close(&p, false, 0);
+	page_send_as_is(&p);
 }
 
 /* Gives the webhook that the path names, -1: it replied that there is none. */
@@ -36,11 +36,11 @@ static int find(struct request *r)
 void webhooks_dead_letters(struct request *r)
 {
 	struct faults faults = FAULTS_INIT;
-	struct buf body = BUF_INIT;
 	const struct dead_letter *rows;
 	uint64_t after = 0;
-	uint32_t limit, told = 0;
+	uint32_t limit;
 	size_t n, i = 0;
+	struct page p;
 	int hook;
 
 	request_page(r, &limit, &after, &faults);
@@ -54,16 +54,11 @@ void webhooks_dead_letters(struct request *r)
 	rows = webhooks_dead(r->context->webhooks, (size_t)hook, &n);
 	while (i < n && rows[i].event_id <= after)
 		i++;
-	buf_puts(&body, "{\"value\":[");
-	for (; i < n && told < limit; i++) {
-		buf_puts(&body, told++ > 0 ? "," : "");
-		json_dead_letter(&body, &rows[i]);
-	}
-	buf_putc(&body, ']');
-	if (i < n)
-		request_put_next_cursor(r, rows[i - 1].event_id, &body);
-	buf_putc(&body, '}');
-	reply_json(r, 200, &body);
+	page_begin(&p, r);
+	for (; i < n && p.n < limit && page_has_room(&p); i++)
+		json_dead_letter(page_item(&p), &rows[i]);
+	page_close(&p, i<n, i> 0 ? rows[i - 1].event_id : 0);
+	page_send_as_is(&p);
 }
 
 static void on_forgotten(void *arg, enum err err, const char *detail, const char *id)
