@@ -305,10 +305,24 @@ static void store_some(struct conductor *c, struct live *live, int64_t now_ms)
 	}
 }
 
+/* Whether endAt came while the devices were still looked for: nobody is called any more. (Once the first is
+ * on record all are found.) */
+static bool is_too_late(const struct conductor *c, const struct live *live)
+{
+	struct campaign_row row;
+
+	return (live->select == SELECT_FIND || live->select == SELECT_LOOK) && live->stored == 0 &&
+	       engine_campaign_row(c->engine, live->no, &row) == ERR_OK && row.end_at_ms <= conduct_wall(c);
+}
+
 int64_t select_run(struct conductor *c, struct live *live, int64_t now_ms)
 {
 	int64_t wake_ms = TIME_NEVER;
 
+	if (is_too_late(c, live)) {
+		fail(c, live, "endAt came before all devices were found");
+		return wake_ms;
+	}
 	switch (live->select) {
 	case SELECT_FIND:
 		return find_some(c, live, now_ms);

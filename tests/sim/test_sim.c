@@ -245,6 +245,31 @@ START_TEST(test_one_hub_that_is_down_delays_its_own_share_only)
 }
 END_TEST
 
+START_TEST(test_a_campaign_whose_devices_are_not_found_by_its_end_has_failed_then)
+{
+	struct campaign_row row;
+	struct sim_options o;
+	struct sim *s;
+	uint32_t c;
+
+	sim_options_init(&o);
+	o.hubs_n = 2;
+	s = sim_new(&o);
+	shut_hub(s, 1, 10 * HOUR_MS);
+	c = sim_create(s, REBOOT ",\"schedule\":{\"endAfterSeconds\":3600}}");
+	ck_assert(!sim_run(s, HOUR_MS - 60000));
+	sim_campaign(s, c, &row);
+	ck_assert_int_eq(row.state, CAMPAIGN_SELECTING);
+	ck_assert(sim_run(s, 120000));
+	sim_campaign(s, c, &row);
+	ck_assert_int_eq(row.state, CAMPAIGN_FAILED);
+	ck_assert_int_ge(row.finished_at_ms, row.end_at_ms);
+	ck_assert_uint_eq(row.counts.total, 0);
+	ck_assert_uint_eq(sim_calls(s), 0);
+	sim_free(s);
+}
+END_TEST
+
 /* ---- hub jobs ---- */
 
 /* A campaign over all of 300 devices, whose calls the hub makes. */
@@ -464,6 +489,7 @@ int main(void)
 	      test_the_power_failing_at_any_operation_of_the_drive_loses_nothing_and_acts_once,
 	      test_without_an_earlier_value_what_is_in_doubt_ends_unknown,
 	      test_one_hub_that_is_down_delays_its_own_share_only,
+	      test_a_campaign_whose_devices_are_not_found_by_its_end_has_failed_then,
 	      test_given_ids_are_found_on_whichever_hub_has_them,
 	      test_who_restarts_or_drops_after_its_proof_has_relapsed,
 	      test_by_reconnect_who_was_away_and_came_back_is_proven_and_nobody_else,
