@@ -86,6 +86,19 @@ PRINTS = ("printf", "vprintf", "puts", "putchar", "perror")  # beside the log; m
 NOTES = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b")
 PLACES = re.compile(r"(?<![\w.])/(wo" r"rk\b|ro" r"ot/|ho" r"me/|tmp/[a-z]-[a-z])")
 
+# What ends a state of a campaign where nothing else does: a place in the code. A target's states are found by
+# themselves: each move into one sets its deadline.
+ENGINE = "server/campaign/engine.c"
+END_AT = (ENGINE, "!c->has_ended && c->end_at_ms <= now_ms")  # and what waits is closed
+CAMPAIGN_DEADLINES = {
+    "SCHEDULED": (ENGINE, "c->start_at_ms <= now_ms"),
+    "SELECTING": ("server/conduct_select.c", "end_at_ms <= conduct_wall(c)"),
+    "AWAITING_APPROVAL": END_AT,  # a person, at the latest
+    "RUNNING": END_AT,
+    "PAUSED": END_AT,  # a person, at the latest
+    "CANCELLING": (ENGINE, "close_waiting(ch->e, ch->c, no, ch->now_ms)"),  # and what is out has its own deadlines
+}
+
 TOP_FOLDERS = ("api", "deploy", "server", "store", "tests")
 
 
@@ -334,6 +347,103 @@ def rule_the_diagram_shows_every_state_of_a_target(tree):
             yield path, n, "TARGET_%s is not in the diagram of %s" % (m.group(1), header)
 
 
+def states_of(tree, prefix):
+    """Those of the table of permitted moves: (line, name, whether it is final)."""
+    path = "server/campaign/target.c"
+    for n, line in tree.lines(path) if tree.has(path) else []:
+        m = re.match(r"\s*\[%s_(\w+)\] = \{(.*)" % prefix, line)
+        if m:
+            yield n, m.group(1), re.search(r", 0\}", m.group(2)) is not None
+
+
+def functions_of(tree, path):
+    """First line and lines of each."""
+    first, body = 1, []
+    for n, line in tree.code(path):
+        body.append(line)
+        if line == "}":
+            yield first, body
+            first, body = n + 1, []
+
+
+def rule_each_state_has_a_deadline(tree):
+    path, alive = "server/campaign/target.c", {}
+    for n, name, is_final in states_of(tree, "CAMPAIGN"):
+        place, code = CAMPAIGN_DEADLINES.get(name, ("", ""))
+        if not is_final and not (code and tree.has(place) and code in tree.text(place)):
+            yield path, n, "CAMPAIGN_%s: what ends it where nothing else does? See CAMPAIGN_DEADLINES in tests/tidy" % name
+    for n, name, is_final in states_of(tree, "TARGET"):
+        if not is_final:
+            alive[name] = n
+    moved_to = set()
+    for source in [p for p in tree.sources() if fits(p, "server/campaign/engine*.c")]:
+        for first, body in functions_of(tree, source):
+            for i, line in enumerate(body):
+                m = re.search(r"\bmove\(&?ch, TARGET_(\w+),", line)
+                if m is None or m.group(1) not in alive:
+                    continue
+                moved_to.add(m.group(1))
+                rest = "\n".join(body[i:])
+                if not re.search(r"next_at_ms = ", rest) or "alarm_set(" not in rest:
+                    yield source, first + i, "moves to TARGET_%s and sets no deadline, or no alarm for it" % m.group(1)
+    for name, n in alive.items():
+        if tree.has(ENGINE) and name not in moved_to:
+            yield path, n, "nothing moves to TARGET_%s with a deadline" % name
+        if tree.has(ENGINE) and "case TARGET_%s:" % name not in tree.text(ENGINE):
+            yield path, n, "no alarm of TARGET_%s is heard" % name
+
+
+def described_operations(tree):
+    """{(method, path): [line, role, whether the description asks for no token]}, by its fixed indentation."""
+    found, path, at = {}, "", None
+    for n, line in tree.lines("api/openapi.yaml") if tree.has("api/openapi.yaml") else []:
+        m = re.match(r"  (/\S*):$|    (get|put|post|patch|delete):$|      (x-role|security): (.*)|\S", line)
+        if m is None:
+            continue
+        if m.group(1):
+            path = m.group(1)
+        elif m.group(2):
+            at = found[m.group(2).upper(), path] = [n, "", False]
+        elif m.group(3) == "x-role":
+            at[:2] = n, m.group(4)
+        elif m.group(3):
+            at[0], at[2] = n, m.group(4) == "[]"
+    return found
+
+
+def routes_of(tree):
+    """Line, method, path and the rest of the row of each route."""
+    path = "api/routes.c"
+    texts = {name: text for _, _, (name, text) in quoted_in(tree, path, r"^#define (\w+) ([A-Z\"].*)$")}
+    for _, n, (method, pattern, rest) in quoted_in(tree, path, r'^\s*\{"([A-Z]+)", ([^,]+),(.*)'):
+        for _ in texts:
+            pattern = re.sub(r"\b[A-Z_]{4,}\b", lambda m: texts.get(m.group(), m.group()), pattern)
+        yield n, method, re.sub(r'[" ]', "", pattern), rest
+
+
+def rule_each_route_has_a_role_and_the_description_the_same(tree):
+    described = described_operations(tree)
+    for n, method, pattern, rest in routes_of(tree):
+        m = re.match(r" ROLE_([A-Z]+),", rest)
+        role = m.group(1).lower() if m else None
+        line, told, is_open = described.get((method, pattern), (0, "", False))
+        if role is None:
+            yield "api/routes.c", n, "%s %s names no role" % (method, pattern)
+        elif line == 0:
+            yield "api/routes.c", n, "%s %s is not described in api/openapi.yaml" % (method, pattern)
+        elif told != role:
+            yield "api/openapi.yaml", line, "%s %s is for role %s" % (method, pattern, role)
+        elif is_open != (role == "none"):
+            yield "api/openapi.yaml", line, "%s %s: security: [] stands where no token is asked for, only there" % (method, pattern)
+
+
+def rule_each_problem_is_provoked_by_a_test(tree):
+    said = "".join(tree.text(p) for p in tree.paths if fits(p, "tests/{unit/api,e2e,security}/**"))
+    for path, n, (status, code) in quoted_in(tree, "api/problem.h", r'^\tX\(\w+, (\d+), "(\w+)"'):
+        if not re.search(r'\\"code\\":\\"%s\\"|\b(refused|answers) %s %s\b' % (code, status, code), said):
+            yield path, n, "no test is answered %s" % code
+
+
 def quoted_in(tree, path, pattern):
     for n, line in tree.lines(path) if tree.has(path) else []:
         for found in re.findall(pattern, line):
@@ -342,7 +452,7 @@ def quoted_in(tree, path, pattern):
 
 def rule_the_readme_names_every_state_setting_route_and_exit_status(tree):
     readme = tree.text("README.md") if tree.has("README.md") else ""
-    model, routes = "server/campaign/model.h", "api/routes.c"
+    model = "server/campaign/model.h"
     asked, table = [], ""
     for n, line in tree.lines(model) if tree.has(model) else []:
         m = re.match(r'#define (\w+)\(X\)|\tX\([A-Z_]+, \d+, "(\w+)"\)', line)
@@ -353,11 +463,7 @@ def rule_the_readme_names_every_state_setting_route_and_exit_status(tree):
         asked.append((path, n, line.split('"')[1]))
     for path, n, line in quoted_in(tree, "server/main.c", r"^\tSTATUS_\w+ = (\d+),"):
         asked.append((path, n, "| %s |" % line))
-    texts = {name: text for _, _, (name, text) in quoted_in(tree, routes, r"^#define (\w+) ([A-Z\"].*)$")}
-    for path, n, (method, pattern) in quoted_in(tree, routes, r'^\s*\{"([A-Z]+)", ([^,]+),'):
-        for _ in texts:
-            pattern = re.sub(r"\b[A-Z_]{4,}\b", lambda m: texts.get(m.group(), m.group()), pattern)
-        asked.append((path, n, method + " " + re.sub(r'[" ]', "", pattern)))
+    asked += [("api/routes.c", n, method + " " + pattern) for n, method, pattern, _ in routes_of(tree)]
     for path, n, text in asked:
         if (text if text[0] == "|" else "`%s`" % text) not in readme:
             yield path, n, '"%s" is not in README.md' % text
@@ -386,22 +492,32 @@ GOOD = {
                                '#define ROLLCALL_SERVER_CAMPAIGN_MODEL_H\n#define TARGET_STATES(X) \\\n\tX(WAITING, 0, "waiting")\n#endif\n',
     "server/campaign/target.h": "/* campaign/target: WAITING ──▶ SUCCEEDED */\n#ifndef ROLLCALL_SERVER_CAMPAIGN_TARGET_H\n"
                                 "#define ROLLCALL_SERVER_CAMPAIGN_TARGET_H\n#endif\n",
-    "server/campaign/target.c": "/* campaign: see target.h */\n[TARGET_WAITING] = {0},\n[TARGET_SUCCEEDED] = {0},\n",
+    "server/campaign/target.c": "/* campaign: see target.h */\n[TARGET_WAITING] = {\"waiting\", T(SUCCEEDED)},\n"
+                                '[TARGET_SUCCEEDED] = {"succeeded", 0},\n[CAMPAIGN_SCHEDULED] = {"scheduled", C(FAILED)},\n'
+                                '[CAMPAIGN_FAILED] = {"failed", 0},\n',
+    "server/campaign/engine.c": "/* campaign: facts */\nvoid a(void)\n{\n\tmove(ch, TARGET_WAITING, 0);\n"
+                                "\tch->row->next_at_ms = at_ms;\n\talarm_set(e, at_ms);\n}\nvoid b(void)\n{\n"
+                                "\tcase TARGET_WAITING:\n\tif (c->start_at_ms <= now_ms)\n\t\tmove(ch, TARGET_SUCCEEDED, 0);\n}\n",
     "server/settings.c": '/* server: settings */\n[G_LISTEN] = {"listen", TEXT, 0},\n[G_LATER] = {"later", LATER, 0},\n',
     "server/main.c": '/* server: main */\nenum s {\n\tSTATUS_STOPPED = 0,\n};\nint main(void) { printf("x"); }\n',
     "server/conduct_hub.c": "/* conductor: hubs */\n",
-    "api/README.md": "`routes.c`\n",
+    "api/README.md": "`routes.c` `openapi.yaml` `problem.h`\n",
     "api/routes.c": '/* api: routes */\n#define THINGS "/v1/things"\n#define THING THINGS "/{id}"\n'
-                    '        {"GET", THING, ROLE_VIEWER},\n',
+                    '        {"GET", THING, ROLE_VIEWER, JSON},\n',
+    "api/openapi.yaml": "security:\n  - token: []\npaths:\n  /v1/things/{id}:\n    get:\n      x-role: viewer\n",
+    "api/problem.h": '/* api/problem: codes */\n#ifndef ROLLCALL_API_PROBLEM_H\n#define ROLLCALL_API_PROBLEM_H\n'
+                     '#define P(X) \\\n\tX(GONE, 404, "gone", "It is gone") \\\n\tX(BUSY, 503, "busy", "Too much")\n#endif\n',
+    "tests/e2e/all.sh": 'it "too much: 503" refused 503 busy\n',
     "store/README.md": "`sqlite/` `store.c`\n",
     "store/store.c": "/* store: thread */\n#include <uv.h>\n",
     "store/sqlite/sqlite.c": "/* store/sqlite: file */\n#include <sqlite3.h>\n",
     "deploy/README.md": "nothing yet\n",
-    "tests/README.md": "`world/` `unit/`\n",
+    "tests/README.md": "`world/` `unit/` `e2e/`\n",
     "tests/world/world.c": "/* world: a hub */\n#include <jansson.h>\n",
     "tests/hubsim/README.md": "`test_sas.c`\n| a token | `a_token_is_read` |\n",
     "tests/hubsim/test_sas.c": "/* tests: tokens */\nSTART_TEST(test_a_token_is_read)\n",
-    "tests/unit/api/test_routes.c": '/* tests: api/routes.c */\n#include "server/hub/http.h"\n',
+    "tests/unit/api/test_routes.c": '/* tests: api/routes.c */\n#include "server/hub/http.h"\n'
+                                    'ck_has(a, "\\"code\\":\\"gone\\"");\n',
 }
 
 # file, line from which it is added (0: at its end), what is added, rule that has to complain of that very line
@@ -438,6 +554,15 @@ PLANTS = [
     ("server/campaign/model.h", 0, '\tX(LOST, 9, "lost")', rule_the_readme_names_every_state_setting_route_and_exit_status),
     ("server/settings.c", 0, '[G_NEW] = {"new", NUMBER, 0},', rule_the_readme_names_every_state_setting_route_and_exit_status),
     ("server/main.c", 0, "\tSTATUS_NEW = 7,", rule_the_readme_names_every_state_setting_route_and_exit_status),
+    ("server/campaign/target.c", 0, '[CAMPAIGN_SELECTING] = {"selecting", C(FAILED)},', rule_each_state_has_a_deadline),
+    ("server/campaign/target.c", 0, '[CAMPAIGN_STUCK] = {"stuck", C(FAILED)},', rule_each_state_has_a_deadline),
+    ("server/campaign/engine.c", 0, "\tmove(ch, TARGET_WAITING, 0);\n\talarm_set(e, at_ms);\n}", rule_each_state_has_a_deadline),
+    ("server/campaign/engine.c", 0, "\tmove(&ch, TARGET_WAITING, 0);\n\tch->row->next_at_ms = at_ms;\n}", rule_each_state_has_a_deadline),
+    ("api/routes.c", 0, '        {"GET", THING, "", JSON},', rule_each_route_has_a_role_and_the_description_the_same),
+    ("api/routes.c", 0, '        {"POST", THING, ROLE_VIEWER, JSON},', rule_each_route_has_a_role_and_the_description_the_same),
+    ("api/openapi.yaml", 0, "      x-role: operator", rule_each_route_has_a_role_and_the_description_the_same),
+    ("api/openapi.yaml", 0, "      security: []", rule_each_route_has_a_role_and_the_description_the_same),
+    ("api/problem.h", 0, '\tX(FULL, 507, "full", "It is full")', rule_each_problem_is_provoked_by_a_test),
     ("api/routes.c", 0, '        {"POST", THING "/new", ROLE_VIEWER},',
      rule_the_readme_names_every_state_setting_route_and_exit_status),
 ]
@@ -492,7 +617,7 @@ def main():
         line = line or before.count("\n") + 1
         said = try_on({**GOOD, path: before + text + "\n"})[rule]
         is_found = len(said) == 1 and said[0].startswith("%s:%d: " % (path, line))
-        count.test("%s: found %s in %s" % (spoken(rule), text.strip(), path), [] if is_found else said or ["not found"])
+        count.test("%s: found %s in %s" % (spoken(rule), text.strip().split("\n")[0], path), [] if is_found else said or ["not found"])
     print("%d passed, %d failed" % (count.passed, count.failed))
     results = os.environ.get("ROLLCALL_TEST_RESULTS")
     if results:

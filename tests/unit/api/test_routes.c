@@ -160,6 +160,7 @@ START_TEST(test_without_tokens_a_foreign_host_is_refused)
 		a = ask("GET", "/livez", header, NULL);
 		ck_assert_msg(a->status == 403 || (foreign[i][0] == '\0' && a->status == 400), "%s: %u",
 		              foreign[i], a->status);
+		ck_has(a, a->status == 403 ? "\"code\":\"foreignHost\"" : "\"code\":\"malformedRequest\"");
 	}
 	ck_status(ask("GET", "/v1/hubs", "Host: localhost\r\nHost: localhost\r\n", NULL), 400);
 	server_stop();
@@ -273,7 +274,7 @@ START_TEST(test_what_is_not_accepted_is_406)
 	start();
 	a = ask("GET", "/v1/hubs", "Accept: text/event-stream\r\n", NULL);
 	ck_status(a, 406);
-	ck_has(a, "only application/json is served here");
+	ck_has(a, "\"detail\":\"only application/json is served here\",\"code\":\"notAcceptable\"");
 	ck_status(ask("GET", "/v1/campaigns/c1/groups", "Accept: text/csv\r\n", NULL), 406);
 	ck_status(ask("GET", "/v1/hubs", "Accept: text/html\r\n", NULL), 406);
 	ck_status(ask("GET", "/v1/hubs", "Accept: application/json;q=0, */*\r\n", NULL), 406);
