@@ -1,7 +1,8 @@
 # tests/e2e: what the scripts share, sourced by each. A script starts hubsim and rollcalld on loopback, drives them
 # through their doors and says, line by line, what holds; the truth it compares with is hubsim's journal.
 # $ROLLCALLD and $HUBSIM name the programs. What is started is ended by its process id, also on failure. With $E2E_KEEP
-# the folder with logs, journals and database stays.
+# the folder with logs, journals and database stays; with $E2E_COVERAGE the service is let end at the end by itself, as only
+# then its counts of branches are written.
 set -u
 export LC_ALL=C
 : "${ROLLCALLD:?the path of rollcalld}" "${HUBSIM:?the path of hubsim}"
@@ -70,6 +71,7 @@ wait_for() {
 on_exit() {
 	local status=$? pid
 	trap - EXIT
+	if [ -n "${E2E_COVERAGE-}" ] && [ -n "$service" ]; then kill "$service" 2>/dev/null && ended "$service" 20; fi
 	for pid in $(jobs -rp); do kill -9 "$pid" && wait "$pid" 2>/dev/null; done # by the shell's own table: ids are used again
 	[ "$passed" -gt 0 ] || [ "$failed" -gt 0 ] || failed=1
 	if [ "$failed" -gt 0 ]; then
