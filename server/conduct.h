@@ -170,7 +170,8 @@ struct conductor {
 	uint64_t dropped_from_id;             /* the first kept one, when there were too many */
 	/* the commit to come */
 	struct batch *batch;
-	struct waiters waiters; /* who is told once the steps of now are durable */
+	struct waiters waiters;  /* who is told once the steps of now are durable */
+	int64_t gather_until_ms; /* see gathers() */
 	/* the commit under way */
 	bool is_committing;
 	struct step steps[STEPS_MAX];
@@ -219,6 +220,8 @@ void port_done(struct port *p);
 /* Opens and probes; before the engine's turn. */
 void port_before(struct port *p, int64_t now_ms);
 /* Sends; after the engine's turn. Gives when it wants to run next. */
+/* Whether it has calls out, and enough that wait to be made (dispatch_is_busy()). */
+bool port_is_busy(const struct port *p);
 int64_t port_after(struct port *p, int64_t now_ms);
 /* Takes up what was spent of its day, as on record. */
 void port_usage(struct port *p, const struct usage_row *row);

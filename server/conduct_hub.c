@@ -557,6 +557,11 @@ void port_before(struct port *p, int64_t now_ms)
 	}
 }
 
+bool port_is_busy(const struct port *p)
+{
+	return dispatch_is_busy(p->dispatch);
+}
+
 int64_t port_after(struct port *p, int64_t now_ms)
 {
 	int64_t wake_ms, jobs_ms, track_ms, gate_ms;

@@ -234,17 +234,25 @@ static void tell_refused(struct dispatch *d)
 }
 
 /* From the answer that gives a place free to the call that takes it there is a commit, that of its intent. So
- * that no place stands empty meanwhile, as many may wait as were answered from one handing over to the next;
- * a lull takes that back by and by. A hub whose devices take their time leaves next to none waiting. */
+ * that no place stands empty meanwhile, twice as many may wait as were answered from one handing over to the
+ * next: half of them are used up while the other half's successors are committed. A lull takes that back by
+ * and by. A hub whose devices take their time leaves next to none waiting. */
 static void look_ahead(struct dispatch *d)
 {
 	if (!d->has_new)
 		return;
 	d->ahead -= (d->ahead + 7) / 8;
-	if (d->heard > d->ahead)
-		d->ahead = d->heard < AHEAD_MAX ? d->heard : AHEAD_MAX;
+	if (2 * d->heard > d->ahead)
+		d->ahead = 2 * d->heard < AHEAD_MAX ? 2 * d->heard : AHEAD_MAX;
 	d->heard = 0;
 	d->has_new = false;
+}
+
+bool dispatch_is_busy(const struct dispatch *d)
+{
+	uint32_t left = d->stats.inflight + d->stats.queued;
+
+	return left > d->inflight_max && d->heard < left;
 }
 
 int64_t dispatch_run(struct dispatch *d, int64_t now_ms)

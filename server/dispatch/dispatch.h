@@ -55,12 +55,15 @@ struct dispatch_options {
 /* Borrows options; keeps hub and arg until dispatch_free(). */
 struct dispatch *dispatch_new(const struct dispatch_options *options, struct hub *hub, void *arg);
 /* How many invocations it would take: free tokens and places, less what is queued. Where calls are answered
- * as fast as they are submitted, so many more that no place is empty until the next are: up to 256. Who
- * submits no more than that keeps what a crash leaves in doubt within inflight_max and these. */
+ * as fast as they are submitted, as many more as keep places taken while the next are made ready: up to 256.
+ * Who submits no more than that keeps what a crash leaves in doubt within inflight_max and these. */
 uint32_t dispatch_credit(const struct dispatch *d, int64_t now_ms);
 /* When credit may come next if it is 0 for want of a token (now_ms if there is credit); TIME_NEVER where it
  * waits for answers. */
 int64_t dispatch_credit_at(const struct dispatch *d, int64_t now_ms);
+/* Whether more is of no use yet: there are more invocations than places, and less than half of what was
+ * handed over has been answered. */
+bool dispatch_is_busy(const struct dispatch *d);
 /* Copies inv and queues it; it is sent by dispatch_run(), first come, first sent. A payload takes one token
  * for each 4 KB begun (contract 7.1). */
 void dispatch_submit(struct dispatch *d, const struct invocation *inv);

@@ -190,7 +190,7 @@ static void submit_all(uint32_t *no)
 	ck_assert_int_eq(dispatch_run(dispatch, NOW), TIME_NEVER);
 }
 
-START_TEST(test_as_many_may_wait_as_were_answered_since_the_last_were_handed_over)
+START_TEST(test_twice_as_many_may_wait_as_were_answered_since_the_last_were_handed_over)
 {
 	uint32_t no = 0;
 	size_t answered = 0;
@@ -203,14 +203,39 @@ START_TEST(test_as_many_may_wait_as_were_answered_since_the_last_were_handed_ove
 	submit_all(&no);
 	ck_assert_uint_eq(no, 4);
 	submit_all(&no);
-	ck_assert_uint_eq(queued(), 2);
+	ck_assert_uint_eq(queued(), 4);
 	ck_assert_uint_eq(fake_hub_n(hub), 4);
-	for (int i = 0; i < 20; i++) { /* one at a time: by and by none waits any more */
+	for (int i = 0; i < 20; i++) { /* one at a time: by and by as few wait */
 		answer(answered++, HUB_ANSWERED, 200);
 		ck_assert_int_eq(dispatch_run(dispatch, NOW), TIME_NEVER);
 		submit_all(&no);
 	}
-	ck_assert_uint_le(queued(), 1);
+	ck_assert_uint_le(queued(), 3);
+	stop();
+}
+END_TEST
+
+START_TEST(test_is_busy_until_half_of_what_was_handed_over_is_answered_or_places_are_empty)
+{
+	uint32_t no = 0;
+	size_t answered = 0;
+
+	start(4, 0);
+	submit_all(&no);
+	ck_assert(!dispatch_is_busy(dispatch)); /* nothing waits for a place */
+	for (; answered < 4; answered++)
+		answer(answered, HUB_ANSWERED, 200);
+	submit_all(&no);
+	submit_all(&no);
+	ck_assert_uint_eq(queued(), 8);
+	for (; answered < 4 + 6; answered++) {
+		ck_assert(dispatch_is_busy(dispatch));
+		answer(answered, HUB_ANSWERED, 200);
+		ck_assert_int_eq(dispatch_run(dispatch, NOW), TIME_NEVER);
+	}
+	ck_assert(!dispatch_is_busy(dispatch));
+	dispatch_withdraw(dispatch, 0);
+	ck_assert(!dispatch_is_busy(dispatch));
 	stop();
 }
 END_TEST
@@ -487,7 +512,8 @@ int main(void)
 	      test_no_more_are_out_than_agreed_and_the_rest_follows_in_order,
 	      test_rate_lets_a_second_gather_and_then_one_each_interval,
 	      test_credit_is_what_would_be_sent_at_once, test_payload_takes_a_token_for_each_4_kb,
-	      test_as_many_may_wait_as_were_answered_since_the_last_were_handed_over,
+	      test_twice_as_many_may_wait_as_were_answered_since_the_last_were_handed_over,
+	      test_is_busy_until_half_of_what_was_handed_over_is_answered_or_places_are_empty,
 	      test_never_more_than_256_wait_for_a_place, test_a_429_halves_the_pace,
 	      test_withdraw_takes_back_what_is_unsent_of_one_campaign_or_of_all,
 	      test_what_is_late_is_taken_back_and_never_sent,
