@@ -125,7 +125,7 @@ class Tree:
     def text(self, path):
         if path not in self._texts:
             with open(os.path.join(self.root, path), "rb") as f:
-                self._texts[path] = "" if path.endswith(".png") else f.read().decode("utf-8", "replace")
+                self._texts[path] = "" if path.endswith((".png", ".gz")) else f.read().decode("utf-8", "replace")
         return self._texts[path]
 
     def lines(self, path):
