@@ -1,9 +1,10 @@
-/* conductor: forgets final campaigns and events that are older than they need be kept, a little in each
- * commit.
+/* conductor: forgets final campaigns, events and orders that are older than they need be kept, a little in
+ * each commit.
  *
  *   due ──▶ old campaigns? ──some──▶ drop them, commit ──▶ due at once
- *               └──none──▶ is the oldest event old, or are there too many? ──yes──▶ drop some, commit ──▶ due
- * at once └──no──▶ due in an hour, or when many more have come */
+ *    none ──▶ is the oldest event old, or are there too many? ──yes──▶ drop some, commit ──▶ due at once
+ *      no ──▶ is the oldest order on record a day older? ──yes──▶ drop some, commit ──▶ due at once
+ *      no ──▶ due in an hour, or when many more events have come */
 #include "server/base/log.h"
 #include "server/conduct.h"
 
@@ -41,6 +42,33 @@ static void drop_events(struct conductor *c, int64_t before_ms)
 	conduct_answer_later(c, ERR_OK, NULL, "", on_dropped, c);
 }
 
+/* Each dropping is on record itself: a day's orders go at once, so that these stay few. */
+static void on_oldest_order(void *arg, enum err err, uint64_t revision, const struct audit_row *rows,
+                            size_t n, bool has_more)
+{
+	struct conductor *c = arg;
+
+	(void)revision;
+	(void)has_more;
+	c->asked--;
+	if (err != ERR_OK || n == 0 || rows[0].at_ms >= cutoff(c) - DAY_MS) {
+		due_in(c, LOOK_MS);
+		return;
+	}
+	batch_audit_drop(c->batch, cutoff(c), conduct_now(c));
+	conduct_answer_later(c, ERR_OK, NULL, "", on_dropped, c);
+}
+
+static void look_at_orders(struct conductor *c)
+{
+	if (c->options.retention_days == 0) {
+		due_in(c, LOOK_MS);
+		return;
+	}
+	c->asked++;
+	store_read_audit_oldest(c->store, on_oldest_order, c);
+}
+
 /* The first event that is to be kept; those told with older ones in one commit may stay with them. */
 static void on_first_to_keep(void *arg, enum err err, uint64_t revision, const struct event *rows,
                              const char *const *campaign_ids, size_t n, bool has_more, uint64_t first_kept_id,
@@ -54,7 +82,7 @@ static void on_first_to_keep(void *arg, enum err err, uint64_t revision, const s
 	(void)last_id;
 	c->asked--;
 	if (err != ERR_OK || n == 0 || c->dropped_from_id == first_kept_id) {
-		due_in(c, LOOK_MS);
+		look_at_orders(c);
 		return;
 	}
 	c->dropped_from_id = first_kept_id;
@@ -81,7 +109,7 @@ static void on_oldest(void *arg, enum err err, uint64_t revision, const struct e
 		c->asked++;
 		store_read_events(c->store, 0, last_id - max, 1, on_first_to_keep, c);
 	} else {
-		due_in(c, LOOK_MS);
+		look_at_orders(c);
 	}
 }
 

@@ -35,10 +35,11 @@ struct conductor_options {
 	struct feed *feed;                /* keeps: is told what is committed; NULL: nobody is */
 	const struct conductor_hub *hubs; /* borrows */
 	uint32_t hubs_n;
-	uint64_t seed;                /* of campaign ids and shuffles that name no seed */
-	uint32_t retention_days;      /* final campaigns and events are forgotten so long after; 0: never */
-	uint32_t campaigns_max;       /* that are not final; 0: no limit */
-	uint32_t events_max;          /* older ones are forgotten; 0: no limit */
+	uint64_t seed; /* of campaign ids and shuffles that name no seed */
+	uint32_t
+	        retention_days; /* final campaigns, events and orders are forgotten so long after; 0: never */
+	uint32_t campaigns_max; /* that are not final; 0: no limit */
+	uint32_t events_max;    /* older ones are forgotten; 0: no limit */
 	int64_t (*now_ms)(void *arg); /* the UTC clock: news comes in between two runs, too */
 	/* A clock that nobody sets: time-outs follow it, windows and schedules the other one. NULL: that one
 	 * is never set. */

@@ -598,6 +598,7 @@ static enum status check(const struct config *c)
 static enum status verify_audit(const struct config *c)
 {
 	struct audit_census census;
+	char from[TIME_TEXT_SIZE];
 	bool is_sound = true;
 	char *reason = NULL;
 	enum err err = store_audit_verify(c->database, c->noted.no > 0 ? &c->noted : NULL, on_fault,
@@ -606,8 +607,11 @@ static enum status verify_audit(const struct config *c)
 
 	if (status != STATUS_STOPPED)
 		return status;
-	printf("%s: %" PRIu64 " audit entries, the last is %" PRIu64 ":", c->database, census.n,
-	       census.last.no);
+	printf("%s: %" PRIu64 " audit entries", c->database, census.n);
+	if (census.forgotten.no > 0)
+		printf(" from %s on (%" PRIu64 " older ones are forgotten)",
+		       time_text(census.first_at_ms, from), census.forgotten.no);
+	printf(", the last is %" PRIu64 ":", census.last.no);
 	for (size_t i = 0; i < sizeof census.last.hash; i++)
 		printf("%02x", census.last.hash[i]);
 	printf(": %s\n", is_sound ? "sound" : "NOT SOUND");

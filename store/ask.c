@@ -161,6 +161,14 @@ void store_read_audit(struct store *s, uint64_t before_no, uint32_t limit, store
 	store_ask(s, ask);
 }
 
+void store_read_audit_oldest(struct store *s, store_audit_cb *cb, void *arg)
+{
+	struct ask *ask = ask_new(ASK_AUDIT_OLDEST, NULL, arg);
+
+	ask->cb.audit = cb;
+	store_ask(s, ask);
+}
+
 static void set_rows(struct ask *ask, uint32_t campaign, uint32_t from, uint32_t limit)
 {
 	assert(limit > 0 && limit <= STORE_PAGE_MAX);
@@ -261,6 +269,9 @@ void ask_run(struct ask *ask, struct backend *reader)
 	case ASK_AUDIT:
 		ask->err = backend_read_audit(b, ask->about.audit.before_no, ask->about.audit.limit, answer);
 		break;
+	case ASK_AUDIT_OLDEST:
+		ask->err = backend_read_audit_oldest(b, answer);
+		break;
 	case ASK_GROUPS:
 		ask->err = backend_read_groups(b, ask->about.rows.campaign, ask->about.rows.from,
 		                               ask->about.rows.limit, answer);
@@ -324,6 +335,7 @@ void ask_tell(struct ask *ask)
 		ask->cb.idempotency(arg, err, a->has_idempotency ? &a->idempotency : NULL);
 		break;
 	case ASK_AUDIT:
+	case ASK_AUDIT_OLDEST:
 		ask->cb.audit(arg, err, a->revision, a->audit, a->audit_n, a->has_more);
 		break;
 	case ASK_GROUPS:

@@ -64,6 +64,7 @@ MUST_CHECK enum err backend_read_progress(struct backend *b, const char *campaig
 MUST_CHECK enum err backend_read_plan(struct backend *b, const char *campaign_id, struct answer *ret);
 MUST_CHECK enum err backend_read_audit(struct backend *b, uint64_t before_no, uint32_t limit,
                                        struct answer *ret);
+MUST_CHECK enum err backend_read_audit_oldest(struct backend *b, struct answer *ret);
 MUST_CHECK enum err backend_read_list(struct backend *b, const char *name, uint32_t from, uint32_t limit,
                                       struct answer *ret);
 MUST_CHECK enum err backend_read_schedules(struct backend *b, const struct schedule_filter *f,

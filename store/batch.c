@@ -249,6 +249,14 @@ void batch_audit_add(struct batch *b, const struct audit_row *row)
 	close_op(b);
 }
 
+void batch_audit_drop(struct batch *b, int64_t before_ms, int64_t at_ms)
+{
+	const int64_t times[] = {before_ms, at_ms};
+
+	open_op(b, OP_AUDIT_DROP, times, sizeof times);
+	close_op(b);
+}
+
 void batch_relapse_put(struct batch *b, const struct relapse_row *row)
 {
 	open_op(b, OP_RELAPSE_PUT, row, sizeof *row);
@@ -646,6 +654,9 @@ bool batch_read(const struct batch *b, size_t *at, struct op *ret)
 		break;
 	case OP_AUDIT_ADD:
 		read_audit(part, ret);
+		break;
+	case OP_AUDIT_DROP:
+		memcpy(&ret->audit_drop, part, sizeof ret->audit_drop);
 		break;
 	case OP_EVENTS_DROP:
 		memcpy(&ret->before_ms, part, sizeof ret->before_ms);

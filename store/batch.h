@@ -120,5 +120,11 @@ void batch_dead_letter_add(struct batch *b, const struct dead_letter *row);
 /* All of that webhook. */
 void batch_dead_letters_drop(struct batch *b, const char *webhook);
 void batch_audit_add(struct batch *b, const struct audit_row *row);
+/* Forgets the oldest orders, those of before before_ms that no younger one precedes; AUDIT_DROP_MAX of them
+ * at most. Where there are any, one more entry of at_ms, by AUDIT_SERVICE and without a role, says which was
+ * the last: AUDIT_WAS is its number and its hash, "NUMBER:HASH", from which the chain goes on. */
+#define AUDIT_DROP_MAX 1000
+#define AUDIT_SERVICE "rollcalld"
+void batch_audit_drop(struct batch *b, int64_t before_ms, int64_t at_ms);
 
 #endif

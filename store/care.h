@@ -21,12 +21,16 @@ struct audit_mark {
 };
 struct audit_census {
 	uint64_t n;
-	struct audit_mark last; /* 0: there is none */
+	int64_t first_at_ms;         /* of the oldest, TIME_NONE: there is none */
+	struct audit_mark last;      /* 0: there is none */
+	struct audit_mark forgotten; /* the last that retention deleted, by an entry's word; 0: none */
 };
 /* Goes through the record of orders, as of one commit, and tells each entry that does not fit: whose own hash
  * is not that of its content and of the entry before, or that is missing, also at the end; and noted (NULL:
- * none), an entry that somebody wrote down, where it is another one now. Without that, a record that was made
- * anew as a whole, or cut with its head, cannot be told from a true one. */
+ * none), an entry that somebody wrote down, where it is another one now, or was forgotten since. Without
+ * that, a record that was made anew as a whole, or cut with its head, cannot be told from a true one. Entries
+ * that retention deleted are not missing: the last of the entries that say so has the hash from which it goes
+ * on. */
 MUST_CHECK enum err store_audit_verify(const char *path, const struct audit_mark *noted,
                                        void (*on_fault)(void *arg, const char *text), void *arg,
                                        struct audit_census *ret, char **ret_reason);

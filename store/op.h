@@ -37,6 +37,7 @@ enum op_kind {
 	OP_USAGE_PUT,
 	OP_EVENTS_DROP,
 	OP_AUDIT_ADD,
+	OP_AUDIT_DROP,
 	OP_WEBHOOK_PUT,
 	OP_DEAD_LETTER_ADD,
 	OP_DEAD_LETTERS_DROP
@@ -82,7 +83,10 @@ struct op {
 			size_t packed_bytes;
 		} event;
 		struct idempotency_row idempotency;
-		struct audit_row audit;
+		struct audit_row audit; /* OP_AUDIT_ADD */
+		struct {
+			int64_t before_ms, at_ms;
+		} audit_drop;
 		struct schedule_row schedule;
 		struct {
 			const char *name, *value;

@@ -205,6 +205,8 @@ void store_read_plan(struct store *s, const char *campaign_id, store_plan_cb *cb
 typedef void store_audit_cb(void *arg, enum err err, uint64_t revision, const struct audit_row *rows,
                             size_t n, bool has_more);
 void store_read_audit(struct store *s, uint64_t before_no, uint32_t limit, store_audit_cb *cb, void *arg);
+/* The oldest one; n 0: there is none. */
+void store_read_audit_oldest(struct store *s, store_audit_cb *cb, void *arg);
 
 /* A device list: ids from the from-th on (0: the first), up to limit; n_all is how many it has. n_all 0: no
  * such list. */

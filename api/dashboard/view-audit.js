@@ -8,18 +8,18 @@ const PAGE = 50;
 
 const columns = [
   { name: 'When', cell: (e) => time(e.at, true) },
-  { name: 'Who', cell: (e) => [h('b', {}, e.actor), ' ', h('span', { class: 'note' }, e.role)] },
+  { name: 'Who', cell: (e) => [h('b', {}, e.actor), ' ', h('span', { class: 'note' }, e.role ?? 'the service')] },
   { name: 'From', cell: (e) => e.address ?? '–' },
   {
     name: 'Order',
     kind: 'wide',
     cell: (e) => [
-      jsonInline(`${e.method} ${e.path}`),
+      e.method ? jsonInline(`${e.method} ${e.path}`) : 'retention',
       e.campaignId && [' ', h('a', { href: link(['campaigns', e.campaignId]) }, 'campaign')],
     ],
   },
-  { name: 'Change', cell: (e) => (e.before ? `${e.before} → ${e.after}` : e.after) },
-  { name: 'Request', cell: (e) => jsonInline(e.requestId) },
+  { name: 'Change', cell: (e) => (e.before && e.role ? `${e.before} → ${e.after}` : e.after) },
+  { name: 'Request', cell: (e) => (e.requestId ? jsonInline(e.requestId) : '–') },
 ];
 
 export async function show(root, { params, signal }) {

@@ -51,9 +51,8 @@ static enum err set_head(struct backend *b, const struct audit_row *row)
 	return sq_run(b, st);
 }
 
-enum err sq_audit_add(struct backend *b, const struct op *op)
+static enum err add(struct backend *b, struct audit_row row)
 {
-	struct audit_row row = op->audit;
 	uint8_t before[AUDIT_HASH_BYTES] = {0};
 	sqlite3_stmt *st;
 	bool is_row = false;
@@ -84,6 +83,73 @@ enum err sq_audit_add(struct backend *b, const struct op *op)
 	err = sq_run(b, st);
 	return err == ERR_OK ? set_head(b, &row) : err;
 }
+
+enum err sq_audit_add(struct backend *b, const struct op *op)
+{
+	return add(b, op->audit);
+}
+
+/* ---- forgetting ---- */
+
+/* Gives the last entry that is old enough, its number 0: none is. */
+static enum err find_old(struct backend *b, int64_t before_ms, struct audit_mark *ret)
+{
+	sqlite3_stmt *st;
+	bool is_row;
+	enum err err =
+	        sq_use(b, SQ_AUDIT_OLDEST, "SELECT no, at_ms, hash FROM audit ORDER BY no LIMIT ?", &st);
+
+	ret->no = 0;
+	if (err != ERR_OK)
+		return err;
+	sqlite3_bind_int(st, 1, AUDIT_DROP_MAX);
+	while ((err = sq_step(b, st, &is_row)) == ERR_OK && is_row &&
+	       sqlite3_column_int64(st, 1) < before_ms) {
+		ret->no = (uint64_t)sqlite3_column_int64(st, 0);
+		take_hash(st, 2, ret->hash);
+	}
+	sqlite3_reset(st);
+	return err;
+}
+
+static enum err add_forgotten(struct backend *b, const struct audit_mark *mark, int64_t at_ms)
+{
+	struct audit_row row = {.at_ms = at_ms};
+	struct buf was = BUF_INIT;
+	char became[64];
+	enum err err;
+
+	buf_printf(&was, "%" PRIu64 ":", mark->no);
+	for (size_t i = 0; i < sizeof mark->hash; i++)
+		buf_printf(&was, "%02x", mark->hash[i]);
+	snprintf(became, sizeof became, "forgotten, with those before: entry %" PRIu64, mark->no);
+	for (size_t i = 0; i < AUDIT_TEXTS_N; i++)
+		row.text[i] = "";
+	row.text[AUDIT_ACTOR] = AUDIT_SERVICE;
+	row.text[AUDIT_WAS] = was.data;
+	row.text[AUDIT_BECAME] = became;
+	err = add(b, row);
+	buf_done(&was);
+	return err;
+}
+
+enum err sq_audit_drop(struct backend *b, const struct op *op)
+{
+	struct audit_mark mark;
+	sqlite3_stmt *st;
+	enum err err = find_old(b, op->audit_drop.before_ms, &mark);
+
+	if (err != ERR_OK || mark.no == 0)
+		return err;
+	err = sq_use(b, SQ_AUDIT_DROP, "DELETE FROM audit WHERE no <= ?", &st);
+	if (err != ERR_OK)
+		return err;
+	sqlite3_bind_int64(st, 1, (int64_t)mark.no);
+	err = sq_run(b, st);
+	return err == ERR_OK ? add_forgotten(b, &mark, op->audit_drop.at_ms) : err;
+}
+
+/* ---- reading ---- */
 
 static void take_row(sqlite3_stmt *st, struct arena *arena, struct audit_row *ret)
 {
@@ -130,13 +196,35 @@ enum err backend_read_audit(struct backend *b, uint64_t before_no, uint32_t limi
 	return sq_snapshot_end(b, err);
 }
 
+enum err backend_read_audit_oldest(struct backend *b, struct answer *ret)
+{
+	sqlite3_stmt *st;
+	bool is_row;
+	enum err err = sq_snapshot(b, ret);
+
+	if (err == ERR_OK)
+		err = sq_use(b, SQ_AUDIT_FIRST,
+		             "SELECT no, at_ms, " TEXT_COLUMNS ", hash FROM audit ORDER BY no LIMIT 1", &st);
+	if (err == ERR_OK) {
+		err = sq_step(b, st, &is_row);
+		if (err == ERR_OK && is_row) {
+			ret->audit = answer_room(ret->audit, ret->audit_n, sizeof *ret->audit);
+			take_row(st, &ret->arena, &ret->audit[ret->audit_n++]);
+		}
+		sqlite3_reset(st);
+	}
+	return sq_snapshot_end(b, err);
+}
+
 /* ---- going through all of it ---- */
 
 struct walk {
 	void (*on_fault)(void *arg, const char *text);
 	void *arg;
 	uint64_t n, next_no;
+	int64_t first_at_ms;
 	uint8_t last[AUDIT_HASH_BYTES];
+	struct audit_mark forgotten;    /* 0: none */
 	const struct audit_mark *noted; /* NULL: none */
 	bool is_noted_there;
 };
@@ -161,7 +249,9 @@ static void look_at(struct walk *w, sqlite3_stmt *st)
 
 	take_row(st, &arena, &row);
 	chain(w->last, &row, hash);
-	if (row.no != w->next_no)
+	if (row.no < w->next_no)
+		complain(w, row.no, row.no, "there, though the record says that it was forgotten");
+	else if (row.no > w->next_no)
 		complain(w, w->next_no, row.no - 1, "not there any more");
 	else if (memcmp(hash, row.hash, sizeof hash) != 0)
 		complain(w, row.no, row.no,
@@ -171,7 +261,8 @@ static void look_at(struct walk *w, sqlite3_stmt *st)
 	/* From here on by what stands there, so that one change is one fault. */
 	memcpy(w->last, row.hash, sizeof w->last);
 	w->next_no = row.no + 1;
-	w->n++;
+	if (w->n++ == 0)
+		w->first_at_ms = row.at_ms;
 	arena_done(&arena);
 }
 
@@ -202,11 +293,65 @@ static enum err look_at_head(struct backend *b, struct walk *w)
 	return ERR_OK;
 }
 
-static enum err walk(struct backend *b, struct walk *w)
+/* "NUMBER:HASH", as add_forgotten() writes it; false: it is not that. */
+static bool read_mark(const char *text, struct audit_mark *ret)
+{
+	char *end;
+
+	if (text == NULL)
+		return false;
+	ret->no = strtoull(text, &end, 10);
+	if (ret->no == 0 || *end != ':' || strlen(end + 1) != sizeof ret->hash * 2)
+		return false;
+	for (size_t i = 0; i < sizeof ret->hash; i++)
+		if (sscanf(end + 1 + 2 * i, "%2hhx", &ret->hash[i]) != 1)
+			return false;
+	return true;
+}
+
+/* Starts behind what was forgotten, by the word of the last entry that says so, which is in the chain itself.
+ */
+static enum err begin_behind_forgotten(struct backend *b, struct walk *w)
 {
 	sqlite3_stmt *st;
 	int code;
 
+	if (sqlite3_prepare_v2(b->db,
+	                       "SELECT was FROM audit WHERE actor = '" AUDIT_SERVICE
+	                       "' AND role = '' ORDER BY no DESC LIMIT 1",
+	                       -1, &st, NULL) != SQLITE_OK)
+		return sq_failed(b);
+	code = sqlite3_step(st);
+	if (code == SQLITE_ROW && read_mark((const char *)sqlite3_column_text(st, 0), &w->forgotten)) {
+		w->next_no = w->forgotten.no + 1;
+		memcpy(w->last, w->forgotten.hash, sizeof w->last);
+	} else {
+		w->forgotten.no = 0;
+	}
+	sqlite3_finalize(st);
+	return code == SQLITE_ROW || code == SQLITE_DONE ? ERR_OK : sq_failed(b);
+}
+
+static void look_for_noted(const struct walk *w)
+{
+	uint64_t no = w->noted != NULL ? w->noted->no : 0;
+
+	if (w->noted == NULL || w->is_noted_there)
+		return;
+	if (no < w->forgotten.no)
+		complain(w, no, no, "was noted, and is forgotten by now: nothing can be said of it");
+	else if (no != w->forgotten.no || memcmp(w->noted->hash, w->forgotten.hash, AUDIT_HASH_BYTES) != 0)
+		complain(w, no, no, "not the one that was noted: it, or one before it, was made anew");
+}
+
+static enum err walk(struct backend *b, struct walk *w)
+{
+	sqlite3_stmt *st;
+	int code;
+	enum err err = begin_behind_forgotten(b, w);
+
+	if (err != ERR_OK)
+		return err;
 	if (sqlite3_prepare_v2(b->db, "SELECT no, at_ms, " TEXT_COLUMNS ", hash FROM audit ORDER BY no", -1,
 	                       &st, NULL) != SQLITE_OK)
 		return sq_failed(b);
@@ -215,9 +360,7 @@ static enum err walk(struct backend *b, struct walk *w)
 	sqlite3_finalize(st);
 	if (code != SQLITE_DONE)
 		return sq_failed(b);
-	if (w->noted != NULL && !w->is_noted_there)
-		complain(w, w->noted->no, w->noted->no,
-		         "not the one that was noted: it, or one before it, was made anew");
+	look_for_noted(w);
 	return look_at_head(b, w);
 }
 
@@ -225,7 +368,8 @@ enum err store_audit_verify(const char *path, const struct audit_mark *noted,
                             void (*on_fault)(void *arg, const char *text), void *arg,
                             struct audit_census *ret, char **ret_reason)
 {
-	struct walk w = {.on_fault = on_fault, .arg = arg, .next_no = 1, .noted = noted};
+	struct walk w = {
+	        .on_fault = on_fault, .arg = arg, .next_no = 1, .first_at_ms = TIME_NONE, .noted = noted};
 	struct backend *b;
 	int version;
 	enum err err = sq_open_reader(path, &b, ret_reason);
@@ -242,6 +386,8 @@ enum err store_audit_verify(const char *path, const struct audit_mark *noted,
 		err = walk(b, &w);
 	if (err == ERR_OK) {
 		ret->n = w.n;
+		ret->first_at_ms = w.first_at_ms;
+		ret->forgotten = w.forgotten;
 		ret->last.no = w.next_no - 1;
 		memcpy(ret->last.hash, w.last, sizeof w.last);
 	} else {

@@ -488,6 +488,8 @@ static enum err apply_op(struct backend *b, const struct op *op)
 		return sq_events_drop(b, op);
 	case OP_AUDIT_ADD:
 		return sq_audit_add(b, op);
+	case OP_AUDIT_DROP:
+		return sq_audit_drop(b, op);
 	case OP_WEBHOOK_PUT:
 		return sq_webhook_put(b, op);
 	case OP_DEAD_LETTER_ADD:

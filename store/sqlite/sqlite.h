@@ -56,6 +56,9 @@ enum sq_slot {
 	SQ_AUDIT_ADD,
 	SQ_AUDIT_HEAD,
 	SQ_AUDIT_LIST,
+	SQ_AUDIT_FIRST,
+	SQ_AUDIT_OLDEST,
+	SQ_AUDIT_DROP,
 	SQ_IDEMPOTENCY_ADD,
 	SQ_IDEMPOTENCY_EXPIRE,
 	SQ_IDEMPOTENCY_FIND,
@@ -207,6 +210,7 @@ MUST_CHECK enum err sq_page_add(struct backend *b, const struct op *op);
 MUST_CHECK enum err sq_pages_drop(struct backend *b, const struct op *op);
 MUST_CHECK enum err sq_idempotency_add(struct backend *b, const struct op *op);
 MUST_CHECK enum err sq_audit_add(struct backend *b, const struct op *op);
+MUST_CHECK enum err sq_audit_drop(struct backend *b, const struct op *op);
 /* Adds the campaign to ret->campaigns, if it is there. */
 MUST_CHECK enum err sq_campaign_read(struct backend *b, uint32_t no, struct answer *ret);
 /* The same by its id. */

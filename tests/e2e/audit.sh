@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # tests/e2e: the record of orders: who changed what, when, from where; nothing else is in it; it survives a kill with what it
-# tells of; and a byte that is changed in the file is found and named.
+# tells of; a byte that is changed in the file is found and named; and what retention leaves is proven still.
 . "$(dirname "$0")/lib.sh"
 
 start_hub main --devices 20 --seed 1 --boot-seconds 0.2-0.5 <<<'{"history": true}'
@@ -97,3 +97,25 @@ sqlite3 "$database" "UPDATE audit_head SET (no, hash) = (SELECT no, hash FROM au
 it "an entry that was noted is looked for, and there" is "$? $(grep -c sound "$folder/verified")" "0 1"
 "$ROLLCALLD" audit verify "${noted%??}00" --database "$database" >"$folder/verified"
 it "one that was made anew is not" is "$? $(grep -c "^audit entry $((n - 1)) not the one that was noted" "$folder/verified")" "1 1"
+
+# --- retention: a record of last year's, which an old build left ---
+
+database=$folder/old.db
+zcat "$e2e/../store/released/schema-10.sql.gz" | sqlite3 "$database"
+old=$(sqlite3 "$database" 'SELECT count(*), (SELECT no || ":" || lower(hex(hash)) FROM audit_head) FROM audit')
+unset 'hub_url[main]'
+configure <<<"{\"tokensFile\": \"$folder/tokens.json\", \"hubs\": [
+	$(for name in main lost; do echo "{\"name\": \"$name\", \"endpoint\": \"http://127.0.0.1:9\", \"connectionString\": $(jq --arg host "$name" '.connectionString | sub("localhost"; $host)' "$folder/main.ready")}"; done | paste -sd ,)]}"
+start_service --retention-days 30
+left() { # nothing but the word of it
+	as admin GET /v1/audit
+	is "$(body_of '.value[] | [.no, .actor, .role, .method, .before, .after] | map(tostring) | join(" ")')" \
+		"$((${old%|*} + 1)) rollcalld null null ${old#*|} forgotten, with those before: entry ${old%|*}"
+}
+it "orders older than retentionDays are forgotten, and that is on record" wait_for 20 left
+verify
+it "what remains is sound, and says from when on" is "$verified $(grep -cE "1 audit entries from 2.* on \(${old%|*} older ones are forgotten\).*: sound" "$folder/verified")" "0 1"
+kill -TERM "$service" && ended "$service" 20
+sqlite3 "$database" "UPDATE audit SET was = replace(was, '${old%|*}:', '1:')"
+verify
+it "who moves the point from which it goes on is found" is "$verified $(grep -c "^audit entries 2 to ${old%|*} not there any more" "$folder/verified")" "1 1"

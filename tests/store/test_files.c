@@ -1008,6 +1008,99 @@ START_TEST(test_orders_cut_off_the_end_are_missed_also_once_others_have_followed
 }
 END_TEST
 
+static void forget_orders(int64_t before_ms)
+{
+	struct batch *b = batch_new();
+
+	batch_audit_drop(b, before_ms, NOW_MS + 100);
+	rig_commit(&rig, b);
+}
+
+START_TEST(test_forgotten_orders_leave_an_entry_from_which_the_chain_goes_on)
+{
+	struct audit_mark third;
+	char out[256];
+
+	give_orders(1, 3);
+	rig_close_store(&rig);
+	third = ck_audit(NULL, 3, "");
+	give_orders(4, 5);
+	forget_orders(NOW_MS + 1); /* none is that old */
+	forget_orders(NOW_MS + 4);
+	ck_assert_str_eq(audit_of(0, 10, out),
+	                 "6:rollcalld:forgotten, with those before: entry 3 5:eva:b5 4:eva:b4 ");
+	rig_close_store(&rig);
+	ck_audit(NULL, 3, "");
+	ck_audit(&third, 3, "");
+	third.hash[31] ^= 1;
+	ck_audit(&third, 3,
+	         "audit entry 3 not the one that was noted: it, or one before it, was made anew; ");
+	third.no = 2;
+	ck_audit(&third, 3, "audit entry 2 was noted, and is forgotten by now: nothing can be said of it; ");
+	give_orders(7, 7);
+	forget_orders(NOW_MS + 5);
+	ck_assert_str_eq(
+	        audit_of(0, 10, out),
+	        "8:rollcalld:forgotten, with those before: entry 4 7:eva:b7 6:rollcalld:forgotten, with "
+	        "those before: entry 3 5:eva:b5 ");
+	rig_close_store(&rig);
+	ck_audit(NULL, 4, "");
+}
+END_TEST
+
+START_TEST(test_whoever_changes_what_was_forgotten_is_found)
+{
+	static const char misfit[] = " does not fit: it was changed, or the one before it was made anew; ";
+	char expected[256];
+
+	give_orders(1, 5);
+	forget_orders(NOW_MS + 4);
+	rig_close_store(&rig);
+	tamper("UPDATE audit SET was = replace(was, '3:', '4:') WHERE no = 6");
+	snprintf(expected, sizeof expected,
+	         "audit entry 4 there, though the record says that it was forgotten; audit entry 6%s",
+	         misfit);
+	ck_audit(NULL, 3, expected);
+	tamper("UPDATE audit SET was = '3:' || hex(zeroblob(32)) WHERE no = 6");
+	snprintf(expected, sizeof expected, "audit entry 4%saudit entry 6%s", misfit, misfit);
+	ck_audit(NULL, 3, expected);
+	tamper("UPDATE audit SET was = 'nothing' WHERE no = 6");
+	snprintf(expected, sizeof expected, "audit entries 1 to 3 not there any more; audit entry 6%s",
+	         misfit);
+	ck_audit(NULL, 3, expected);
+	tamper("DELETE FROM audit WHERE no = 6");
+	ck_audit(NULL, 2,
+	         "audit entries 1 to 3 not there any more; audit entry 6 not there any more, at the end; ");
+	give_orders(7, 7);
+	forget_orders(NOW_MS + 5);
+	rig_close_store(&rig);
+	tamper("DELETE FROM audit WHERE no = 5");
+	ck_audit(NULL, 2, "audit entries 5 to 6 not there any more; ");
+}
+END_TEST
+
+START_TEST(test_orders_are_forgotten_a_bounded_number_in_each_commit)
+{
+	const struct audit_row row = {.at_ms = NOW_MS, .text = {"eva", "admin", "", "", "", "", "", "", "b"}};
+	struct batch *b = batch_new();
+	char out[256];
+
+	for (int i = 0; i < AUDIT_DROP_MAX + 5; i++)
+		batch_audit_add(b, &row);
+	rig_open_store(&rig);
+	rig_commit(&rig, b);
+	forget_orders(NOW_MS + 1);
+	rig_close_store(&rig);
+	ck_audit(NULL, 6, "");
+	rig_open_store(&rig);
+	forget_orders(NOW_MS + 1);
+	ck_assert_str_eq(audit_of(0, 10, out), "1007:rollcalld:forgotten, with those before: entry 1005 "
+	                                       "1006:rollcalld:forgotten, with those before: entry 1000 ");
+	rig_close_store(&rig);
+	ck_audit(NULL, 2, "");
+}
+END_TEST
+
 static void on_view(void *arg, enum err err, struct store_view *view)
 {
 	ck_assert_int_eq(err, ERR_OK);
@@ -1246,6 +1339,9 @@ int main(void)
 	tcase_add_test(tc, test_long_listing_sees_whole_commits_and_does_not_hold_them_up);
 	tcase_add_test(tc, test_orders_are_chained_and_a_changed_one_is_named);
 	tcase_add_test(tc, test_orders_cut_off_the_end_are_missed_also_once_others_have_followed);
+	tcase_add_test(tc, test_forgotten_orders_leave_an_entry_from_which_the_chain_goes_on);
+	tcase_add_test(tc, test_whoever_changes_what_was_forgotten_is_found);
+	tcase_add_test(tc, test_orders_are_forgotten_a_bounded_number_in_each_commit);
 	tcase_add_test(tc, test_view_shows_one_commit_while_others_are_made);
 	tcase_add_test(tc, test_wal_is_written_back_while_lists_are_read);
 	tcase_add_test(tc, test_copy_holds_one_commit_with_live_campaigns_paused_while_the_store_goes_on);
