@@ -68,8 +68,9 @@ static const struct setting globals[GLOBALS_N] = {
         [G_OIDC_CA_FILE] =
                 {"oidcCaFile", TEXT, 0, 0, NULL, "FILE",
                  "certificates to trust (PEM) instead of the system's when the issuer's keys are read"},
-        [G_RETENTION_DAYS] = {"retentionDays", NUMBER, 0, 36500, "0", "N",
-                              "final campaigns, events and orders are forgotten so many days later; 0: never"},
+        [G_RETENTION_DAYS] =
+                {"retentionDays", NUMBER, 0, 36500, "0", "N",
+                 "final campaigns, events and orders are forgotten so many days later; 0: never"},
         [G_CAMPAIGNS_MAX] = {"campaignsMax", NUMBER, 1, 100000, "1000", "N",
                              "campaigns that are not final; more are refused (429)"},
         [G_EVENTS_MAX] = {"eventsMax", NUMBER, 0, 1000000000, "20000000", "N",

@@ -92,3 +92,34 @@ echo "broken" >"$folder/api.pem"
 must kill -HUP "$service"
 it "one that cannot be read is not taken" wait_for 10 grep -q 'file not taken.*api.pem' "$folder/service.log"
 it "then the one before is still shown" shows second
+
+# --- the health check, which asks this machine whether the service takes orders, and not what its certificate is worth ---
+
+# healthy: with the certificate that is in api.pem now the service, asked by its settings, is ready.
+healthy() {
+	must kill -HUP "$service"
+	must wait_for 10 serves "$folder/api.pem"
+	run_service health --config "$folder/config.json" --listen "127.0.0.1:$port" --tls-cert-file "$folder/api.pem" --tls-key-file "$folder/api.key"
+	is "$? $(cat "$folder/end.out")" "0 ready"
+}
+serves() { # FILE: the first certificate in it is the one that is shown
+	is "$(openssl s_client -connect "localhost:$port" </dev/null 2>/dev/null | openssl x509 -noout -fingerprint)" "$(openssl x509 -noout -fingerprint -in "$1")"
+}
+must make_cert third
+it "health finds it ready with a certificate that it signed itself" healthy
+must openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=authority -keyout "$folder/ca.key" -out "$folder/ca.pem" 2>>"$folder/openssl.log"
+signed() { # DAYS: api.pem, by that authority, for a name that is not this machine's
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=rollcall.example -keyout "$folder/api.key" -out "$folder/api.csr" &&
+		openssl x509 -req -in "$folder/api.csr" -CA "$folder/ca.pem" -CAkey "$folder/ca.key" -CAcreateserial -days "$1" -out "$folder/api.pem" &&
+		cat "$folder/ca.pem" >>"$folder/api.pem"
+} 2>>"$folder/openssl.log"
+must signed 2
+it "… and with one of an authority of its own" healthy
+must signed -1
+it "… and with one that has expired" healthy
+it "which others do not take" is "$(curl -sS --cacert "$folder/ca.pem" -o "$folder/plain" "https://rollcall.example:$port/livez" \
+	--resolve "rollcall.example:$port:127.0.0.1" 2>&1 | grep -c expired)" 1
+must kill "$service"
+must ended "$service" 12
+run_service health --config "$folder/config.json" --listen "127.0.0.1:$port" --tls-cert-file "$folder/api.pem" --tls-key-file "$folder/api.key"
+it "health says when nobody answers" is "$? $(grep -c 'https://127.0.0.1.*onnect' "$folder/end.out")" "1 1"
