@@ -219,9 +219,9 @@ MUST_CHECK enum err port_init(struct port *p, struct conductor *c, uint8_t index
 void port_done(struct port *p);
 /* Opens and probes; before the engine's turn. */
 void port_before(struct port *p, int64_t now_ms);
-/* Sends; after the engine's turn. Gives when it wants to run next. */
 /* Whether it has calls out, and enough that wait to be made (dispatch_is_busy()). */
 bool port_is_busy(const struct port *p);
+/* Sends; after the engine's turn. Gives when it wants to run next. */
 int64_t port_after(struct port *p, int64_t now_ms);
 /* Takes up what was spent of its day, as on record. */
 void port_usage(struct port *p, const struct usage_row *row);
