@@ -23,7 +23,7 @@ struct options {
 	size_t reasons_n;
 	uint64_t after, limit; /* limit 0: all */
 	uint32_t patience_s;   /* how long a watch bears without an answer */
-	bool watches, follows, overrides, until_approval, is_plain;
+	bool watches, follows, overrides, forgets, until_approval, is_plain;
 	const char *arguments[ARGUMENTS_MAX];
 	size_t arguments_n;
 };
@@ -75,6 +75,7 @@ enum status command_cancel(struct command *c);
 enum status command_approve(struct command *c);
 enum status command_retry(struct command *c);
 enum status command_schedules(struct command *c);
+enum status command_webhooks(struct command *c);
 enum status command_hubs(struct command *c);
 
 /* watch.c: watches a campaign to its end. */

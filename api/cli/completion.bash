@@ -2,7 +2,7 @@
 
 _rollcall() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command= i
-	local commands='run preview watch list show targets events pause resume cancel approve retry schedules hubs'
+	local commands='run preview watch list show targets events pause resume cancel approve retry schedules webhooks hubs'
 	local always='--url --token-file --ca-file --output --help --version' watching='--watch --plain --patience --until-approval'
 	local states='waiting invoking doubtful awaitingProof succeeded failed skipped cancelled'
 	local reasons='refused noMethod deviceFailed noProof unknown offlineExpired hubRejected gone'
@@ -49,6 +49,7 @@ _rollcall() {
 	retry:-*) mapfile -t COMPREPLY < <(compgen -W "--reason --key $watching $always" -- "$word") ;;
 	pause:-* | resume:-* | cancel:-*) mapfile -t COMPREPLY < <(compgen -W "$watching $always" -- "$word") ;;
 	schedules:-*) mapfile -t COMPREPLY < <(compgen -W "--limit $always" -- "$word") ;;
+	webhooks:-*) mapfile -t COMPREPLY < <(compgen -W "--forget --limit $always" -- "$word") ;;
 	hubs:-*) mapfile -t COMPREPLY < <(compgen -W "$always" -- "$word") ;;
 	watch:* | show:* | targets:* | events:* | pause:* | resume:* | cancel:* | approve:* | retry:*)
 		# the newest campaigns, where the service answers

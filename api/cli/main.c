@@ -39,6 +39,7 @@ enum option_letter {
 	OPTION_UNTIL_APPROVAL = 'A',
 	OPTION_PLAIN = 'p',
 	OPTION_PATIENCE = 'P',
+	OPTION_FORGET = 'X',
 };
 
 static const struct option long_options[] = {{"url", required_argument, NULL, OPTION_URL},
@@ -65,6 +66,7 @@ static const struct option long_options[] = {{"url", required_argument, NULL, OP
                                              {"until-approval", no_argument, NULL, OPTION_UNTIL_APPROVAL},
                                              {"plain", no_argument, NULL, OPTION_PLAIN},
                                              {"patience", required_argument, NULL, OPTION_PATIENCE},
+                                             {"forget", no_argument, NULL, OPTION_FORGET},
                                              {NULL, 0, NULL, 0}};
 
 /* What every command takes, and what those take that may watch. */
@@ -95,6 +97,8 @@ static const struct command_entry {
          command_approve},
         {"retry", "ID", "a new campaign over the failed devices", 1, 1, "KR" WATCHING, command_retry},
         {"schedules", "[ID]", "schedules, or the next occurrences of one", 0, 1, "l", command_schedules},
+        {"webhooks", "[NAME]", "webhooks, or what was given up of one; --forget: no more", 0, 1, "Xl",
+         command_webhooks},
         {"hubs", "", "the hubs, with what they grant and what is used", 0, 0, "", command_hubs},
 };
 #define COMMANDS_N (sizeof commands / sizeof *commands)
@@ -117,6 +121,7 @@ static const char help_options[] =
         "      --after ID         events behind that one\n"
         "      --follow           and those that come, until Ctrl-C\n"
         "      --override         approve although the gate has failed\n"
+        "      --forget           forget a webhook's dead letters\n"
         "  -h, --help  -V, --version\n"
         "\n"
         "Exit status\n"
@@ -234,6 +239,9 @@ static enum status take_option(struct options *o, int letter, const char *name, 
 		return read_number(name, value, UINT32_MAX, &o->limit);
 	case OPTION_OVERRIDE:
 		o->overrides = true;
+		break;
+	case OPTION_FORGET:
+		o->forgets = true;
 		break;
 	case OPTION_UNTIL_APPROVAL:
 		o->until_approval = true;

@@ -1,4 +1,4 @@
-/* api/cli: what is there: list, show, targets, events, schedules, hubs. */
+/* api/cli: what is there: list, show, targets, events, schedules, webhooks, hubs. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -493,6 +493,69 @@ enum status command_schedules(struct command *c)
 		snprintf(count, sizeof count, "%" PRIu64, c->o.limit > 0 ? c->o.limit : 10);
 		put_param(&path, "count", count);
 		status = say_list(c, path.data, occurrences, put_occurrence_row);
+	}
+	buf_done(&path);
+	return status;
+}
+
+/* ---- webhooks ---- */
+
+static void put_webhook_row(struct buf *cells, const json_t *o)
+{
+	put_text(&cells[0], o, "name");
+	put_text(&cells[1], o, "host");
+	put_text(&cells[2], o, "state");
+	text_count(&cells[3], field_int(o, "queued"));
+	put_at(&cells[4], o, "oldestAt");
+	put_at(&cells[5], o, "deliveredAt");
+	text_count(&cells[6], field_int(o, "deadLetters"));
+	put_text(&cells[7], o, "lastError");
+}
+
+static void put_dead_letter_row(struct buf *cells, const json_t *o)
+{
+	buf_printf(&cells[0], "%lld", (long long)field_int(o, "eventId"));
+	put_at(&cells[1], o, "givenUpAt");
+	text_count(&cells[2], field_int(o, "attempts"));
+	put_text(&cells[3], o, "body.type");
+	put_text(&cells[4], o, "body.data.campaignId");
+	put_text(&cells[5], o, "error");
+}
+
+static enum status forget_dead_letters(struct command *c, const char *path)
+{
+	struct question q = {.method = "DELETE", .path = path};
+	struct reply r;
+	enum status status = STATUS_OK;
+
+	client_ask(c->client, &q, &r);
+	if (r.status / 100 != 2)
+		status = refused(&r);
+	reply_done(&r);
+	return status;
+}
+
+/* All of them; or what of one was given up, with --forget for the last time. */
+enum status command_webhooks(struct command *c)
+{
+	static const char *const names[] = {"WEBHOOK",   "HOST",  "STATE",      ">QUEUED", "OLDEST",
+	                                    "DELIVERED", ">DEAD", "LAST ERROR", NULL};
+	static const char *const letters[] = {"EVENT",    "GIVEN UP", ">ATTEMPTS", "TYPE",
+	                                      "CAMPAIGN", "ERROR",    NULL};
+	struct buf path = BUF_INIT;
+	enum status status;
+
+	if (c->o.arguments_n == 0 && c->o.forgets)
+		return complain(STATUS_USAGE, "--forget needs the name of a webhook");
+	buf_puts(&path, "/v1/webhooks");
+	if (c->o.arguments_n == 0) {
+		status = say_list(c, path.data, names, put_webhook_row);
+	} else {
+		buf_putc(&path, '/');
+		put_part(&path, c->o.arguments[0]);
+		buf_puts(&path, "/dead-letters");
+		status = c->o.forgets ? forget_dead_letters(c, path.data)
+		                      : say_list(c, path.data, letters, put_dead_letter_row);
 	}
 	buf_done(&path);
 	return status;

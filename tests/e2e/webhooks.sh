@@ -76,8 +76,14 @@ it "dead letters are kept over it" is "$(view gone .deadLetters)" "$before"
 ask GET /v1/webhooks/gone/dead-letters
 it "each dead letter has its message, its error and how often it was tried" is \
 	"$(body_of '[.value[] | select(.attempts == 1 and .error == "answered 410" and .body.data.id == .eventId)] | length')" "$before"
-ask DELETE /v1/webhooks/gone/dead-letters
-it "dead letters can be forgotten" is "$status $(view gone .deadLetters)" "204 0"
+cli() { "$ROLLCALL" -u "$api" webhooks "$@"; }
+it "the command line lists webhooks" is "$(cli | awk '{ print $1 }' | paste -sd ' ')" "WEBHOOK good failing gone moved trusted untrusted"
+it "… each with how many were given up" grep -qE "^gone +$plain +idle .* $before *$" <(cli)
+it "… and as JSON" is "$(cli -o json | jq -c 'map(.name)')" "$(curl -sS "$api/v1/webhooks" | jq -c '.value | map(.name)')"
+it "it lists what was given up" is "$(cli gone | tail -n +2 | grep -cE '^[0-9]+ .*1  campaign\.[a-z]+ +[0-9a-z]+ +answered 410$|wave\.moved')" "$before"
+it "it takes no --forget without a name" is "$(cli --forget 2>&1; echo $?)" $'rollcall: --forget needs the name of a webhook\n2'
+it "it says when there is no such webhook" is "$(cli nobody 2>&1 >"$folder/cli.out"; echo $?)" $'rollcall: 404 There is no such thing: no webhook has this name\n1'
+it "dead letters can be forgotten" is "$(cli gone --forget)$? $(view gone .deadLetters)" "0 0"
 ask GET /v1/audit
 it "that is on record" is "$(body_of '.value[0] | "\(.method) \(.path)"')" "DELETE /v1/webhooks/gone/dead-letters"
 ask POST "/v1/campaigns/$first/cancel"
