@@ -18,6 +18,7 @@ const routes = [
   [/^devices\/([^/]+)$/, 'device', 'device'],
   [/^schedules$/, 'schedules'],
   [/^hubs$/, 'hubs'],
+  [/^webhooks$/, 'webhooks'],
   [/^audit$/, 'audit'],
   [/^new(?:\/(schedules))?$/, 'new', 'kind'],
 ];
@@ -25,6 +26,7 @@ const places = [
   ['campaigns', 'Campaigns'],
   ['schedules', 'Schedules'],
   ['hubs', 'Hubs'],
+  ['webhooks', 'Webhooks'],
   ['audit', 'Audit'],
 ];
 let leave = new AbortController();

@@ -68,6 +68,9 @@ const icons = {
   answered: ['ring', 'calm'],
   evidence: ['search', 'info'],
   lock: ['lock', 'calm'],
+  idle: ['check', 'ok'],
+  sending: ['arrow', 'info'],
+  failing: ['pause', 'warn'],
   good: ['check', 'ok'],
   bad: ['cross', 'bad'],
 };

@@ -93,6 +93,11 @@ export const action = {
 };
 export const actionName = (a) => (a.type === 'method' ? `Method “${a.methodName}”` : nameOf(action, a.type));
 
+export const webhookState = {
+  idle: ['Up to date', 'has been told all'],
+  sending: ['Sending', 'is being told'],
+  waiting: ['Failing', 'did not take the last message, which is sent again'],
+};
 export const hubState = {
   open: ['Open', 'takes calls'],
   starting: ['Starting', 'is read for the first time'],

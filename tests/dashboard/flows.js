@@ -285,6 +285,21 @@ export async function flows(page, service, make) {
   );
 
   await it(
+    'webhooks tell what was given up, until it is forgotten',
+    async () => {
+      await go(page, service, '#/webhooks');
+      await page.getByRole('row', { name: /gone.*answered 410/ }).getByRole('link').click();
+      await page.getByRole('row', { name: /campaign\.created.*answered 410/ }).first().waitFor();
+      const { value } = await ask(service, 'GET', '/v1/webhooks');
+      holds((await order(page, 'Forget them …', 'Forget')).includes('will not be listed any more'), 'it says what is done');
+      await page.getByText('Nothing.').waitFor();
+      holds(value[0].deadLetters > 0, 'there were some');
+      is((await ask(service, 'GET', '/v1/webhooks')).value[0].deadLetters, 0);
+    },
+    page,
+  );
+
+  await it(
     'the audit tells who did what',
     async () => {
       await go(page, service, '#/audit');

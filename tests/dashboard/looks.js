@@ -27,6 +27,7 @@ export async function looks(browser, service, make) {
     device: '#/devices/dev-000001',
     hubs: '#/hubs',
     new: '#/new',
+    webhooks: '#/webhooks?of=gone',
     audit: '#/audit',
     schedules: '#/schedules',
     'a new schedule': '#/new/schedules',

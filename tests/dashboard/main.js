@@ -2,6 +2,7 @@
 // programs; with $E2E_KEEP, a folder, pictures of what failed stay there.
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { agree } from './agree.js';
 import { flows } from './flows.js';
@@ -38,6 +39,17 @@ async function tokens(browser, hub) {
   await signIn(await openPage(browser), await startService({ quick: hub }, { tokensFile }), texts);
 }
 
+/** A webhook whose receiver says that it is gone for good; gives the settings' file, and the receiver. */
+async function goneWebhook() {
+  const receiver = createServer((request, answer) => request.resume().on('end', () => answer.writeHead(410).end()));
+  await new Promise((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+  const [webhooksFile, secretFile] = ['webhooks.json', 'secret'].map((name) => join(folder, name));
+  writeFileSync(secretFile, `whsec_${Buffer.alloc(24, 7).toString('base64')}`, { mode: 0o600 });
+  const url = `http://127.0.0.1:${receiver.address().port}/hook`;
+  writeFileSync(webhooksFile, JSON.stringify([{ name: 'gone', url, secretFile }]), { mode: 0o600 });
+  return { webhooksFile, receiver };
+}
+
 async function main() {
   const hubs = Object.fromEntries(
     await Promise.all(
@@ -51,7 +63,8 @@ async function main() {
     ),
   );
   const { busy, killed, ...ours } = hubs;
-  const [service, browser] = await Promise.all([startService(ours), startBrowser()]);
+  const { webhooksFile, receiver } = await goneWebhook();
+  const [service, browser] = await Promise.all([startService(ours, { webhooksFile }), startBrowser()]);
   const make = maker(service);
   try {
     // mostly they wait: three rows, none of which sees another's devices or campaigns
@@ -77,6 +90,7 @@ async function main() {
       is([...new Set(requests.map((r) => new URL(r.url).hostname))], ['127.0.0.1']));
   } finally {
     await browser.close();
+    receiver.close();
     await stopAll();
   }
   finish();
