@@ -325,6 +325,8 @@ void conduct_schedules_free(struct conductor *c);
 void select_begin(struct conductor *c, struct live *live);
 /* Takes up a page on record, before select_begin(). */
 void select_page(struct live *live, const struct selection_page *page);
+/* Whether a page has been asked for, and not answered. */
+bool select_is_asking(const struct live *live);
 /* Asks or stores what is due; gives when it wants to run next. */
 int64_t select_run(struct conductor *c, struct live *live, int64_t now_ms);
 void select_end(struct live *live);

@@ -340,6 +340,15 @@ int64_t select_run(struct conductor *c, struct live *live, int64_t now_ms)
 	return wake_ms;
 }
 
+bool select_is_asking(const struct live *live)
+{
+	bool is_asking = false;
+
+	for (uint32_t h = 0; live->select == SELECT_FIND && h < findings_n(live); h++)
+		is_asking = is_asking || live->findings[h].is_asking;
+	return is_asking;
+}
+
 void select_page(struct live *live, const struct selection_page *page)
 {
 	struct finding *finding;

@@ -674,17 +674,22 @@ static int64_t run_selections(struct conductor *c, int64_t now_ms)
 	return wake_ms;
 }
 
-/* A commit costs a hundred microseconds and an fsync, whatever is in it. So while a hub has calls enough that
- * are on record and wait for a place, what was answered gathers for it: orders and time do not wait longer
- * than GATHER_MS, nor does who is to be told. */
+/* A commit costs a hundred microseconds and an fsync, whatever is in it. So what was answered gathers for it
+ * while a hub has calls enough that are on record and wait for a place, and pages of devices while the next
+ * one has been asked for: orders do not wait, and nobody else longer than GATHER_MS. */
 static bool gathers(const struct conductor *c, int64_t now_ms)
 {
+	const struct live *live;
 	bool is_busy = false;
 
+	if (now_ms >= c->gather_until_ms || now_ms < c->gather_until_ms - GATHER_MS ||
+	    batch_n(c->batch) == 0 || !STAILQ_EMPTY(&c->waiters))
+		return false;
 	for (uint32_t i = 0; i < c->ports_n; i++)
 		is_busy = is_busy || port_is_busy(&c->ports[i]);
-	return is_busy && now_ms < c->gather_until_ms && now_ms >= c->gather_until_ms - GATHER_MS &&
-	       STAILQ_EMPTY(&c->waiters);
+	for (live = c->lives; live != NULL && !is_busy; live = live->hh.next)
+		is_busy = select_is_asking(live);
+	return is_busy;
 }
 
 /* One commit at a time: on_committed() asks for the next turn. */

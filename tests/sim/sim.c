@@ -499,8 +499,8 @@ static void run_conductor(struct sim *s)
 /* P12 is checked after each commit, and when a nextAt has passed, while nothing waits to be committed. */
 static void explain(struct sim *s)
 {
-	if (store_sync_pending(s->store) > 0 || s->run_at_ms <= s->now_ms ||
-	    conductor_is_draining(s->conductor))
+	if (store_sync_pending(s->store) > 0 || !conductor_is_recorded(s->conductor) ||
+	    s->run_at_ms <= s->now_ms || conductor_is_draining(s->conductor))
 		return;
 	if (s->commits == s->commits_explained && s->explain_at_ms > s->now_ms)
 		return;
