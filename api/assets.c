@@ -4,14 +4,15 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "api/gzip.h"
 #include "api/request.h"
 
 struct asset {
 	const char *name, *type;
 	const char *etag; /* quoted; two bodies that differ have two strong tags (RFC 9110 8.8.3) */
 	const char *gzip_etag;
-	const unsigned char *plain, *gzip;
-	size_t plain_len, gzip_len;
+	const unsigned char *gzip;
+	size_t gzip_len, plain_len;
 };
 
 /* ASSETS_VERSION, and assets, the first of which is the page */
@@ -44,9 +45,12 @@ static void send(struct request *r, const struct asset *a, const char *cache)
 		reply_empty(r, 304);
 		return;
 	}
-	if (is_gzip)
+	if (is_gzip) {
 		reply_header(r, "Content-Encoding", "gzip");
-	buf_put(&body, is_gzip ? a->gzip : a->plain, is_gzip ? a->gzip_len : a->plain_len);
+		buf_put(&body, a->gzip, a->gzip_len);
+	} else {
+		gzip_open(&body, a->gzip, a->gzip_len, a->plain_len);
+	}
 	reply(r, 200, a->type, &body);
 }
 

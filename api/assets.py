@@ -29,9 +29,9 @@ def c_bytes(name, data):
 def asset(i, name, data, out):
     packed = gzip.compress(data, 9, mtime=0)
     tag = hashlib.sha256(data).hexdigest()[:24]
-    out.append(c_bytes('plain_%d' % i, data) + c_bytes('gzip_%d' % i, packed))
-    return '{"%s", "%s", "\\"%s\\"", "\\"%s-gzip\\"", plain_%d, gzip_%d, sizeof plain_%d, sizeof gzip_%d},\n' % (
-        name, TYPES[os.path.splitext(name)[1]], tag, tag, i, i, i, i)
+    out.append(c_bytes('gzip_%d' % i, packed))
+    return '{"%s", "%s", "\\"%s\\"", "\\"%s-gzip\\"", gzip_%d, sizeof gzip_%d, %d},\n' % (
+        name, TYPES[os.path.splitext(name)[1]], tag, tag, i, i, len(data))
 
 
 def main(output, page, *paths):

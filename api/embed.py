@@ -1,6 +1,10 @@
-# Writes a file's bytes as the inside of a C array: embed.py <file> <output>
+# Writes a file as C, compressed: embed.py <file> <output> <name>
+import gzip
 import sys
 
-with open(sys.argv[1], 'rb') as source, open(sys.argv[2], 'w') as output:
-    for byte in source.read():
-        output.write('%d,\n' % byte)
+path, output, name = sys.argv[1:]
+with open(path, 'rb') as source:
+    data = source.read()
+with open(output, 'w', encoding='ascii') as out:
+    out.write('#define %s_BYTES %d\n' % (name.upper(), len(data)))
+    out.write('static const unsigned char %s_gzip[] = {%s};\n' % (name, ',\n'.join(map(str, gzip.compress(data, 9, mtime=0)))))

@@ -1,13 +1,12 @@
 /* api: handlers of the service itself: hubs, health, and the description of the API. See handlers.h */
 #include "api/handlers.h"
 
+#include "api/gzip.h"
 #include "api/json.h"
 #include "api/page.h"
 #include "api/request.h"
 
-static const unsigned char openapi[] = {
-#include "api/openapi.inc"
-};
+#include "api/openapi.inc" /* openapi_gzip, OPENAPI_BYTES */
 
 void system_hubs(struct request *r)
 {
@@ -61,6 +60,12 @@ void system_openapi(struct request *r)
 {
 	struct buf body = BUF_INIT;
 
-	buf_put(&body, openapi, sizeof openapi);
+	reply_header(r, "Vary", "Accept-Encoding");
+	if (request_takes_gzip(r)) {
+		reply_header(r, "Content-Encoding", "gzip");
+		buf_put(&body, openapi_gzip, sizeof openapi_gzip);
+	} else {
+		gzip_open(&body, openapi_gzip, sizeof openapi_gzip, OPENAPI_BYTES);
+	}
 	reply(r, 200, "application/yaml", &body);
 }

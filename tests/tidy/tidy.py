@@ -53,6 +53,7 @@ LIBRARIES = [
     ("microhttpd.h", ["api/httpd.c"]),
     ("cjose/", ["api/oidc.c", "tests/unit/**"]),
     ("gnutls/", ["api/tls.c"]),
+    ("zlib.h", ["api/gzip.c"]),
     ("sqlite3.h", ["store/sqlite/*", "tests/store/*", "tests/sim/drive.c", "tests/sim/older.c", "tests/bench/bare.c"]),
     ("openssl/", ["server/hub/link.c", "server/hub/sas.c", "server/webhook/message.c", "api/auth.c", "store/sqlite/audit.c", "deploy/agent/sas.c", "tests/{bench,hubsim,unit}/**"]),
     ("jansson.h", ["server/hub/*", "server/campaign/{member,spec,spec_*}.*", "server/settings.c", "server/webhook/endpoints.c", "api/{json,oidc}.c", "api/cli/*", "deploy/agent/*", "tests/**"]),

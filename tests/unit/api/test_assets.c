@@ -120,6 +120,10 @@ START_TEST(test_what_is_sent_is_compressed_where_that_is_taken)
 		ck_assert_int_eq(memcmp(a->body, "\x1f\x8b", 2), 0);
 		ck_assert_str_ne(etag_of(a, tag), plain_tag);
 	}
+	a = ask("GET", "/openapi.yaml", "Accept-Encoding: gzip\r\n", NULL);
+	ck_assert(has_header(a, "Content-Encoding", "gzip"));
+	ck_assert(has_header(a, "Vary", "Accept-Encoding"));
+	ck_assert_int_eq(memcmp(a->body, "\x1f\x8b", 2), 0);
 	for (size_t i = 0; i < sizeof takes_not / sizeof *takes_not; i++) {
 		snprintf(header, sizeof header, "Accept-Encoding: %s\r\n", takes_not[i]);
 		a = ask("GET", file("app.js"), header, NULL);
