@@ -5,6 +5,7 @@
  *   f  the disk is full: files of $FAULTS_PATH (a part of their paths) do not grow, ENOSPC
  *   r  the disk may only be read: they cannot be written, EROFS
  *   b  the clock on the wall is an hour behind
+ *   s  the disk is slow: an fsync takes 1.5 s
  *
  * $FAULTS_AT "write:17" (malloc, write, fsync, send, recv, connect): the 17th such call of the process fails;
  * "kill:17": the process is killed, as by a power cut, at the 17th of those together. $FAULTS_COUNT: a file
@@ -12,6 +13,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -178,6 +180,8 @@ static int sync_it(const char *name, int fd)
 		errno = EIO;
 		return -1;
 	}
+	if (is_wrong('s') && is_ours(fd))
+		poll(NULL, 0, 1500);
 	return real(fd);
 }
 
