@@ -1,6 +1,8 @@
 /* campaign: see latency.h */
 #include "server/campaign/latency.h"
 
+#include <assert.h>
+
 /* Up to 8 each value has a step of its own; then each doubling has eight: of v with its highest bit at b, the
  * three bits below it say which. */
 static unsigned step_of(uint64_t v)
@@ -39,12 +41,13 @@ int64_t latency_mean(const struct latency *l)
 
 int64_t latency_percentile(const struct latency *l, unsigned percent)
 {
-	uint64_t wanted = ((uint64_t)l->n * percent + 99) / 100, n = 0;
+	uint64_t wanted = ((uint64_t)l->n * percent + 99) / 100, n = l->steps[0];
+	unsigned step = 0;
 
-	for (unsigned i = 0; i < LATENCY_STEPS && l->n > 0; i++) {
-		n += l->steps[i];
-		if (n >= wanted && n > 0)
-			return end_of(i);
-	}
-	return 0;
+	assert(percent >= 1 && percent <= 100);
+	if (l->n == 0)
+		return 0;
+	while (n < wanted)
+		n += l->steps[++step];
+	return end_of(step);
 }

@@ -16,8 +16,8 @@ struct latency {
 void latency_add(struct latency *l, int64_t ms);
 /* 0 where nothing has been counted. */
 int64_t latency_mean(const struct latency *l);
-/* What so many percent of them took at most, rounded up by an eighth at most; 0 where nothing has been
- * counted. */
+/* What so many percent (1 … 100) of them took at most, rounded up by an eighth at most; 0 where nothing has
+ * been counted. */
 int64_t latency_percentile(const struct latency *l, unsigned percent);
 
 #endif

@@ -82,9 +82,9 @@ const char *member_given(const json_t *json, char out[GIVEN_SIZE])
 	case JSON_FALSE:
 		return "false";
 	case JSON_NULL:
-		break;
+	default:
+		return "null";
 	}
-	return "null";
 }
 
 static json_t *get(const struct section *s, const char *name)
@@ -132,10 +132,8 @@ static void unknown(const struct section *s, const char *name, const struct know
 
 void member_check(const struct section *s, const struct known *known, size_t n)
 {
-	const char *name;
-	json_t *value;
-
-	json_object_foreach (s->json, name, value) {
+	for (void *at = json_object_iter(s->json); at != NULL; at = json_object_iter_next(s->json, at)) {
+		const char *name = json_object_iter_key(at);
 		size_t k = 0;
 
 		while (k < n && strcmp(known[k].name, name) != 0)
@@ -159,7 +157,7 @@ bool member_section(const struct section *s, const char *name, struct section *r
 
 	if (json == NULL)
 		return false;
-	if (!json_is_object(json)) {
+	if (json_typeof(json) != JSON_OBJECT) {
 		wrong_type(s, name, "an object", json);
 		return false;
 	}
@@ -174,7 +172,7 @@ bool member_item(const struct section *s, const char *name, size_t index, json_t
 	char given[GIVEN_SIZE];
 	int n;
 
-	if (!json_is_object(item)) {
+	if (json_typeof(item) != JSON_OBJECT) {
 		member_wrong_at(s, name, index, "must be an object, not %s", member_given(item, given));
 		return false;
 	}
@@ -191,7 +189,8 @@ static bool whole(const struct section *s, const char *name, int64_t min, int64_
 
 	if (json == NULL)
 		return false;
-	if (!json_is_integer(json) || json_integer_value(json) < min || json_integer_value(json) > max) {
+	if (json_typeof(json) != JSON_INTEGER || json_integer_value(json) < min ||
+	    json_integer_value(json) > max) {
 		member_wrong(s, name, "must be a whole number from %" PRId64 " to %" PRId64 ", not %s", min,
 		             max, member_given(json, given));
 		return false;
@@ -226,11 +225,11 @@ bool member_flag(const struct section *s, const char *name, bool *ret)
 
 	if (json == NULL)
 		return false;
-	if (!json_is_boolean(json)) {
+	if (json_typeof(json) != JSON_TRUE && json_typeof(json) != JSON_FALSE) {
 		wrong_type(s, name, "true or false", json);
 		return false;
 	}
-	*ret = json_is_true(json);
+	*ret = json_typeof(json) == JSON_TRUE;
 	return true;
 }
 
@@ -241,7 +240,7 @@ bool member_text(const struct section *s, const char *name, const char **ret)
 	if (json == NULL)
 		return false;
 	if (member_text_of(json) == NULL) {
-		if (json_is_string(json))
+		if (json_typeof(json) == JSON_STRING)
 			member_wrong(s, name, "must not hold a NUL character");
 		else
 			wrong_type(s, name, "a text", json);
@@ -295,7 +294,7 @@ bool member_list(const struct section *s, const char *name, size_t min, size_t m
 
 	if (json == NULL)
 		return false;
-	if (!json_is_array(json)) {
+	if (json_typeof(json) != JSON_ARRAY) {
 		wrong_type(s, name, "a list", json);
 		return false;
 	}

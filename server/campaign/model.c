@@ -16,8 +16,12 @@ static const char *const relapses[] = {RELAPSES(X)};
 static const char *const stops[] = {STOPS(X)};
 #undef X
 
-#define TEXT(table, number) \
-	((unsigned)(number) < sizeof table / sizeof *table && table[number] != NULL ? table[number] : "?")
+static const char *text_of(const char *const *table, size_t n, unsigned number)
+{
+	return number < n && table[number] != NULL ? table[number] : "?";
+}
+
+#define TEXT(table, number) text_of(table, sizeof table / sizeof *table, (unsigned)(number))
 
 const char *campaign_state_text(enum campaign_state s)
 {

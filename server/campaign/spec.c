@@ -2,6 +2,7 @@
  * members contradict each other is asked of sound ones only, so that one mistake is one fault. */
 #include "server/campaign/spec.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,14 +147,15 @@ static void read_texts(const struct section *p, const char *name, size_t min, si
 {
 	char given[GIVEN_SIZE];
 	struct item *items;
-	json_t *list, *json;
+	json_t *list;
 	size_t i;
 
 	if (!member_list(p, name, min, max, &list))
 		return;
 	ret->all = xcalloc(json_array_size(list) + 1, sizeof *ret->all);
 	items = xcalloc(json_array_size(list) + 1, sizeof *items);
-	json_array_foreach (list, i, json) {
+	for (i = 0; i < json_array_size(list); i++) {
+		json_t *json = json_array_get(list, i);
 		const char *text = member_text_of(json);
 
 		if (text == NULL || !is_sound(text)) {
@@ -333,7 +335,8 @@ static char *compact(const json_t *json)
 		json_t *again;
 		bool is_same;
 
-		if (digits == 17 || text == NULL || strlen(text) > PAYLOAD_MAX_BYTES)
+		assert(text != NULL);
+		if (digits == 17 || strlen(text) > PAYLOAD_MAX_BYTES)
 			return text;
 		again = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 		is_same = json_equal(json, again);
@@ -347,7 +350,8 @@ static char *compact(const json_t *json)
 static void read_payload(const struct section *p, const struct profile *profile, struct campaign_spec *s)
 {
 	const json_t *payload = json_object_get(p->json, "payload");
-	bool can_attach = payload == NULL || json_is_null(payload) || json_is_object(payload);
+	bool can_attach =
+	        payload == NULL || json_typeof(payload) == JSON_NULL || json_typeof(payload) == JSON_OBJECT;
 	size_t room = PAYLOAD_MAX_BYTES;
 	char given[GIVEN_SIZE], *text;
 
@@ -368,7 +372,7 @@ static void read_payload(const struct section *p, const struct profile *profile,
 			        "must not have an attemptId of its own: leave it out, or say attachAttemptId false");
 	}
 	text = compact(payload);
-	if (text == NULL || strlen(text) > room) {
+	if (strlen(text) > room) {
 		member_wrong(p, "payload", "must have at most %zu bytes as compact JSON", room);
 		free(text);
 		return;
@@ -549,7 +553,7 @@ static void read_limit(const struct section *p, const char *name, struct limit *
 
 	if (json == NULL)
 		return;
-	if (json_is_integer(json) && json_integer_value(json) >= 1 &&
+	if (json_typeof(json) == JSON_INTEGER && json_integer_value(json) >= 1 &&
 	    json_integer_value(json) <= TARGETS_MAX) {
 		*ret = (struct limit){(uint32_t)json_integer_value(json), false};
 		return;
@@ -633,11 +637,13 @@ static void read_waves(const struct section *p, struct campaign_spec *s)
 	bool has_end = false;
 	size_t names_n = 0, i;
 	struct section wave;
-	json_t *list, *json;
+	json_t *list;
 
 	if (!member_list(p, "waves", 1, WAVES_MAX, &list))
 		return;
-	json_array_foreach (list, i, json) {
+	for (i = 0; i < json_array_size(list); i++) {
+		json_t *json = json_array_get(list, i);
+
 		w = &s->rollout.waves[i];
 		*w = (struct wave_spec){.gate = s->rollout.gate};
 		has_end = false;
@@ -699,12 +705,13 @@ static void read_rollout(const struct section *whole, struct campaign_spec *s)
 static void read_retry_on(const struct section *p, struct campaign_spec *s)
 {
 	char given[GIVEN_SIZE];
-	json_t *list, *json;
+	json_t *list;
 	size_t i;
 
 	if (!member_list(p, "on", 0, 2, &list))
 		return;
-	json_array_foreach (list, i, json) {
+	for (i = 0; i < json_array_size(list); i++) {
+		json_t *json = json_array_get(list, i);
 		const char *text = member_text_of(json);
 
 		if (text != NULL && strcmp(text, reason_text(REASON_REFUSED)) == 0 && !s->retry.on_refused)
@@ -902,13 +909,15 @@ static void read_abort_rule(const struct section *p, struct abort_rule *r)
 
 static void read_aborts(const struct section *whole, struct campaign_spec *s)
 {
-	json_t *list, *json;
+	json_t *list;
 	struct section p;
 	size_t i;
 
 	if (!member_list(whole, "abort", 0, ABORTS_MAX, &list))
 		return;
-	json_array_foreach (list, i, json) {
+	for (i = 0; i < json_array_size(list); i++) {
+		json_t *json = json_array_get(list, i);
+
 		s->aborts[i] = (struct abort_rule){.min_finished = 1};
 		if (member_item(whole, "abort", i, json, &p))
 			read_abort_rule(&p, &s->aborts[i]);
@@ -955,7 +964,7 @@ enum err spec_parse(const char *json, size_t len, bool is_stored, struct campaig
 		snprintf(ret_reason, SPEC_REASON_SIZE, "%s", error.text);
 		return ERR_INVALID;
 	}
-	if (json_is_object(root))
+	if (json_typeof(root) == JSON_OBJECT)
 		read_whole(&(struct section){"", root, faults}, is_stored, ret);
 	else
 		faults_add(faults, "", "a campaign must be an object, not %s", member_given(root, given));
@@ -1015,6 +1024,7 @@ static void render_targets(const struct campaign_spec *s, struct buf *out)
 		buf_puts(out, "\"all\":true,");
 		break;
 	case TARGETS_LIST:
+	default:
 		render_text("list", s->targets.list, ",", out);
 		break;
 	}

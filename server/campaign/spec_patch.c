@@ -15,13 +15,13 @@
 /* Applies patch, an object, to target, another (RFC 7396, 2). */
 static void merge(json_t *target, json_t *patch)
 {
-	const char *name;
-	json_t *value;
+	for (void *at = json_object_iter(patch); at != NULL; at = json_object_iter_next(patch, at)) {
+		const char *name = json_object_iter_key(at);
+		json_t *value = json_object_iter_value(at);
 
-	json_object_foreach (patch, name, value) {
-		if (json_is_null(value)) {
+		if (json_typeof(value) == JSON_NULL) {
 			json_object_del(target, name);
-		} else if (!json_is_object(value)) {
+		} else if (json_typeof(value) != JSON_OBJECT) {
 			json_object_set(target, name, value);
 		} else {
 			if (!json_is_object(json_object_get(target, name)))
@@ -29,6 +29,12 @@ static void merge(json_t *target, json_t *patch)
 			merge(json_object_get(target, name), value);
 		}
 	}
+}
+
+/* Whether a patch says something there, rather than nothing or that it is to go. */
+static bool is_given(const json_t *member)
+{
+	return member != NULL && json_typeof(member) != JSON_NULL;
 }
 
 /* The end that the patch says takes the place of the one on record: both cannot hold, and the latter may be a
@@ -40,9 +46,9 @@ static void replace_end(json_t *target, const json_t *patch)
 	             *after = json_object_get(given, "endAfterSeconds");
 	json_t *schedule = json_object_get(target, "schedule");
 
-	if (at != NULL && !json_is_null(at) && after == NULL)
+	if (is_given(at) && after == NULL)
 		json_object_del(schedule, "endAfterSeconds");
-	if (after != NULL && !json_is_null(after) && at == NULL)
+	if (is_given(after) && at == NULL)
 		json_object_del(schedule, "endAt");
 }
 
@@ -125,25 +131,26 @@ static void compare_member(struct comparison *c, const char *name, json_t *befor
 
 static void compare_objects(struct comparison *c, json_t *before, json_t *after)
 {
-	const char *name;
-	json_t *value;
+	for (void *at = json_object_iter(before); at != NULL; at = json_object_iter_next(before, at)) {
+		const char *name = json_object_iter_key(at);
 
-	json_object_foreach (before, name, value)
-		compare_member(c, name, value, json_object_get(after, name));
-	json_object_foreach (after, name, value)
+		compare_member(c, name, json_object_iter_value(at), json_object_get(after, name));
+	}
+	for (void *at = json_object_iter(after); at != NULL; at = json_object_iter_next(after, at)) {
+		const char *name = json_object_iter_key(at);
+
 		if (json_object_get(before, name) == NULL)
-			compare_member(c, name, NULL, value);
+			compare_member(c, name, NULL, json_object_iter_value(at));
+	}
 }
 
 static void compare_waves(struct comparison *c, json_t *before, json_t *after)
 {
 	char name[24];
-	json_t *wave;
-	size_t i;
 
-	json_array_foreach (before, i, wave) {
+	for (size_t i = 0; i < json_array_size(before); i++) {
 		snprintf(name, sizeof name, "%zu", i);
-		compare_member(c, name, wave, json_array_get(after, i));
+		compare_member(c, name, json_array_get(before, i), json_array_get(after, i));
 	}
 }
 
@@ -179,7 +186,7 @@ enum err spec_patch(const struct campaign_spec *old, const char *patch_json, siz
 		snprintf(ret_reason, SPEC_REASON_SIZE, "%s", error.text);
 		return ERR_INVALID;
 	}
-	if (!json_is_object(patch)) {
+	if (json_typeof(patch) != JSON_OBJECT) {
 		faults_add(faults, "", "a patch must be an object, not %s", member_given(patch, given));
 		json_decref(patch);
 		return ERR_INVALID;

@@ -1,6 +1,7 @@
 /* campaign: see spec_recurring.h */
 #include "server/campaign/spec_recurring.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,6 +83,7 @@ static void read_campaign(const struct section *whole, struct schedule_spec *s, 
 		return;
 	}
 	s->campaign = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+	assert(s->campaign != NULL);
 	if (spec_parse(s->campaign, strlen(s->campaign), false, ret, &faults, &at, reason) == ERR_OK) {
 		if (ret->schedule.start_at_ms != TIME_NONE)
 			faults_add(&faults, "/schedule/startAt",
@@ -146,7 +148,7 @@ enum err schedule_spec_parse(const char *json, size_t len, struct schedule_spec 
 		snprintf(ret_reason, SPEC_REASON_SIZE, "%s", error.text);
 		return ERR_INVALID;
 	}
-	if (json_is_object(root))
+	if (json_typeof(root) == JSON_OBJECT)
 		read_whole(&(struct section){"", root, faults}, ret, ret_campaign);
 	else
 		faults_add(faults, "", "a schedule must be an object, not %s", member_given(root, given));

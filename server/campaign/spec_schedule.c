@@ -62,13 +62,15 @@ static void read_window(const struct section *p, struct window_spec *w)
 static void read_windows(const struct section *p, struct campaign_spec *s)
 {
 	struct section window;
-	json_t *list, *json;
+	json_t *list;
 	size_t i;
 
 	if (!member_list(p, "windows", 0, WINDOWS_MAX, &list))
 		return;
 	s->schedule.windows = xcalloc(json_array_size(list) + 1, sizeof *s->schedule.windows);
-	json_array_foreach (list, i, json) {
+	for (i = 0; i < json_array_size(list); i++) {
+		json_t *json = json_array_get(list, i);
+
 		if (member_item(p, "windows", i, json, &window))
 			read_window(&window, &s->schedule.windows[i]);
 	}
@@ -98,13 +100,14 @@ static void read_blackouts(const struct section *p, struct campaign_spec *s)
 	        {.name = "to"},
 	};
 	struct section item;
-	json_t *list, *json;
+	json_t *list;
 	size_t i;
 
 	if (!member_list(p, "blackouts", 0, BLACKOUTS_MAX, &list))
 		return;
 	s->schedule.blackouts = xcalloc(json_array_size(list) + 1, sizeof *s->schedule.blackouts);
-	json_array_foreach (list, i, json) {
+	for (i = 0; i < json_array_size(list); i++) {
+		json_t *json = json_array_get(list, i);
 		struct blackout_spec *b = &s->schedule.blackouts[i];
 		bool has_from, has_to;
 

@@ -21,8 +21,9 @@ static bool says(const json_t *section, const char *name)
 {
 	const json_t *member = json_object_get(section, name);
 
-	return member != NULL && !json_is_null(member) &&
-	       (!json_is_array(member) || json_array_size(member) > 0);
+	if (member == NULL || json_typeof(member) == JSON_NULL)
+		return false;
+	return json_typeof(member) != JSON_ARRAY || json_array_size(member) > 0;
 }
 
 void transport_check(const struct section *whole, const struct campaign_spec *s)

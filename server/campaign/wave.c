@@ -44,9 +44,9 @@ bool wave_needs_approval(const struct campaign_spec *s, int wave)
 		return wave == 0;
 	case APPROVAL_NONE:
 	case APPROVAL_START:
-		break;
+	default:
+		return false;
 	}
-	return false;
 }
 
 struct abort_base abort_base_of(const struct abort_rule *rule, const struct counts *counts)
