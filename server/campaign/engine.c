@@ -371,6 +371,7 @@ struct step *engine_move(struct engine *e, struct campaign *c, enum campaign_sta
 	enum campaign_state from = shown(c), to;
 	struct step *s;
 
+	assert(!is_paused || (phase != CAMPAIGN_CANCELLING && !campaign_state_is_final(phase)));
 	c->phase = phase;
 	c->is_paused = is_paused;
 	to = shown(c);
@@ -1203,17 +1204,28 @@ static void on_alarm(struct engine *e, struct campaign *c, uint32_t no, int64_t 
 		return; /* overtaken */
 	a->alarm_at_ms = TIME_NEVER;
 	ch = begin(e, c, no, now_ms);
-	if (a->row.state == TARGET_WAITING) {
+	assert(!target_state_is_final(a->row.state)); /* these have no alarm */
+	switch ((enum target_state)a->row.state) {
+	case TARGET_WAITING:
 		if (a->row.wait == WAIT_OFFLINE) {
 			a->row.offline_ms = offline_ms(&ch);
 			a->is_expiring = a->must_read = has_expired(c, a->row.offline_ms);
 		}
 		wait_again(&ch, WAIT_NONE, TIME_NONE);
-	} else if (a->row.state == TARGET_INVOKING) {
-		doubt(&ch); /* its outcome should have come: whatever became of it, we do not know */
-	} else {
-		assert(is_watched(a->row.state)); /* who is final has none */
+		break;
+	case TARGET_INVOKING: /* its outcome should have come: whatever became of it, we do not know */
+		doubt(&ch);
+		break;
+	case TARGET_DOUBTFUL:
+	case TARGET_AWAITING_PROOF:
+	case TARGET_SUCCEEDED:
+	case TARGET_FAILED:
+	case TARGET_SKIPPED:
+	case TARGET_CANCELLED:
+	case TARGET_STATES_N:
+	default:
 		deadline_passed(&ch);
+		break;
 	}
 }
 

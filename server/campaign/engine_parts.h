@@ -152,9 +152,7 @@ static inline struct campaign *must_find(const struct engine *e, uint32_t no)
 /* What the API shows. */
 static inline enum campaign_state shown(const struct campaign *c)
 {
-	return c->is_paused && c->phase != CAMPAIGN_CANCELLING && !campaign_state_is_final(c->phase)
-	               ? CAMPAIGN_PAUSED
-	               : c->phase;
+	return c->is_paused ? CAMPAIGN_PAUSED : c->phase;
 }
 
 static inline bool is_closing(const struct campaign *c)

@@ -116,7 +116,7 @@ void engine_relapse_begin(struct engine *e, struct campaign *c, uint32_t no, int
 	                          .until_ms = from_ms + (int64_t)c->spec->verify.relapse_watch_s * 1000,
 	                          .relapsed_at_ms = TIME_NONE};
 
-	if (c->spec->verify.relapse_watch_s == 0 || c->spec->verify.by == VERIFY_NONE)
+	if (c->spec->verify.relapse_watch_s == 0)
 		return;
 	engine_relapse_end(e, hub_of(c, no), device_of(c, no));
 	add(e, c, &row);
@@ -139,11 +139,13 @@ void engine_relapse_end_all(struct engine *e, struct campaign *c)
 
 	if (c->relapse_watches == 0)
 		return;
-	HASH_ITER (hh, e->relapses, w, next)
+	for (w = e->relapses; w != NULL; w = next) {
+		next = w->hh.next;
 		if (w->row.campaign == c->no) {
 			w->row.is_over = true;
 			put(e, c, w, 0);
 		}
+	}
 }
 
 void engine_relapse_forget(struct engine *e, struct campaign *c)
@@ -152,9 +154,11 @@ void engine_relapse_forget(struct engine *e, struct campaign *c)
 
 	if (c->relapse_watches == 0)
 		return;
-	HASH_ITER (hh, e->relapses, w, next)
+	for (w = e->relapses; w != NULL; w = next) {
+		next = w->hh.next;
 		if (w->row.campaign == c->no)
 			drop(e, w);
+	}
 }
 
 void engine_relapse_add(struct engine *e, const struct relapse_row *row)

@@ -131,6 +131,50 @@ START_TEST(test_slots_in_use_come_free_one_by_one)
 	ck_ends(7000 + 10000, BOUND_ACTION);
 	f.waves[0].calls[0] = 20;
 	ck_ends(9000 + 10000 + 10000, BOUND_CAPACITY);
+	f.taken.n = 1; /* one comes free at the end of that time */
+	f.waves[0].calls[0] = 10;
+	ck_ends(9000 + 10000, BOUND_ACTION);
+	f.waves[0].calls[0] = 9;
+	ck_ends(10000, BOUND_ACTION);
+}
+END_TEST
+
+START_TEST(test_a_hub_without_calls_in_a_wave_does_not_delay_it)
+{
+	begin();
+	set_calls(0, 10);
+	f.hubs_n = 2;
+	f.hubs[1] = f.hubs[0];
+	f.hubs[1].opens_at_ms = NOW_MS + HOUR_MS;
+	ck_ends(10000, BOUND_ACTION);
+	f.waves[0].calls[1] = 1;
+	f.total = 16;
+	ck_ends(HOUR_MS + 10000, BOUND_HUB_SHUT);
+	/* Nor does its quota, where that was short in a wave before. */
+	f.hubs[1].opens_at_ms = TIME_NONE;
+	f.hubs[1].calls_today = 0;
+	f.hubs[1].calls_per_day = 0; /* not even one a day: the next day is as good as any */
+	ck_ends(24 * HOUR_MS + 10000, BOUND_HUB_MESSAGES);
+	spec.rollout.waves_n = 2;
+	f.waves[1].calls[0] = 5;
+	ck_ends(24 * HOUR_MS + 20000, BOUND_ACTION);
+}
+END_TEST
+
+START_TEST(test_a_wave_without_calls_ends_with_its_last_proof)
+{
+	begin();
+	spec.rollout.waves_n = 2;
+	spec.rollout.waves[0].gate.soak_s = 60;
+	f.waves[0].proven_at_ms = NOW_MS - 20000;
+	set_calls(1, 1);
+	ck_ends(40000 + 10000, BOUND_ACTION);
+	ck_assert_int_eq(f.waves[0].ends_at_ms, NOW_MS - 20000);
+	ck_assert_int_eq(f.waves[1].opens_at_ms, NOW_MS + 40000);
+	f.waves[0].proven_at_ms = TIME_NONE; /* or with those that are out alone */
+	f.waves[0].out_until_ms = NOW_MS + 5000;
+	ck_ends(65000 + 10000, BOUND_ACTION);
+	ck_assert_int_eq(f.waves[1].opens_at_ms, NOW_MS + 65000);
 }
 END_TEST
 
@@ -505,13 +549,15 @@ int main(void)
 	      test_an_s1_hub_calls_forty_a_second_after_the_first_forty,
 	      test_reads_before_calls_and_proofs_after_them_take_their_time,
 	      test_no_more_devices_are_sent_away_than_may_come_back, test_slots_are_used_again_after_settling,
-	      test_slots_in_use_come_free_one_by_one, test_slots_of_devices_that_are_stuck_are_not_counted_on,
-	      test_the_slowest_group_decides, test_a_hub_that_is_shut_calls_later,
+	      test_a_hub_without_calls_in_a_wave_does_not_delay_it, test_slots_in_use_come_free_one_by_one,
+	      test_slots_of_devices_that_are_stuck_are_not_counted_on, test_the_slowest_group_decides,
+	      test_a_hub_that_is_shut_calls_later,
 	      test_what_the_daily_quota_does_not_suffice_for_waits_for_midnight,
 	      test_several_hubs_call_at_the_same_time, test_rivals_share_a_hub_in_turn,
 	      test_calls_wait_for_the_calendar_but_proofs_do_not,
 	      test_a_zone_that_never_opens_is_far_away_or_ends_with_the_campaign);
 	TESTS(s, "waves", test_the_next_wave_opens_after_the_soak,
+	      test_a_wave_without_calls_ends_with_its_last_proof,
 	      test_what_settles_keeps_its_slot_in_the_next_wave,
 	      test_an_open_wave_ends_with_those_who_are_out, test_a_soak_goes_on_from_the_last_proof,
 	      test_waves_without_calls_take_no_time, test_a_campaign_goes_on_while_it_watches_for_relapses,

@@ -40,6 +40,7 @@ START_TEST(test_delays_double_up_to_their_cap)
 	ck_assert_int_eq(policy_backoff_ms(&s, UINT32_MAX), 3600000);
 	s.retry.backoff_s = 0;
 	ck_assert_int_eq(policy_backoff_ms(&s, 5), 0);
+	ck_assert_int_eq(policy_reread_ms(0), 5000);
 	ck_assert_int_eq(policy_reread_ms(1), 5000);
 	ck_assert_int_eq(policy_reread_ms(2), 10000);
 	ck_assert_int_eq(policy_reread_ms(7), 300000);
@@ -49,6 +50,7 @@ END_TEST
 
 START_TEST(test_delays_of_the_offline_are_spread_by_a_fifth_either_way)
 {
+	ck_assert_int_eq(policy_offline_ms(0, 0), 8000);
 	ck_assert_int_eq(policy_offline_ms(1, 0), 8000);
 	ck_assert_int_eq(policy_offline_ms(1, 2000), 10000);
 	ck_assert_int_eq(policy_offline_ms(1, 4000), 12000);

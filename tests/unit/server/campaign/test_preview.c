@@ -1,6 +1,7 @@
 /* tests: campaign/preview. */
 #include "tests/lib/suite.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -247,11 +248,139 @@ START_TEST(test_windows_and_zones_are_told)
 	ck_says_not("unknownZone");
 	ck_assert_int_eq(p.forecast.waves[0].calls_end_at_ms, NOW_MS + 60000 + 3600000);
 	p.forecast.zones_n = 2;
+	p.zoneless_n = 1;
+	p.zoneless = "Mars/Base";
+	ck_says("\"unknownZone\",\"detail\":\"1 device has no time zone in tags.timeZone (but \\\"Mars/Base\\\"): it is "
+	        "taken to be UTC\"");
+	p.zoneless = NULL;
 	p.zoneless_n = 4;
 	ck_says("\"unknownZone\",\"detail\":\"4 devices have no time zone in tags.timeZone: it is taken to be UTC\"");
 	ck_says("\"callsEndAt\":null,\"finishesAt\":null");
 	ck_assert_uint_eq(p.forecast.waves[0].by_zone[0], 6);
 	ck_assert_uint_eq(p.forecast.waves[0].by_zone[1], 4);
+}
+END_TEST
+
+START_TEST(test_what_no_hub_grants_is_not_counted)
+{
+	struct hub_grant grant = {0};
+	struct device_cost cost;
+	struct forecast_hub hub;
+
+	begin(HEAD "}", 1);
+	cost = device_cost_of(&spec, true, 10, &grant); /* asked every millisecond, at most */
+	ck_assert_uint_eq(cost.asks, 11);
+	device_cost_limits(&cost, &grant, &hub);
+	ck_assert_uint_eq(hub.proofs_per_minute, 0); /* no limit */
+	grant.messages_per_day = UINT64_C(1) << 40;
+	grant.messages_today = (UINT64_C(1) << 40) - 6;
+	device_cost_limits(&cost, &grant, &hub);
+	ck_assert_uint_eq(hub.calls_per_day, UINT32_MAX);
+	ck_assert_uint_eq(hub.calls_today, 2);
+	grant.messages_today = UINT64_C(1) << 41; /* more than there are */
+	device_cost_limits(&cost, &grant, &hub);
+	ck_assert_uint_eq(hub.calls_today, 0);
+	p.hubs[0].grant.messages_per_day = 0;
+	ck_says("\"messagesPerDay\":null,\"messagesLeftToday\":null,\"dailyQuotaPercent\":null");
+	ck_says_not("\"dailyQuota\",");
+	begin(HEAD "}", 1);
+	p.hubs[0].grant.messages_today = 400001;
+	ck_says("\"messagesLeftToday\":0,");
+}
+END_TEST
+
+START_TEST(test_who_is_never_called_is_told_reason_by_reason)
+{
+	static const char *const excluded[] = {"a", "b"};
+
+	begin(HEAD "}", 10);
+	p.never[0] = (struct preview_never){REASON_EXCLUDED, 2, excluded, 2};
+	p.never[1] = (struct preview_never){.reason = REASON_DISABLED, .n = 3};
+	p.never_n = 2;
+	p.is_exact = p.is_seen = true;
+	ck_says("\"total\":10,\"toCall\":5,\"countedBy\":\"query\",\"isExact\":true,\"neverCalled\":["
+	        "{\"reason\":\"excluded\",\"count\":2,\"deviceIds\":[\"a\",\"b\"]},"
+	        "{\"reason\":\"disabled\",\"count\":3,\"deviceIds\":[]}]");
+	ck_says("\"times\":{\"from\":\"seen\"");
+}
+END_TEST
+
+START_TEST(test_at_most_a_hundred_groups_are_told_and_none_where_they_are_not_known)
+{
+	static struct preview_group groups[101];
+	static char names[101][8];
+	const char *largest;
+	unsigned n = 0;
+
+	begin(HEAD ABORT ",\"rollout\":{\"group\":{\"by\":\"tags.site\",\"maxUnavailable\":1}}}", 202);
+	ck_says("\"groups\":null,");
+	p.forecast.hubs_n = 2;
+	p.hubs[1] = p.hubs[0];
+	p.hubs[1].name = "other";
+	for (uint32_t i = 0; i < 101; i++) {
+		snprintf(names[i], sizeof names[i], "%s%u", i == 0 ? "" : "g", i);
+		groups[i] = (struct preview_group){i == 2, names[i], i == 100 ? 1 : 2};
+	}
+	names[0][0] = '\0';
+	groups[0].size = 1;
+	p.groups = groups;
+	p.groups_n = 101;
+	largest = strstr(run(), "\"largest\":[");
+	ck_assert_ptr_nonnull(largest);
+	/* By size, hub and name; the last of the smallest is left out. */
+	ck_assert_int_eq(strncmp(largest, "\"largest\":[{\"group\":\"g1\",\"hub\":\"main\"", 37), 0);
+	for (const char *at = largest; (at = strstr(at, "{\"group\":")) != NULL; at++)
+		n++;
+	ck_assert_uint_eq(n, 100);
+	ck_says("\"g99\",\"hub\":\"main\",\"size\":2,\"maxUnavailable\":1},"
+	        "{\"group\":\"g2\",\"hub\":\"other\",\"size\":2,\"maxUnavailable\":1},"
+	        "{\"group\":null,\"hub\":\"main\",\"size\":1,\"maxUnavailable\":1}]");
+	ck_says("\"count\":101,\"withoutTag\":1,");
+	ck_says("\"detail\":\"1 device has no tags.site:");
+}
+END_TEST
+
+START_TEST(test_a_hub_job_says_what_it_cannot)
+{
+	begin("{\"name\":\"n\",\"action\":{\"type\":\"method\",\"methodName\":\"m\",\"transport\":\"hubJob\"},"
+	      "\"targets\":{\"all\":true},\"offline\":{\"wait\":false}}",
+	      9);
+	ck_says("\"code\":\"hubJob\"");
+	ck_says_not("noAbortRule"); /* it may have none */
+	ck_says("\"code\":\"unverified\"");
+	ck_says_not("mayActTwice"); /* nobody is called again */
+}
+END_TEST
+
+START_TEST(test_what_is_not_known_yet_is_said)
+{
+	begin(HEAD ABORT "}", 9);
+	ck_says("\"warnings\":[]");
+	p.is_looked_up = false;
+	ck_says("\"code\":\"notLookedUp\",\"detail\":\"whether the hub knows each of the devices is found out later");
+	p.has_list = false;
+	ck_says("\"code\":\"noList\"");
+	ck_says_not("notLookedUp");
+	begin(HEAD ABORT ",\"rollout\":{\"group\":{\"by\":\"tags.site\",\"maxUnavailable\":1}}}", 9);
+	p.is_looked_up = false;
+	ck_says("knows each of the devices, and in which group it is, is found out later");
+	p.hubs[0].state = "starting";
+	ck_says_not("\"code\":\"hubShut\"");
+	p.hubs[0].targets = TARGETS_MAX;
+	ck_says_not("tooManyTargets");
+	p.hubs[0].targets++;
+	ck_says("\"code\":\"tooManyTargets\",\"detail\":\"a campaign has at most 1000000 targets\"");
+}
+END_TEST
+
+START_TEST(test_an_end_that_suffices_is_no_warning)
+{
+	begin(HEAD ABORT "}", 9);
+	p.forecast.end_at_ms = p.selected_at_ms + 1;
+	ck_says_not("endsTooEarly");
+	p.forecast.end_at_ms = p.selected_at_ms - 1;
+	ck_says("\"code\":\"endsTooEarly\",\"detail\":\"not all devices can be called until the campaign's end at "
+	        "2025-12-01T00:00:59.999Z");
 }
 END_TEST
 
@@ -263,6 +392,10 @@ int main(void)
 	      test_groups_are_told_largest_first_and_those_without_the_tag, test_what_was_overlooked_is_said,
 	      test_approvals_are_counted_with_the_start,
 	      test_what_a_device_costs_follows_from_how_it_is_verified,
-	      test_who_is_never_called_is_spread_evenly, test_windows_and_zones_are_told);
+	      test_who_is_never_called_is_spread_evenly, test_windows_and_zones_are_told,
+	      test_what_no_hub_grants_is_not_counted, test_who_is_never_called_is_told_reason_by_reason,
+	      test_at_most_a_hundred_groups_are_told_and_none_where_they_are_not_known,
+	      test_a_hub_job_says_what_it_cannot, test_what_is_not_known_yet_is_said,
+	      test_an_end_that_suffices_is_no_warning);
 	return suite_run(s);
 }

@@ -215,6 +215,24 @@ START_TEST(test_a_call_whose_hub_time_is_not_on_record_is_decided_by_our_clock)
 }
 END_TEST
 
+START_TEST(test_a_running_campaign_without_waves_on_record_calls_nobody_and_ends_at_its_end)
+{
+	uint32_t c;
+
+	r->hubs[0].is_open = false;
+	c = campaign_over("", "d0");
+	rig_turn(r);
+	r->campaigns[c].row.waves_n = 0;
+	rig_crash(r);
+	r->hubs[0].is_open = true;
+	rig_turn(r);
+	ck_assert_uint_eq(rig_invoked(r, c), 0);
+	rig_at(r, 24 * HOUR_MS);
+	expect(c, 0, TARGET_SKIPPED, REASON_CAMPAIGN_ENDED, WAIT_NONE);
+	ck_assert_uint_eq(r->campaigns[c].row.state, CAMPAIGN_COMPLETED);
+}
+END_TEST
+
 /* ---- devices that are kept by campaigns that are over ---- */
 
 static void hold(uint32_t no, const char *id, int64_t until_ms, const char *by, const char *group)
@@ -358,7 +376,7 @@ static enum err settled(uint32_t c)
 
 START_TEST(test_watches_of_one_campaign_end_with_it_and_those_of_others_go_on)
 {
-	uint32_t a = campaign_over(WATCHED, "d0"), b, end;
+	uint32_t a = campaign_over(WATCHED, "d0"), b;
 
 	rig_turn(r);
 	prove(a, 0);
@@ -377,8 +395,12 @@ START_TEST(test_watches_of_one_campaign_end_with_it_and_those_of_others_go_on)
 	ck_assert_uint_eq(r->campaigns[a].row.state, CAMPAIGN_RUNNING);
 	rig_at(r, 600000);
 	ck_assert_uint_eq(rig_acts(r, a, 0), ACT_READ);
-	end = (uint32_t)(r->wake_ms - T0);
-	ck_assert_uint_eq(end, 600000 + 3600 * 1000); /* and of the dropped one nothing is due */
+	ck_assert_int_eq(r->wake_ms, T0 + 600000 + HOUR_MS); /* and of the dropped one nothing is due */
+	b = campaign_over(WATCHED, "d1");
+	rig_turn(r);
+	prove(b, 0); /* and is freed beside the other */
+	ck_assert(!r->campaigns[b].targets[0].relapse.is_over);
+	start();
 }
 END_TEST
 
@@ -449,7 +471,9 @@ int main(void)
 	        (const TTest *const[]){
 	                test_of_two_copies_with_an_unresolved_call_to_one_device_one_has_it_and_the_other_waits,
 	                test_a_copy_that_waits_for_its_device_with_a_call_unresolved_takes_it_where_it_is_free,
-	                test_a_call_whose_hub_time_is_not_on_record_is_decided_by_our_clock, NULL});
+	                test_a_call_whose_hub_time_is_not_on_record_is_decided_by_our_clock,
+	                test_a_running_campaign_without_waves_on_record_calls_nobody_and_ends_at_its_end,
+	                NULL});
 	suite_add_with(
 	        s, "devices that are kept", start,
 	        (const TTest *const[]){

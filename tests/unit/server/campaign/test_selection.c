@@ -262,6 +262,82 @@ START_TEST(test_the_turns_do_not_depend_on_whether_it_was_reset)
 }
 END_TEST
 
+START_TEST(test_names_may_be_any_number_and_as_long_as_they_like)
+{
+	char name[600], id[16];
+
+	for (unsigned i = 0; i < 120; i++) {
+		memset(name, 'x', sizeof name);
+		snprintf(name + 200 + i / 2 * 5, 16, "%u",
+		         i / 2); /* around the length that is looked up at once */
+		snprintf(id, sizeof id, "d%u", i);
+		find(id, 0, name);
+	}
+	selection_order(s, ORDER_AS_GIVEN, 0, true);
+	ck_assert_uint_eq(selection_groups_n(s), 60);
+	for (unsigned i = 0; i < 60; i++) {
+		memset(name, 'x', sizeof name);
+		snprintf(name + 200 + i * 5, 16, "%u", i);
+		expect_group(i, 0, name, 2);
+	}
+}
+END_TEST
+
+START_TEST(test_zones_are_numbered_as_they_are_found_and_those_without_are_one)
+{
+	static const char *const zones[] = {"Europe/Stockholm", NULL, "UTC", "Europe/Stockholm", ""};
+	static const uint32_t numbers[] = {0, 1, 2, 0, 1};
+	static const char *const ids[] = {"d0", "d1", "d2", "d3", "d4"};
+
+	for (unsigned i = 0; i < 5; i++)
+		selection_add(s, &(struct selected){.device_id = ids[i], .zone = zones[i]});
+	selection_order(s, ORDER_AS_GIVEN, 0, false);
+	ck_assert_uint_eq(selection_zones_n(s), 3);
+	ck_assert_str_eq(selection_zone(s, 0), "Europe/Stockholm");
+	ck_assert_str_eq(selection_zone(s, 1), "");
+	ck_assert_str_eq(selection_zone(s, 2), "UTC");
+	for (uint32_t i = 0; i < 5; i++)
+		ck_assert_uint_eq(selection_zone_at(s, i), numbers[i]);
+}
+END_TEST
+
+START_TEST(test_what_is_in_order_can_be_put_in_another)
+{
+	selection_order(s, ORDER_BY_ID, 0, false); /* nothing yet */
+	expect_order("");
+	selection_reset(s);
+	find("b", 0, NULL);
+	find("c", 0, NULL);
+	find("a", 0, NULL);
+	selection_order(s, ORDER_AS_GIVEN, 0, false);
+	expect_order("b c a");
+	selection_order(s, ORDER_BY_ID, 0, false);
+	expect_order("a b c");
+}
+END_TEST
+
+START_TEST(test_a_large_set_of_ids_has_those_and_no_others)
+{
+	static char texts[3000][8];
+	char *ids[3000];
+	const struct strings strings = {ids, 3000};
+	struct id_set *set;
+	char other[12];
+
+	for (unsigned i = 0; i < 3000; i++) {
+		snprintf(texts[i], sizeof texts[i], "d%u", i);
+		ids[i] = texts[i];
+	}
+	set = id_set_new(&strings);
+	for (unsigned i = 0; i < 3000; i++) {
+		snprintf(other, sizeof other, "e%u", i);
+		ck_assert(id_set_has(set, ids[i]));
+		ck_assert(!id_set_has(set, other));
+	}
+	id_set_free(set);
+}
+END_TEST
+
 START_TEST(test_a_set_of_ids_has_those_and_no_others)
 {
 	char texts[4][4] = {"a", "b", "ab", "d1"}, *ids[] = {texts[0], texts[1], texts[2], texts[3]};
@@ -297,10 +373,14 @@ int main(void)
 
 	CASE("order", test_what_is_found_twice_counts_once_as_found_first,
 	     test_fleets_of_the_same_ids_on_two_hubs_are_all_kept, test_by_id_sorts_by_bytes_and_then_by_hub,
-	     test_nothing_found_is_in_order_too, test_a_shuffle_is_the_seeds_and_can_be_done_again);
+	     test_nothing_found_is_in_order_too, test_what_is_in_order_can_be_put_in_another,
+	     test_a_shuffle_is_the_seeds_and_can_be_done_again);
 	CASE("groups", test_groups_take_turns, test_one_name_on_two_hubs_is_two_groups,
 	     test_sizes_count_each_device_once, test_a_tag_that_is_empty_is_none,
 	     test_turns_are_even_for_any_groups, test_the_turns_do_not_depend_on_whether_it_was_reset);
-	CASE("sets", test_a_set_of_ids_has_those_and_no_others);
+	CASE("names", test_names_may_be_any_number_and_as_long_as_they_like,
+	     test_zones_are_numbered_as_they_are_found_and_those_without_are_one);
+	CASE("sets", test_a_set_of_ids_has_those_and_no_others,
+	     test_a_large_set_of_ids_has_those_and_no_others);
 	return suite_run(suite);
 }

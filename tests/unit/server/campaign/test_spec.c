@@ -232,6 +232,10 @@ START_TEST(test_unsound_texts_are_refused)
 	         {{"/name", "must have 1 to 200 characters, not 2 blanks"}}},
 	        {"{'name':'a\\nb','action':{'type':'reboot'},'targets':{'all':true}}",
 	         {{"/name", "must not hold control characters"}}},
+	        {"{'name':'a\x7f','action':{'type':'reboot'},'targets':{'all':true}}",
+	         {{"/name", "must not hold control characters"}}},
+	        {"{'name':false,'action':{'type':'reboot'},'targets':{'all':true}}",
+	         {{"/name", "must be a text, not false"}}},
 	        {REST("'hubs':[]"), {{"/hubs", "must have 1 to 64 items, not 0"}}},
 	        {REST("'hubs':['a','b','a','',5]"),
 	         {{"/hubs/3", "hubs[3] must be the name of a configured hub, not \"\""},
@@ -245,20 +249,29 @@ START_TEST(test_unsound_texts_are_refused)
 	        {ACTION("'type':'reboot','methodName':'a/b?'"), {{"/action/methodName", "not \"a/b?\""}}},
 	        {TARGETS("'where':' \\t'"), {{"/targets/where", "not empty"}}},
 	        {TARGETS("'deviceIds':[]"), {{"/targets/deviceIds", "must have 1 to 1000000 items, not 0"}}},
-	        {TARGETS("'deviceIds':['a','','b c','å','a/b','a&b',null,'..']"),
+	        {TARGETS("'deviceIds':['a','','b c','å','a/b','a&b',null,'..','.']"),
 	         {{"/targets/deviceIds/1", "deviceIds[1] must be a device id: 1 to 128"},
 	          {"/targets/deviceIds/2", "not \"b c\""},
 	          {"/targets/deviceIds/3", "not \"å\""},
 	          {"/targets/deviceIds/4", "not \"a/b\""},
 	          {"/targets/deviceIds/5", "not \"a&b\""},
 	          {"/targets/deviceIds/6", "not null"},
-	          {"/targets/deviceIds/7", "not \"..\""}}},
+	          {"/targets/deviceIds/7", "not \"..\""},
+	          {"/targets/deviceIds/8", "not \".\""}}},
 	        {TARGETS("'all':true,'exclude':['a b']"), {{"/targets/exclude/0", "not \"a b\""}}},
 	        {TARGETS("'all':true,'order':'random'"), {{"/targets/order", "not \"random\""}}},
 	        {REST("'retry':{'on':['refused','unknown']}"),
 	         {{"/retry/on/1",
 	           "on[1] must be \"refused\" or \"noProof\", each at most once, not \"unknown\""}}},
 	        {REST("'retry':{'on':['refused','refused']}"), {{"/retry/on/1", "each at most once"}}},
+	        {REST("'retry':{'on':['noProof','noProof']}"), {{"/retry/on/1", "each at most once"}}},
+	        {REST("'retry':{'on':[5]}"), {{"/retry/on/0", "not 5"}}},
+	        /* What is unsound is not compared with what stands beside it. */
+	        {ACTION("'type':'reboot','responseTimeoutSeconds':'x','connectTimeoutSeconds':300"),
+	         {{"/action/responseTimeoutSeconds", "not \"x\""}}},
+	        {TARGETS("'order':'asGiven'"),
+	         {{"/targets", "exactly one of where, deviceIds, list or all"}}},
+	        {TARGETS("'all':true,'order':'random','seed':5"), {{"/targets/order", "not \"random\""}}},
 	        {REST("'schedule':{'startAt':'2026-12-01','endAt':'2026-12-01T02:00:00'}"),
 	         {{"/schedule/startAt", "(RFC 3339), not \"2026-12-01\""},
 	          {"/schedule/endAt", "(RFC 3339), not \"2026-12-01T02:00:00\""}}},
@@ -472,6 +485,12 @@ START_TEST(test_unsound_windows_zones_and_blackouts_are_refused)
 	        {REST("'schedule':{'timeZone':'','mustFinishInWindow':1}"),
 	         {{"/schedule/timeZone", "1 to 64 bytes"},
 	          {"/schedule/mustFinishInWindow", "true or false"}}},
+	        {REST("'schedule':{'timeZone':'0123456789012345678901234567890123456789012345678901234567890123x'}"),
+	         {{"/schedule/timeZone", "1 to 64 bytes, not 65"}}},
+	        {REST("'schedule':{'blackouts':[5,{'from':'2026-12-24','to':5},{'from':5,'to':'2026-12-26'}]}"),
+	         {{"/schedule/blackouts/0", "must be an object, not 5"},
+	          {"/schedule/blackouts/1/to", "must be a text, not 5"},
+	          {"/schedule/blackouts/2/from", "must be a text, not 5"}}},
 	};
 
 	CHECK_ALL_UNSOUND(table);
@@ -490,6 +509,7 @@ START_TEST(test_what_a_hub_job_cannot_heed_is_refused_beside_it)
 	         {{"/rollout/ratePerMinute", "cannot be paced"},
 	          {"/rollout/group", "does not spare groups"}}},
 	        {HUB_JOB(",'abort':[{'count':1}]"), {{"/abort", "cannot be stopped"}}},
+	        {HUB_JOB(",'abort':null"), {{"/abort", "must be a list, not null"}}},
 	        {HUB_JOB(",'schedule':{'windows':[{'cron':'0 2 * * *','durationMinutes':60}],"
 	                 "'blackouts':[{'from':'2026-12-24','to':'2026-12-26'}]}"),
 	         {{"/schedule/windows", "does not stop when a window ends"},
@@ -509,6 +529,10 @@ START_TEST(test_windows_are_rendered_as_they_are_read)
 	        "'blackouts':[{'from':'2026-12-24','to':'2026-12-26'}],'endAfterSeconds':60",
 	        "'timeZone':'device','deviceTimeZone':{'from':'tags.site.zone','fallback':'Asia/Tokyo'},"
 	        "'endAfterSeconds':60",
+	        "'windows':[{'cron':'0 2 * * *','durationMinutes':1}],'timeZone':'UTC',"
+	        "'mustFinishInWindow':false,'endAfterSeconds':60",
+	        "'timeZone':'Asia/Tokyo','blackouts':[{'from':'2026-12-24','to':'2026-12-26'},"
+	        "{'from':'2027-01-01','to':'2027-01-01'}],'endAfterSeconds':60",
 	};
 
 	for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
@@ -600,6 +624,7 @@ START_TEST(test_paths_that_are_none_are_refused)
 	        "a[0]",
 	        "[a]",
 	        "[[a\\n]]",
+	        "[[a\x7f]]",
 	        "a.[[b]",
 	        "properties.desired.a",
 	        "properties.reported.",
@@ -699,6 +724,10 @@ START_TEST(test_a_long_text_is_told_cut_between_its_characters)
 
 	ck_assert_uint_eq(p.faults.n, 1);
 	ck_assert_ptr_nonnull(strstr(p.faults.all[0].detail, "not \"aåaåaåaåaåaåaåaåaåaåaåaåaåa…\""));
+	parsed_done(&p);
+	p = parse_long(TARGETS("'deviceIds':['%s']"), "€", 50); /* of three bytes: 40 are 13 and one more */
+	ck_assert_uint_eq(p.faults.n, 1);
+	ck_assert_ptr_nonnull(strstr(p.faults.all[0].detail, "not \"€€€€€€€€€€€€€…\""));
 	parsed_done(&p);
 }
 END_TEST
@@ -1251,6 +1280,8 @@ START_TEST(test_what_is_stored_reads_back_the_same)
 	        REST("'abort':[{'cause':'refused','percent':100,'minFinished':1000000},{'count':1000000}]"),
 	        REST("'retry':{'on':['refused']},'schedule\':{'endAfterSeconds':1,'startAt':'1969-12-31T23:59:59.999Z'}"),
 	        REST("'retry':{'on':['noProof']},'schedule':{'endAt':'2026-12-08T01:02:03+01:00'}"),
+	        REST("'schedule':{'blackouts':[{'from':'2026-12-24','to':'2026-12-26'}]}"),
+	        REST("'schedule':{'mustFinishInWindow':true}"),
 	        REST("'verify':{'by':'where','success':'a = 1','failure':'a = 2'}"),
 	        REST("'verify':{'by':'where','success':'a = 1'}"),
 	        REST("'verify':{'by':'none','settleSeconds':9}"),
@@ -1412,6 +1443,8 @@ START_TEST(test_a_patch_of_anything_else_has_a_fault_for_each_member)
 	          {{"/targets/deviceIds", "deviceIds cannot change"}}}},
 	        {TARGETS("'deviceIds':['a']"),
 	         {"{'targets':{'deviceIds':2}}", {{"/targets/deviceIds", "deviceIds cannot change"}}}},
+	        {ACTION("'type':'reboot','payload':5"),
+	         {"{'action':{'payload':{'a':1}}}", {{"/action/payload", "payload cannot change"}}}},
 	};
 
 	check_unsound_patches(table, sizeof table / sizeof *table);
@@ -1437,6 +1470,14 @@ START_TEST(test_an_unsound_patch_has_each_fault_once)
 	           {"/targets/all", "all cannot change"},
 	           {"/rollout/waves/0/upToCount", "upToCount cannot change"},
 	           {"/verify/relapseWatchSeconds", "relapseWatchSeconds cannot change"}}}},
+	        {FULL, /* a fault at what only begins like it is another's */
+	         {"{'name':'m','nameX':1}", {{"/nameX", "unknown member"}, {"/name", "name cannot change"}}}},
+	        {FULL, {"{'rollout':{'waves':5}}", {{"/rollout/waves", "must be a list, not 5"}}}},
+	        {FULL, {"{'targets':{'exclude':['a b']}}", {{"/targets/exclude/0", "not \"a b\""}}}},
+	        {FULL, {"{'rollout':{'waves':null},'what':1}", {{"/what", "unknown member"}}}},
+	        {FULL,
+	         {"{'schedule':{'endAt':'2026-12-09T00:00:00Z','endAfterSeconds':6}}",
+	          {{"/schedule/endAfterSeconds", "must be left out where endAt is given"}}}},
 	        {FULL,
 	         {"{'retry':{'backoffSeconds':31622401},'schedule':{'startAt':null}}",
 	          {{"/retry/backoffSeconds", "not 31622401"}}}},
