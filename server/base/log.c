@@ -32,6 +32,11 @@ bool log_level_parse(const char *text, enum log_level *ret_level)
 	return false;
 }
 
+const char *log_text(const char *text)
+{
+	return text != NULL ? text : "";
+}
+
 static void put_json(struct buf *b, const char *when, enum log_level level, const char *message,
                      const struct log_field *f)
 {

@@ -16,12 +16,15 @@ struct log_field {
 
 #define LS(field, value) \
 	{ \
-		(field), (value) != NULL ? (value) : "", 0 \
+		(field), log_text(value), 0 \
 	}
 #define LI(field, value) \
 	{ \
 		(field), NULL, (int64_t)(value) \
 	}
+
+/* Gives text, "" for NULL. */
+const char *log_text(const char *text);
 
 #define log_debug(message, ...) \
 	log_write(LOG_DEBUG, message, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){NULL, NULL, 0}})
