@@ -37,6 +37,7 @@ enum err api_start(const struct api_options *options, struct api **ret, char **r
 	        .loop = options->loop,
 	        .address = options->address,
 	        .port = options->port,
+	        .listen_fd = options->listen_fd,
 	        .loopback_only = options->tokens_file == NULL && options->oidc == NULL,
 	        .connections_max = or_default(options->connections_max, 1536),
 	        .body_max_bytes = BODY_MAX_BYTES,

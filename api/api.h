@@ -23,6 +23,8 @@ struct api_options {
 	const char
 	        *address; /* to listen on, name or number; borrows. Loopback only where there are no tokens */
 	uint16_t port;    /* 0: any free one, see api_port() */
+	int listen_fd; /* a socket that listens there, of the service manager; takes. 0: none; -1: a wrong one
+	                */
 	const char *tokens_file;                  /* NULL: none; no oidc either: everyone is admin */
 	struct oidc *oidc;                        /* whose tokens are taken, too; NULL: nobody's; keeps */
 	const char *tls_cert_file, *tls_key_file; /* NULL: plain HTTP */

@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -674,6 +675,38 @@ __attribute__((format(printf, 3, 4))) static char *reason(const char *address, u
 	return buf_take(&b);
 }
 
+static uint16_t port_in(const struct sockaddr *a)
+{
+	return ntohs(a->sa_family == AF_INET6 ? ((const struct sockaddr_in6 *)(const void *)a)->sin6_port
+	                                      : ((const struct sockaddr_in *)(const void *)a)->sin_port);
+}
+
+static bool is_same_address(const struct sockaddr *a, const struct sockaddr *b)
+{
+	if (a->sa_family != b->sa_family)
+		return false;
+	if (a->sa_family == AF_INET6)
+		return memcmp(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr,
+		              &((const struct sockaddr_in6 *)(const void *)b)->sin6_addr,
+		              sizeof(struct in6_addr)) == 0;
+	return ((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr ==
+	       ((const struct sockaddr_in *)(const void *)b)->sin_addr.s_addr;
+}
+
+/* Whether a socket listens where the settings say: all that was checked of them holds of it, too. */
+static bool is_as_set(int fd, const struct sockaddr *set)
+{
+	struct sockaddr_storage has = {0};
+	socklen_t len = sizeof has, int_len = sizeof(int);
+	int listens = 0;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &int_len) == 0 && listens != 0 &&
+	       getsockname(fd, (struct sockaddr *)&has, &len) == 0 &&
+	       is_same_address((struct sockaddr *)&has, set) &&
+	       (port_in(set) == 0 || port_in(set) == port_in((struct sockaddr *)&has)) &&
+	       fcntl(fd, F_SETFL, O_NONBLOCK) == 0;
+}
+
 static enum err listen_on(const struct httpd_options *o, int *ret_fd, char **ret_reason)
 {
 	const struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
@@ -692,6 +725,16 @@ static enum err listen_on(const struct httpd_options *o, int *ret_fd, char **ret
 		*ret_reason =
 		        reason(o->address, o->port,
 		               "without tokens everyone is admin, so only loopback addresses are allowed");
+		goto out;
+	}
+	if (o->listen_fd != 0) {
+		if (is_as_set(o->listen_fd, found->ai_addr)) {
+			*ret_fd = o->listen_fd;
+			err = ERR_OK;
+		} else {
+			*ret_reason =
+			        reason(o->address, o->port, "the service manager's socket is not one there");
+		}
 		goto out;
 	}
 	fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -715,10 +758,8 @@ static uint16_t port_of(int fd)
 	struct sockaddr_storage address = {0};
 	socklen_t len = sizeof address;
 
-	if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
-		return 0;
-	return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-	                                           : ((struct sockaddr_in *)&address)->sin_port);
+	return getsockname(fd, (struct sockaddr *)&address, &len) == 0 ? port_in((struct sockaddr *)&address)
+	                                                               : 0;
 }
 
 static void handle_up(struct httpd *h, uv_handle_t *handle)

@@ -45,8 +45,9 @@ struct httpd_options {
 	struct uv_loop_s *loop; /* keeps */
 	const char *address;    /* name or number; borrows */
 	uint16_t port;          /* 0: any free one */
-	bool loopback_only;     /* refuse to listen where others could reach us */
-	struct tls *tls;        /* NULL: plain HTTP; keeps */
+	int listen_fd;      /* a socket that listens there; takes. 0: none, one is made; -1: a wrong one */
+	bool loopback_only; /* refuse to listen where others could reach us */
+	struct tls *tls;    /* NULL: plain HTTP; keeps */
 	uint32_t connections_max;
 	size_t body_max_bytes, bodies_max_bytes;
 	uint32_t head_timeout_ms;          /* from the connection or the last answer to the end of the head */

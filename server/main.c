@@ -471,6 +471,7 @@ static enum status start_api(struct service *s)
 	};
 	char *reason = NULL;
 
+	o.listen_fd = notify_socket();
 	if (api_start(&o, &s->api, &reason) == ERR_OK)
 		return STATUS_STOPPED;
 	log_error("cannot listen", LS("address", o.address), LI("port", o.port), LS("reason", reason));

@@ -1,6 +1,7 @@
 /* server: see notify.h */
 #include "server/notify.h"
 
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,4 +38,15 @@ int64_t notify_watchdog_ms(void)
 		return 0;
 	half_ms = strtoll(us, NULL, 10) / 2000;
 	return half_ms > 0 ? half_ms : 0;
+}
+
+#define FIRST_FD 3 /* SD_LISTEN_FDS_START */
+
+int notify_socket(void)
+{
+	const char *n = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
+
+	if (n == NULL || pid == NULL || strtol(pid, NULL, 10) != (long)getpid())
+		return 0;
+	return strcmp(n, "1") == 0 && fcntl(FIRST_FD, F_SETFD, FD_CLOEXEC) == 0 ? FIRST_FD : -1;
 }

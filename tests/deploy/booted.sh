@@ -73,6 +73,16 @@ rollcalld token new --name ida --role viewer | tail -n +2 | cat - <(tail -n +2 t
 it "a reload has it read the tokens again" systemctl reload rollcalld
 it "… which it says" wait_for 10 bash -c 'journalctl -u rollcalld -o cat | grep -q "file read again"'
 
+# --- its socket ---
+
+systemctl stop rollcalld
+it "its socket is enabled and started" systemctl enable --now rollcalld.socket
+it "who comes has the service started" is "$(curl -sS --max-time 20 http://127.0.0.1:8080/readyz -o /dev/null -w '%{http_code}')" 200
+systemctl restart rollcalld --no-block
+it "a restart refuses nobody" is "$(for ((i = 0; i < 20; i++)); do curl -sS --max-time 20 http://127.0.0.1:8080/livez -o /dev/null -w '%{http_code}\n'; done | sort -u)" 200
+systemctl disable --now rollcalld.socket
+systemctl restart rollcalld
+
 # --- trouble ---
 
 pid=$(of MainPID)

@@ -131,7 +131,13 @@ it "it names the file" says "none/rollcall.db"
 mkdir "$folder/units"
 unit=$e2e/../../deploy/systemd/rollcalld.service
 sed "s|/usr/bin/rollcalld|$ROLLCALLD|" "$unit" >"$folder/units/rollcalld.service"
-it "the unit is sound" systemd-analyze verify --man=no "$folder/units/rollcalld.service"
+cp "${unit%service}socket" "$folder/units"
+it "the units are sound" systemd-analyze verify --man=no "$folder/units/rollcalld.service" "$folder/units/rollcalld.socket"
+database=$folder/activated.db
+configure <<<'{}'
+it "a socket of the service manager's is taken, and left to the next" python3 "$e2e/activation.py" "$ROLLCALLD" "$folder/config.json"
+database=$folder/rollcall.db
+configure <<<'{}'
 it "the unit leaves as little open as can be" systemd-analyze security --offline=true --threshold=20 "$unit"
 
 page=$e2e/../../deploy/systemd/rollcalld.8

@@ -1,6 +1,7 @@
 /* tests: server/notify. */
 #include "tests/lib/suite.h"
 
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,11 +75,35 @@ START_TEST(test_the_watchdog_is_fed_twice_as_often_as_it_asks_for)
 }
 END_TEST
 
+START_TEST(test_a_socket_is_taken_where_it_is_for_this_process_and_the_only_one)
+{
+	char pid[24];
+
+	snprintf(pid, sizeof pid, "%d", (int)getpid());
+	unsetenv("LISTEN_FDS");
+	setenv("LISTEN_PID", pid, 1);
+	ck_assert_int_eq(notify_socket(), 0);
+	setenv("LISTEN_FDS", "1", 1);
+	ck_assert_int_eq(dup2(STDERR_FILENO, 3), 3);
+	ck_assert_int_eq(notify_socket(), 3);
+	ck_assert_int_eq(fcntl(3, F_GETFD), FD_CLOEXEC);
+	close(3);
+	ck_assert_int_eq(notify_socket(), -1);
+	setenv("LISTEN_FDS", "2", 1);
+	ck_assert_int_eq(notify_socket(), -1);
+	setenv("LISTEN_PID", "1", 1);
+	ck_assert_int_eq(notify_socket(), 0);
+	unsetenv("LISTEN_PID");
+	ck_assert_int_eq(notify_socket(), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("notify");
 
 	TESTS(s, "notify", test_a_state_reaches_the_manager, test_without_a_manager_nothing_happens,
-	      test_the_watchdog_is_fed_twice_as_often_as_it_asks_for);
+	      test_the_watchdog_is_fed_twice_as_often_as_it_asks_for,
+	      test_a_socket_is_taken_where_it_is_for_this_process_and_the_only_one);
 	return suite_run(s);
 }

@@ -1,0 +1,42 @@
+"""tests/e2e: a service manager that listens for rollcalld and hands it the socket (sd_listen_fds(3)).
+
+Usage: activation.py ROLLCALLD CONFIG. Ends with status 0 if a socket is taken, also by the next one: who connects while none
+runs is answered by it; and refused where it is not one of where the settings say.
+"""
+import os
+import signal
+import socket
+import sys
+
+program, config = sys.argv[1:3]
+listening = socket.create_server(("127.0.0.1", 0))
+here = "127.0.0.1:%d" % listening.getsockname()[1]
+
+
+def start(listen):
+    pid = os.fork()
+    if pid == 0:
+        os.dup2(listening.fileno(), 3)
+        os.set_inheritable(3, True)  # also where it was 3 before
+        os.execve(program, [program, "--config", config, "--listen", listen],
+                  {**os.environ, "LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())})
+    return pid
+
+
+def ended(pid):
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def expect(what, got, wanted):
+    if got != wanted:
+        sys.exit("%s: %s, not %s" % (what, got, wanted))
+
+
+for run in ("the first", "the second"):
+    client = socket.create_connection(listening.getsockname(), timeout=20)
+    client.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    pid = start(here)
+    expect(run + " answers who came before it", client.recv(100)[:15], b"HTTP/1.1 200 OK")
+    os.kill(pid, signal.SIGTERM)
+    expect(run + " ends", ended(pid), 0)
+expect("one for another address", ended(start("127.0.0.2:0")), 4)
