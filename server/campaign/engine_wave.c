@@ -76,7 +76,7 @@ enum err engine_approve(struct engine *e, struct campaign *c, const struct fact 
 		engine_move(e, c, CAMPAIGN_RUNNING, c->is_paused, c->is_paused ? NULL : reason);
 		return ERR_OK;
 	}
-	if (c->waves_n == 0 || wave->stage != WAVE_FAILED || !f->is_override)
+	if (wave->stage != WAVE_FAILED || !f->is_override)
 		return ERR_CONFLICT;
 	wave->is_approved = wave->is_overridden = true;
 	move_wave(e, c, c->wave, WAVE_OPEN);

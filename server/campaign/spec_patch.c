@@ -202,7 +202,6 @@ enum err spec_patch(const struct campaign_spec *old, const char *patch_json, siz
 		json_decref(after);
 		after = json_of(ret);
 	}
-	buf_puts(&c.pointer, "");
 	compare_objects(&c, before, after);
 	buf_done(&c.pointer);
 	free(text);

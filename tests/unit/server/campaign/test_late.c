@@ -185,6 +185,104 @@ START_TEST(test_a_read_that_is_out_as_the_watch_begins_is_waited_for)
 }
 END_TEST
 
+/* ---- an earlier call that may have acted, and what resolves it ---- */
+
+/* d0 was said to be offline, and called again. */
+static void begin_with_a_second_call(const char *members)
+{
+	start();
+	c = rig_campaign(r, members, 1);
+	rig_turn(r);
+	ck_assert_int_eq(rig_call(r, c, 0, CALL_OFFLINE), ERR_OK);
+	rig_turn(r);
+	r->now_ms = rig_row(r, c, 0)->next_at_ms;
+	rig_turn(r);
+	if (rig_row(r, c, 0)->state == TARGET_WAITING) { /* compared first */
+		ck_assert_int_eq(rig_read(r, c, 0, SAYS_NOTHING, r->now_ms - T0), ERR_OK);
+		rig_turn(r);
+	}
+	expect(TARGET_INVOKING, WAIT_NONE);
+	ck_assert(rig_row(r, c, 0)->is_unresolved);
+}
+
+static void expect_resolved(enum target_state state, enum reason reason)
+{
+	rig_turn(r);
+	expect(state, WAIT_NONE);
+	ck_assert_str_eq(reason_text(rig_row(r, c, 0)->reason), reason_text(reason));
+	ck_assert(!rig_row(r, c, 0)->is_unresolved);
+	ck_assert_int_eq(rig_row(r, c, 0)->hold_until_ms, TIME_NONE); /* others may have the device */
+}
+
+START_TEST(test_what_decides_the_second_call_resolves_the_first)
+{
+	static const struct {
+		enum reading_says says;
+		bool is_there;
+		enum target_state state;
+		enum reason reason;
+	} rows[] = {
+	        {SAYS_FAILED, true, TARGET_FAILED, REASON_DEVICE_FAILED},
+	        {SAYS_GONE, true, TARGET_FAILED, REASON_GONE},
+	        {SAYS_NOTHING, false, TARGET_FAILED, REASON_GONE},
+	        {SAYS_PROVEN, true, TARGET_SUCCEEDED, REASON_NONE},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct fact f;
+
+		begin_with_a_second_call("");
+		ck_assert_int_eq(rig_call(r, c, 0, CALL_ACCEPTED), ERR_OK);
+		f = rig_fact(r, FACT_READING, c, 0);
+		f.says = rows[i].says;
+		f.is_there = rows[i].is_there;
+		f.is_done_path = true;
+		ck_assert_int_eq(rig_feed(r, &f), ERR_OK);
+		expect_resolved(rows[i].state, rows[i].reason);
+	}
+	begin_with_a_second_call("");
+	ck_assert_int_eq(rig_call(r, c, 0, CALL_NO_METHOD), ERR_OK);
+	expect_resolved(TARGET_FAILED, REASON_NO_METHOD);
+	begin_with_a_second_call(BY_NONE);
+	ck_assert_int_eq(rig_call(r, c, 0, CALL_ACCEPTED), ERR_OK);
+	expect_resolved(TARGET_SUCCEEDED, REASON_NONE);
+}
+END_TEST
+
+START_TEST(test_what_is_read_before_the_second_call_resolves_the_first)
+{
+	static const struct {
+		enum reading_says says;
+		bool is_there;
+		enum target_state state;
+		enum reason reason;
+	} rows[] = {
+	        {SAYS_FAILED, true, TARGET_FAILED, REASON_DEVICE_FAILED},
+	        {SAYS_NOTHING, false, TARGET_FAILED, REASON_GONE},
+	        {SAYS_PROVEN, true, TARGET_SUCCEEDED, REASON_NONE},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct fact f;
+
+		start();
+		c = rig_campaign(r, "", 1);
+		rig_turn(r);
+		ck_assert_int_eq(rig_call(r, c, 0, CALL_OFFLINE), ERR_OK);
+		rig_turn(r);
+		r->now_ms = rig_row(r, c, 0)->next_at_ms;
+		rig_turn(r);
+		f = rig_fact(r, FACT_READING, c, 0);
+		f.is_point_read = true;
+		f.says = rows[i].says;
+		f.is_there = rows[i].is_there;
+		f.is_done_path = true;
+		ck_assert_int_eq(rig_feed(r, &f), ERR_OK);
+		expect_resolved(rows[i].state, rows[i].reason);
+	}
+}
+END_TEST
+
 /* ---- over and over ---- */
 
 START_TEST(test_a_device_may_be_offline_any_number_of_times)
@@ -279,6 +377,10 @@ int main(void)
 	                               test_who_waits_for_its_group_while_it_stands_in_line_has_no_turn,
 	                               test_who_backs_off_meanwhile_is_not_woken_when_the_device_becomes_free,
 	                               test_a_read_that_is_out_as_the_watch_begins_is_waited_for, NULL});
+	suite_add_with(s, "an earlier call", start,
+	               (const TTest *const[]){test_what_decides_the_second_call_resolves_the_first,
+	                                      test_what_is_read_before_the_second_call_resolves_the_first,
+	                                      NULL});
 	suite_add_with(s, "over and over", start,
 	               (const TTest *const[]){
 	                       test_a_device_may_be_offline_any_number_of_times,

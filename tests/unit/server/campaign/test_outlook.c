@@ -82,6 +82,7 @@ START_TEST(test_calls_to_come_are_counted_by_wave_hub_and_zone)
 		uint8_t hub;
 		uint16_t zone;
 	} rows[] = {{0, 0}, {1, 0}, {0, 1}, {1, 1}, {1, 1}};
+	struct target_state_view view;
 	struct fact selected;
 
 	r = rig_new();
@@ -105,6 +106,12 @@ START_TEST(test_calls_to_come_are_counted_by_wave_hub_and_zone)
 	}
 	selected = rig_fact(r, FACT_SELECTED, c, 0);
 	ck_assert_int_eq(engine_feed(r->e, &selected), ERR_OK);
+	for (uint32_t i = 0; i < 5; i++) {
+		ck_assert(engine_target(r->e, c, i, &view));
+		ck_assert_uint_eq(view.hub, rows[i].hub);
+		ck_assert_uint_eq(view.row.zone, rows[i].zone);
+		ck_assert_int_eq(engine_window(r->e, c, i, &(int64_t){0}), WAIT_NONE);
+	}
 	look();
 	ck_assert_uint_eq(f.total, 5);
 	ck_assert_uint_eq(f.hubs_n, 2);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "server/campaign/preview.h"
 
 #define NOW_MS 1764547200000 /* 2025-12-01 */
@@ -43,6 +45,8 @@ static void begin(const char *json, uint32_t count)
 
 static const char *run(void)
 {
+	json_t *json;
+
 	for (uint32_t h = 0; h < p.forecast.hubs_n; h++) {
 		struct device_cost cost =
 		        device_cost_of(&spec, p.has_baselines, p.forecast.act_ms, &p.hubs[h].grant);
@@ -56,6 +60,9 @@ static const char *run(void)
 	forecast_run(&p.forecast);
 	buf_reset(&text);
 	preview_render(&p, &text);
+	json = json_loads(text.data, JSON_REJECT_DUPLICATES, NULL);
+	ck_assert_msg(json != NULL, "no JSON: %s", text.data);
+	json_decref(json);
 	return text.data;
 }
 
@@ -272,6 +279,9 @@ START_TEST(test_what_no_hub_grants_is_not_counted)
 	ck_assert_uint_eq(cost.asks, 11);
 	device_cost_limits(&cost, &grant, &hub);
 	ck_assert_uint_eq(hub.proofs_per_minute, 0); /* no limit */
+	grant.queries_per_minute = 1;
+	device_cost_limits(&cost, &grant, &hub);
+	ck_assert_uint_eq(hub.proofs_per_minute, 100 / 11);
 	grant.messages_per_day = UINT64_C(1) << 40;
 	grant.messages_today = (UINT64_C(1) << 40) - 6;
 	device_cost_limits(&cost, &grant, &hub);
@@ -314,6 +324,11 @@ START_TEST(test_at_most_a_hundred_groups_are_told_and_none_where_they_are_not_kn
 
 	begin(HEAD ABORT ",\"rollout\":{\"group\":{\"by\":\"tags.site\",\"maxUnavailable\":1}}}", 202);
 	ck_says("\"groups\":null,");
+	begin(HEAD ABORT "}", 202);
+	p.groups = &(struct preview_group){0, "gbg", 202};
+	p.groups_n = 1;
+	ck_says("\"groups\":null,"); /* nothing is asked of them */
+	begin(HEAD ABORT ",\"rollout\":{\"group\":{\"by\":\"tags.site\",\"maxUnavailable\":1}}}", 202);
 	p.forecast.hubs_n = 2;
 	p.hubs[1] = p.hubs[0];
 	p.hubs[1].name = "other";

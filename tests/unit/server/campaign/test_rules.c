@@ -99,6 +99,64 @@ START_TEST(test_a_rule_that_is_changed_in_any_way_counts_from_the_beginning)
 }
 END_TEST
 
+START_TEST(test_every_rule_that_is_changed_counts_from_the_beginning_not_only_the_first)
+{
+	static const char other[] = "{\"cause\":\"gone\",\"count\":9}";
+	char members[256], list[200];
+
+	for (unsigned i = 0; i < 3; i++)
+		for (unsigned count = 2; count > 0; count--) {
+			char rule[64];
+
+			snprintf(rule, sizeof rule, "{\"count\":%u}", count);
+			if (i == 0)
+				snprintf(list, sizeof list, "%s", rule);
+			else if (i == 1)
+				snprintf(list, sizeof list, "%s,%s", other, rule);
+			else
+				snprintf(list, sizeof list, "%s,%s,%s", other, other, rule);
+			snprintf(members, sizeof members, "\"abort\":[%s]", list);
+			if (count == 1) {
+				rig_respec(r, c, members, 24 * HOUR_MS);
+				rig_turn(r);
+				ck_assert_uint_eq(r->campaigns[c].row.state, CAMPAIGN_PAUSED);
+				continue;
+			}
+			start();
+			c = rig_campaign(r, members, 3);
+			rig_turn(r);
+			refuse(0);
+			refuse(1);
+			rig_turn(r);
+			ck_assert_int_eq(rig_order(r, FACT_RESUME, c), ERR_OK);
+			rig_turn(r);
+		}
+}
+END_TEST
+
+START_TEST(test_an_override_is_on_record_with_the_approval_that_it_is)
+{
+	struct campaign_row row;
+
+	c = rig_campaign(r,
+	                 "\"rollout\":{\"waves\":[{\"upToCount\":1},{\"upToPercent\":100}],"
+	                 "\"gate\":{\"minSuccessPercent\":100,\"approval\":\"each\"}}",
+	                 2);
+	rig_turn(r);
+	refuse(0);
+	rig_turn(r);
+	ck_assert_uint_eq(r->campaigns[c].row.state, CAMPAIGN_PAUSED);
+	ck_assert_int_eq(rig_approve(r, c, true), ERR_OK);
+	r->steps_max = 1; /* one commit has the wave alone */
+	rig_turn_once(r);
+	ck_assert_uint_eq(r->steps[0].kind, STEP_WAVE);
+	ck_assert_int_eq(engine_campaign_row(r->e, c, &row), ERR_OK);
+	ck_assert_uint_eq(row.waves[0].stage, WAVE_OPEN);
+	ck_assert(row.waves[0].is_overridden);
+	ck_assert(row.waves[0].is_approved);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("campaign rules");
@@ -106,6 +164,8 @@ int main(void)
 	suite_add_with(s, "rules", start,
 	               (const TTest *const[]){
 	                       test_of_rules_met_at_once_the_first_that_cancels_acts_or_else_the_first,
-	                       test_a_rule_that_is_changed_in_any_way_counts_from_the_beginning, NULL});
+	                       test_a_rule_that_is_changed_in_any_way_counts_from_the_beginning,
+	                       test_every_rule_that_is_changed_counts_from_the_beginning_not_only_the_first,
+	                       test_an_override_is_on_record_with_the_approval_that_it_is, NULL});
 	return suite_run(s);
 }

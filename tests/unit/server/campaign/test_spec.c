@@ -241,6 +241,9 @@ START_TEST(test_unsound_texts_are_refused)
 	         {{"/hubs/3", "hubs[3] must be the name of a configured hub, not \"\""},
 	          {"/hubs/4", "not 5"},
 	          {"/hubs/2", "hubs[2] is \"a\" again, as [0] already"}}},
+	        {REST("'hubs':['b','a','b','a']"), /* in the order of the list */
+	         {{"/hubs/2", "hubs[2] is \"b\" again, as [0] already"},
+	          {"/hubs/3", "hubs[3] is \"a\" again, as [1] already"}}},
 	        {ACTION("'type':'explode'"), {{"/action/type", "not \"explode\""}}},
 	        {ACTION("'type':'reboot','methodName':''"),
 	         {{"/action/methodName", "must be 1 to 128 letters"}}},
