@@ -2,11 +2,13 @@
 #include "tests/lib/suite.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "server/base/buf.h"
+#include "server/base/civil.h"
 #include "server/base/clock.h"
 #include "server/base/err.h"
 #include "server/base/hash.h"
@@ -130,6 +132,140 @@ START_TEST(test_http_date_is_read)
 }
 END_TEST
 
+/* Each character in turn, and each end, made one that cannot stand there. */
+START_TEST(test_no_part_of_a_time_may_be_another)
+{
+	static const char instant[] = "2026-12-01T02:03:04.567+01:30",
+	                  http[] = "Sun, 06 Nov 1994 08:49:37 GMT", date[] = "2026-12-24";
+	char text[64];
+	int64_t at;
+
+	ck_assert_int_ne(parsed(instant, false), TIME_NONE);
+	ck_assert(time_parse_http(http, &at));
+	ck_assert(civil_parse(date, &at));
+	for (const char *bad = "/x"; *bad != '\0'; bad++) {
+		for (size_t i = 0; i < strlen(instant); i++) {
+			snprintf(text, sizeof text, "%s", instant);
+			text[i] = *bad;
+			ck_assert_msg(parsed(text, false) == TIME_NONE, "%s", text);
+		}
+		for (size_t i = strlen("Sun,"); i < strlen(http); i++) {
+			snprintf(text, sizeof text, "%s", http);
+			text[i] = *bad;
+			ck_assert_msg(!time_parse_http(text, &at), "%s", text);
+		}
+		for (size_t i = 0; i < strlen(date); i++) {
+			snprintf(text, sizeof text, "%s", date);
+			text[i] = *bad;
+			ck_assert_msg(!civil_parse(text, &at), "%s", text);
+		}
+	}
+	for (size_t n = 0; n < strlen(instant); n++) {
+		snprintf(text, sizeof text, "%.*s", (int)n, instant);
+		ck_assert_msg(parsed(text, false) == TIME_NONE, "%s", text);
+	}
+	for (size_t n = 0; n < strlen(http); n++) {
+		snprintf(text, sizeof text, "%.*s", (int)n, http);
+		ck_assert_msg(!time_parse_http(text, &at), "%s", text);
+	}
+	for (size_t n = 0; n < strlen(date); n++) {
+		snprintf(text, sizeof text, "%.*s", (int)n, date);
+		ck_assert_msg(!civil_parse(text, &at), "%s", text);
+	}
+}
+END_TEST
+
+START_TEST(test_dates_that_are_none_are_refused_by_each_reader)
+{
+	static const char *const instants[] = {"2026-00-01T02:00:00Z",      "2026-01-00T02:00:00Z",
+	                                       "2026-01-01T02:00:61Z",      "2026-01-01T02:00:00+24:00",
+	                                       "2026-01-01T02:00:00+01:60", "2026-01-01T02:00:00-01"};
+	static const char *const https[] = {"Sun, 31 Jun 1994 08:49:37 GMT", "Sun, 00 Nov 1994 08:49:37 GMT",
+	                                    "Sun, 06 Nov 1994 24:49:37 GMT", "Sun, 06 Nov 1994 08:60:37 GMT",
+	                                    "Sun, 06 Nov 1994 08:49:61 GMT", "Sun, 06 Nev 1994 08:49:37 GMT"};
+	static const char *const dates[] = {"2026-00-01", "2026-13-01", "2026-01-00", "2026-02-29",
+	                                    "2026-01-01x"};
+	char text[TIME_TEXT_SIZE];
+	int64_t at;
+
+	for (size_t i = 0; i < sizeof instants / sizeof *instants; i++)
+		ck_assert_msg(parsed(instants[i], false) == TIME_NONE, "%s", instants[i]);
+	for (size_t i = 0; i < sizeof https / sizeof *https; i++)
+		ck_assert_msg(!time_parse_http(https[i], &at), "%s", https[i]);
+	for (size_t i = 0; i < sizeof dates / sizeof *dates; i++)
+		ck_assert_msg(!civil_parse(dates[i], &at), "%s", dates[i]);
+	ck_assert_int_eq(parsed("2026-01-01T02:00:00-01:30", false), parsed("2026-01-01T03:30:00Z", false));
+	ck_assert_int_eq(parsed("2016-12-31t23:59:60z", false),
+	                 parsed("2017-01-01 00:00:00Z", false)); /* leap second */
+	ck_assert_str_eq(time_text(INT64_MAX, text), "9999-12-31T23:59:59.999Z");
+	ck_assert_str_eq(time_text(INT64_C(-99999999999999), text), "9999-12-31T23:59:59.999Z");
+}
+END_TEST
+
+/* The calendar repeats every 400 years, of 146097 days, which are whole weeks. */
+START_TEST(test_days_and_dates_agree_before_and_after_1970)
+{
+	ck_assert_int_eq(civil_days(1970, 1, 1), 0);
+	ck_assert_int_eq(civil_weekday(0), 4);
+	for (int64_t day = -146097 * 6; day < 146097; day += 13) {
+		struct civil date = civil_date(day), later = civil_date(day + 146097);
+
+		ck_assert_int_eq(civil_days(date.year, date.month, date.day), day);
+		ck_assert_int_eq(later.year, date.year + 400);
+		ck_assert(later.month == date.month && later.day == date.day);
+		ck_assert_int_eq(civil_weekday(day + 146097), civil_weekday(day));
+		ck_assert_int_eq(civil_weekday(day + 1), (civil_weekday(day) + 1) % 7);
+	}
+	ck_assert_int_eq(civil_month_days(2000, 2), 29);
+	ck_assert_int_eq(civil_month_days(1900, 2), 28);
+}
+END_TEST
+
+/* RFC 3629, 4: what is longer than it need be, a surrogate, beyond U+10FFFF or cut short is no character. */
+START_TEST(test_each_bad_byte_becomes_one_sign_and_each_good_character_stays)
+{
+	static const char *const good[] = {"\xc2\x80",         "\xdf\xbf",        "\xe0\xa0\x80",
+	                                   "\xed\x9f\xbf",     "\xef\xbf\xbf",    "\xf0\x90\x80\x80",
+	                                   "\xf1\x80\x80\x80", "\xf4\x8f\xbf\xbf"};
+	static const char *const bad[] = {"\x80",
+	                                  "\xc1\x80",
+	                                  "\xc2",
+	                                  "\xc2\x7f",
+	                                  "\xc2\xc0",
+	                                  "\xe0\x9f\xbf",
+	                                  "\xed\xa0\x80",
+	                                  "\xe1\x80",
+	                                  "\xe1\x80\x7f",
+	                                  "\xe1\x80\xc0",
+	                                  "\xf0\x8f\xbf\xbf",
+	                                  "\xf4\x90\x80\x80",
+	                                  "\xf5\x80\x80\x80",
+	                                  "\xf1\x80\x80\x7f"};
+	struct buf b = BUF_INIT, wanted = BUF_INIT;
+
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		buf_reset(&b);
+		buf_reset(&wanted);
+		buf_printf(&wanted, "\"%s\"", good[i]);
+		buf_json(&b, good[i]);
+		ck_assert_str_eq(b.data, wanted.data);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		buf_reset(&b);
+		buf_json(&b, bad[i]);
+		ck_assert_msg(strstr(b.data, "\\ufffd") == b.data + 1, "row %zu: %s", i, b.data);
+	}
+	buf_reset(&b);
+	buf_json(&b, "\t\x7f");
+	ck_assert_str_eq(b.data, "\"\\t\x7f\"");
+	buf_reset(&b);
+	buf_printf(&b, "%s", "");
+	ck_assert_uint_eq(b.len, 0);
+	buf_done(&b);
+	buf_done(&wanted);
+}
+END_TEST
+
 START_TEST(test_hash_and_rng_never_change)
 {
 	struct rng r;
@@ -221,6 +357,8 @@ START_TEST(test_machine_permits_only_its_table)
 	ck_assert_uint_eq(sm_move(&sm, 0, 1), 1);
 	ck_assert(!sm_permits(&sm, 1, 0));
 	ck_assert(!sm_permits(&sm, 0, 9));
+	ck_assert(!sm_permits(&sm, 9, 0));
+	ck_assert(!sm_is_final(&sm, 9));
 	ck_assert(sm_is_final(&sm, 1));
 	ck_assert(!sm_is_final(&sm, 0));
 }
@@ -274,7 +412,10 @@ int main(void)
 	TESTS(s, "buf", test_buf_dec_appends_any_number, test_buf_json_escapes_and_replaces_bad_utf8,
 	      test_packed_records_read_back_and_short_ones_fail);
 	TESTS(s, "clock", test_time_text_and_parse_agree, test_time_parse_refuses_what_is_no_instant,
-	      test_http_date_is_read);
+	      test_http_date_is_read, test_no_part_of_a_time_may_be_another,
+	      test_dates_that_are_none_are_refused_by_each_reader,
+	      test_days_and_dates_agree_before_and_after_1970,
+	      test_each_bad_byte_becomes_one_sign_and_each_good_character_stays);
 	TESTS(s, "luck", test_hash_and_rng_never_change, test_ids_sort_by_time);
 	TESTS(s, "log", test_what_is_secret_by_its_place_is_blanked_and_nothing_beside_it,
 	      test_secrets_never_reach_a_log_line);

@@ -268,6 +268,16 @@ START_TEST(test_texts_are_one_clean_line_cut_between_characters)
 	answer = answer_of(400, body.data, NULL);
 	hub_error_read(&answer, &e);
 	ck_assert_uint_eq(strlen(e.message), 254); /* 255 would be half of one */
+	for (size_t n = sizeof e.message - 1; n <= sizeof e.message + 1; n++) {
+		buf_reset(&body);
+		buf_puts(&body, "{\"errorCode\":400004,\"message\":\"");
+		for (size_t i = 0; i < n; i++)
+			buf_putc(&body, 'a');
+		buf_puts(&body, "\"}");
+		answer = answer_of(400, body.data, NULL);
+		hub_error_read(&answer, &e);
+		ck_assert_uint_eq(strlen(e.message), sizeof e.message - 1);
+	}
 	buf_done(&body);
 	secret_forget_all();
 }
@@ -326,6 +336,11 @@ START_TEST(test_codes_and_names_that_are_none)
 	assert_error("{\"errorCode\":404103}", "X", 404103, "X", "", "req-1"); /* what is said is kept */
 	assert_error("{\"errorCode\":-1,\"message\":\"m\"}", NULL, 0, "", "", "req-1");
 	assert_error("{\"errorCode\":2147483648}", NULL, 0, "", "", "req-1");
+	assert_error("{\"errorCode\":\"0404103\"}", NULL, 404103, "DeviceNotOnline", "", "req-1");
+	assert_error("{\"errorCode\":1,\"message\":\"m\"}", NULL, 1, "", "m", "req-1");
+	/* What the body says comes before what the headers do, be it ever so short. */
+	assert_error("{\"Message\":\"ErrorCode:X;x\"}", "DeviceNotOnline", 0, "X", "x", "req-1");
+	assert_error("{\"errorCode\":404103,\"trackingId\":\"t\"}", NULL, 404103, "DeviceNotOnline", "", "t");
 	assert_error("{\"errorCode\":\"2147483647\"}", NULL, 2147483647, "", "", "req-1");
 	/* A name has room for 47 letters; a longer one is none. */
 	assert_error("{\"Message\":\"ErrorCode:AbcdefghijAbcdefghijAbcdefghijAbcdefghijAbcdefg;x\"}", NULL, 0,
