@@ -1,6 +1,7 @@
 /* campaign: see selection.h */
 #include "server/campaign/selection.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -200,25 +201,34 @@ static uint32_t *table_new(size_t n, size_t *ret_mask)
 	return xcalloc(size, sizeof(uint32_t));
 }
 
+/* In an entry of drop_doubles()' table: the number, and above it as much of the hash as there is room for, so
+ * that others are hardly ever looked at, which lie far apart in memory. */
+#define NUMBER_BITS 21
+#define NUMBER_MASK ((UINT32_C(1) << NUMBER_BITS) - 1)
+
 static void drop_doubles(struct selection *s)
 {
 	size_t mask;
 	uint32_t *table = table_new(s->n, &mask), kept = 0;
 
+	assert(s->n < NUMBER_MASK);
 	for (uint32_t i = 0; i < s->n; i++) {
 		const struct selected *new = &s->all[i].selected;
-		size_t at = (hash64(new->device_id, strlen(new->device_id)) + new->hub) & mask;
+		uint64_t hash = hash64(new->device_id, strlen(new->device_id)) + new->hub;
+		uint32_t tag = (uint32_t)(hash >> 32) & ~NUMBER_MASK;
+		size_t at = hash & mask;
 
 		for (; table[at] != 0; at = (at + 1) & mask) {
-			const struct selected *old = &s->all[table[at] - 1].selected;
+			const struct selected *old = &s->all[(table[at] & NUMBER_MASK) - 1].selected;
 
-			if (old->hub == new->hub && strcmp(old->device_id, new->device_id) == 0)
+			if ((table[at] & ~NUMBER_MASK) == tag &&
+			    old->hub == new->hub &&strcmp(old->device_id, new->device_id) == 0)
 				break;
 		}
 		if (table[at] != 0)
 			continue;
 		s->all[kept] = s->all[i];
-		table[at] = ++kept;
+		table[at] = tag | ++kept;
 	}
 	s->n = kept;
 	free(table);
