@@ -9,8 +9,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <uv.h>
 
@@ -20,6 +22,9 @@
 #include "server/hub/framing.h"
 
 #define RECEIVE_BYTES 16384 /* a whole TLS record: so nothing of it is left behind unseen */
+/* Sockets looked at in one turn of the loop: a fifth of a millisecond's work, after which the API and others
+ * have their turn. */
+#define EVENTS_A_TURN 16
 /* Deadlines are seen so late at most. */
 #define SWEEP_MS 100
 /* An idle connection is not trusted for longer: what stands between may have forgotten it. */
@@ -46,14 +51,12 @@ struct ask {
 TAILQ_HEAD(asks, ask);
 
 struct conn {
-	TAILQ_ENTRY(conn) link; /* dialling, idle or busy */
+	TAILQ_ENTRY(conn) link; /* dialling, idle, busy or gone */
 	struct wire *wire;
-	struct dial *dial;
-	bool is_there;   /* dialled: poll is open */
-	bool is_failing; /* could not be written to: looked at by on_soon() */
-	uv_poll_t poll;
-	int armed;
-	struct ask *ask; /* NULL: idle */
+	struct dial *dial; /* NULL: gone */
+	bool is_failing;   /* could not be written to: looked at by on_soon() */
+	uint32_t watched;  /* EPOLLIN, EPOLLOUT; 0: it is not there yet */
+	struct ask *ask;   /* NULL: idle */
 	uint64_t idle_since_ms;
 };
 TAILQ_HEAD(conns, conn);
@@ -62,8 +65,12 @@ struct wire {
 	uv_loop_t *loop;
 	struct http *http;
 	char *common; /* headers that every request has */
-	uint32_t kept_max, idle_n, dialling_n, waiting_n;
+	uint32_t kept_max, there_n, idle_n, dialling_n, waiting_n;
 	struct conns dialling, idle, busy;
+	struct conns gone; /* closed while on_events() may still come to them */
+	int epoll_fd;      /* of all connections that are there */
+	uv_poll_t poll;    /* that */
+	bool is_acting;
 	struct asks waiting, out, free_asks;
 	uv_timer_t sweep; /* while requests are out */
 	uv_timer_t soon;  /* what must not happen inside wire_send() */
@@ -87,41 +94,48 @@ static void on_handle_closed(struct wire *w)
 		framing_free(&a->in);
 		free(a);
 	}
+	close(w->epoll_fd);
 	w->on_closed(w->closed_arg);
 	free(w->common);
 	free(w);
 }
 
-static void on_conn_closed(uv_handle_t *poll)
-{
-	struct conn *c = poll->data;
-	struct wire *w = c->wire;
+static void on_events(uv_poll_t *poll, int status, int events);
+static void on_soon(uv_timer_t *timer);
 
-	free(c);
-	on_handle_closed(w);
+/* False: it cannot be watched. */
+static bool watch(struct conn *c, uint32_t events)
+{
+	struct wire *w = c->wire;
+	struct epoll_event event = {.events = events, .data.ptr = c};
+
+	if (c->watched == events)
+		return true;
+	if (epoll_ctl(w->epoll_fd, c->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, dial_fd(c->dial),
+	              &event) != 0)
+		return false;
+	if (c->watched == 0 && w->there_n++ == 0)
+		uv_poll_start(&w->poll, UV_READABLE, on_events);
+	c->watched = events;
+	return true;
 }
 
 /* c is in no list any more. */
 static void conn_close(struct conn *c)
 {
-	if (!c->is_there) {
-		dial_free(c->dial);
-		free(c);
-		return;
+	struct wire *w = c->wire;
+
+	if (c->watched != 0) {
+		epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, dial_fd(c->dial), NULL);
+		if (--w->there_n == 0)
+			uv_poll_stop(&w->poll);
 	}
-	uv_close((uv_handle_t *)&c->poll, on_conn_closed); /* before the descriptor goes */
 	dial_free(c->dial);
-}
-
-static void on_poll(uv_poll_t *poll, int status, int events);
-static void on_soon(uv_timer_t *timer);
-
-static void arm(struct conn *c, int events)
-{
-	if (c->armed == events)
-		return;
-	c->armed = events;
-	uv_poll_start(&c->poll, events, on_poll);
+	c->dial = NULL;
+	if (w->is_acting)
+		TAILQ_INSERT_TAIL(&w->gone, c, link);
+	else
+		free(c);
 }
 
 static void drop_idle(struct conn *c)
@@ -232,8 +246,7 @@ static bool send_some(struct conn *c)
 			break;
 		a->out_at += (size_t)n;
 	}
-	arm(c, a->out_at < a->out.len ? UV_READABLE | UV_WRITABLE : UV_READABLE);
-	return true;
+	return watch(c, a->out_at < a->out.len ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
 /* Gives a, which is in no list, to c, which is in none either. */
@@ -273,7 +286,6 @@ static void conn_rest(struct conn *c)
 		c->idle_since_ms = uv_now(w->loop);
 		TAILQ_INSERT_HEAD(&w->idle, c, link);
 		w->idle_n++;
-		arm(c, UV_READABLE);
 	}
 }
 
@@ -335,19 +347,40 @@ static void last_words(struct conn *c)
 		conn_fail(c, died);
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void act(struct conn *c, uint32_t events)
 {
-	struct conn *c = poll->data;
+	bool is_dead = (events & EPOLLERR) != 0;
 
-	if (status < 0)
-		c->armed = 0; /* libuv has stopped it */
 	if (c->ask == NULL) {
-		if (status < 0 || !is_silent(c))
+		if (is_dead || !is_silent(c))
 			drop_idle(c);
-	} else if (status < 0 || ((events & UV_WRITABLE) != 0 && !send_some(c))) {
+	} else if (is_dead || ((events & EPOLLOUT) != 0 && !send_some(c))) {
 		last_words(c);
-	} else if ((events & UV_READABLE) != 0) {
+	} else if ((events & (EPOLLIN | EPOLLHUP)) != 0) {
 		receive(c);
+	}
+}
+
+/* What is left is told again in the next turn. */
+static void on_events(uv_poll_t *poll, int status, int events)
+{
+	struct wire *w = poll->data;
+	struct epoll_event all[EVENTS_A_TURN];
+	int n = epoll_wait(w->epoll_fd, all, EVENTS_A_TURN, 0);
+	struct conn *c;
+
+	(void)status;
+	(void)events;
+	w->is_acting = true;
+	for (int i = 0; i < n; i++) {
+		c = all[i].data.ptr;
+		if (c->dial != NULL)
+			act(c, all[i].events);
+	}
+	w->is_acting = false;
+	while ((c = TAILQ_FIRST(&w->gone)) != NULL) {
+		TAILQ_REMOVE(&w->gone, c, link);
+		free(c);
 	}
 }
 
@@ -375,11 +408,7 @@ static void on_dialled(void *arg, const char *wrong)
 
 	TAILQ_REMOVE(&w->dialling, c, link);
 	w->dialling_n--;
-	if (wrong == NULL && uv_poll_init(w->loop, &c->poll, dial_fd(c->dial)) == 0) {
-		c->poll.data = c;
-		c->is_there = true;
-		w->handles_n++;
-		arm(c, UV_READABLE);
+	if (wrong == NULL && watch(c, EPOLLIN)) {
 		conn_rest(c);
 		return;
 	}
@@ -518,9 +547,9 @@ enum err wire_send(struct wire *w, const struct http_request *request, http_answ
 
 /* ---- life ---- */
 
-static void on_timer_closed(uv_handle_t *timer)
+static void on_uv_closed(uv_handle_t *handle)
 {
-	on_handle_closed(timer->data);
+	on_handle_closed(handle->data);
 }
 
 static void timer_init(struct wire *w, uv_timer_t *timer)
@@ -535,6 +564,11 @@ struct wire *wire_new(uv_loop_t *loop, struct http *h, const char *host, uint32_
 	struct wire *w = xcalloc(1, sizeof *w);
 	struct buf common = BUF_INIT;
 
+	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (w->epoll_fd < 0 || uv_poll_init(loop, &w->poll, w->epoll_fd) != 0)
+		abort(); /* out of descriptors at start */
+	w->poll.data = w;
+	w->handles_n++;
 	w->loop = loop;
 	w->http = h;
 	w->kept_max = kept_max;
@@ -545,6 +579,7 @@ struct wire *wire_new(uv_loop_t *loop, struct http *h, const char *host, uint32_
 	TAILQ_INIT(&w->dialling);
 	TAILQ_INIT(&w->idle);
 	TAILQ_INIT(&w->busy);
+	TAILQ_INIT(&w->gone);
 	TAILQ_INIT(&w->waiting);
 	TAILQ_INIT(&w->out);
 	TAILQ_INIT(&w->free_asks);
@@ -572,6 +607,7 @@ void wire_close(struct wire *w, void (*on_closed)(void *arg), void *arg)
 		TAILQ_REMOVE(&w->dialling, c, link);
 		conn_close(c);
 	}
-	uv_close((uv_handle_t *)&w->sweep, on_timer_closed);
-	uv_close((uv_handle_t *)&w->soon, on_timer_closed);
+	uv_close((uv_handle_t *)&w->sweep, on_uv_closed);
+	uv_close((uv_handle_t *)&w->soon, on_uv_closed);
+	uv_close((uv_handle_t *)&w->poll, on_uv_closed);
 }
