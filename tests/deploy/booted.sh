@@ -80,7 +80,7 @@ it "its socket is enabled and started" systemctl enable --now rollcalld.socket
 it "who comes has the service started" is "$(curl -sS --max-time 20 http://127.0.0.1:8080/readyz -o /dev/null -w '%{http_code}')" 200
 systemctl restart rollcalld --no-block
 it "a restart refuses nobody" is "$(for ((i = 0; i < 20; i++)); do curl -sS --max-time 20 http://127.0.0.1:8080/livez -o /dev/null -w '%{http_code}\n'; done | sort -u)" 200
-systemctl disable --now rollcalld.socket
+systemctl -q disable --now rollcalld.socket
 systemctl restart rollcalld
 
 # --- trouble ---

@@ -41,7 +41,7 @@ prometheus --config.file="$folder/prometheus.yml" --storage.tsdb.path="$folder/t
 	--log.level=error 2>"$folder/prometheus.log" &
 metric() { curl -sS --get "http://127.0.0.1:$port/api/v1/query" --data-urlencode "query=$1"; }
 is_up() { is "$(metric "up == $1" | jq '.data.result | length')" 1; } # 0 or 1, as last scraped
-must wait_for 20 is_up 1
+must wait_for 60 is_up 1
 fired() { metric 'count by (alertname) (last_over_time(ALERTS{alertstate="firing"}[5m]))' | jq -r '.data.result[].metric.alertname' | sort; }
 it "Prometheus takes these rules" is "$(curl -sS "http://127.0.0.1:$port/api/v1/rules" | jq '[.data.groups[].rules[]] | length')" "$(grep -c 'alert:' "$folder/alerts.yml")"
 quiet() { nothing comm -23 <(fired) <(echo RollcallDiskFilling); } # whose bound is raised above any disk
@@ -66,20 +66,20 @@ must create "$(spec old)"
 ask POST /v1/campaigns --data "$(spec refusing)"
 it "six campaigns are as many as there may be" is "$status" 429
 has() { ask GET "/v1/campaigns/$1" && [ "$(body_of ".counts.$2")" -ge "$3" ]; }
-must wait_for 20 has "$id" succeeded 30
+must wait_for 60 has "$id" succeeded 30
 told_old() { nothing comm -13 <(fired) <(printf '%s\n' RollcallHubQueriesOld RollcallProofsSlow); }
-must wait_for 20 told_old # by the process that saw it
-must wait_for 20 has "$doubtful" invoking 2
-must wait_for 20 has "$unknown" invoking 2
+must wait_for 60 told_old # by the process that saw it
+must wait_for 60 has "$doubtful" invoking 2
+must wait_for 60 has "$unknown" invoking 2
 # --- calls that a crash cuts short, a day nearly spent, a time that was missed, a record that is damaged, a clock that is
 # wrong; and no service at all ---
 
 again() { # SQL: the service is killed, and started once that has been so for a while
 	kill_service
 	sqlite3 "$database" "$1"
-	must wait_for 10 is_up 0
+	must wait_for 60 is_up 0
 	start_service
-	must wait_for 10 is_up 1
+	must wait_for 60 is_up 1
 }
 type=text/plain
 ask PUT /v1/device-lists/tills --data-binary dev-000001
@@ -100,12 +100,12 @@ late() { # the trouble itself: a loop that stands still
 	sleep 0.5
 	fired | grep -qx RollcallLoopLagging
 }
-must wait_for 20 late
+must wait_for 60 late
 full() { # as many files as are open now are as many as may be
 	prlimit --pid "$service" --nofile="$(find "/proc/$service/fd" -mindepth 1 | wc -l):"
 	fired | grep -qx RollcallFilesNear
 }
-must wait_for 20 full
+must wait_for 60 full
 ask GET /v1/device-lists/tills
 it "what is damaged is told as an error of the service" is "$status" 500
 slow() { # each commit takes an order, and the disk
@@ -115,10 +115,20 @@ slow() { # each commit takes an order, and the disk
 	disk -
 	fired | grep -qx RollcallCommitsSlow
 }
-must wait_for 20 slow
+must wait_for 60 slow
 all_fired() { nothing comm -13 <(fired) <(expected); }
-it "each alert fires" wait_for 20 all_fired
+it "each alert fires" wait_for 60 all_fired
 comm -13 <(fired) <(expected)
 it "each names its hub, campaign, limit or webhook where it is about one" nothing jq -r '
 	.data.result[].metric | select((.alertname | test("Hub")) and .hub == null or (.alertname | test("Webhook")) and .webhook == null) | .alertname' \
 	<(metric 'last_over_time(ALERTS{alertstate="firing"}[5m])')
+
+# --- the dashboard's questions, to the same Prometheus ---
+
+unanswered() { # as Grafana asks them, over all that has happened here
+	jq -r '.panels[].targets[]?.expr' "$top/deploy/monitoring/grafana.json" | sed 's/\$__rate_interval/5m/g; s/\$instance/.*/g' |
+		while IFS= read -r expr; do
+			metric "last_over_time(($expr)[5m:1s])" | jq -r --arg expr "$expr" 'select(.status != "success" or .data.result == []) | "\($expr): \(.error // "nothing")"'
+		done
+}
+it "each panel of the dashboard has something to show" nothing unanswered
