@@ -84,7 +84,7 @@ export async function agree(browser, service, make) {
     async () => {
       const c = await make({
         rollout: {
-          ratePerMinute: 600,
+          ratePerMinute: 240,
           waves: [{ upToPercent: 20 }, { upToPercent: 100 }],
           gate: { minSuccessPercent: 0 },
         },
