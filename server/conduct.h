@@ -42,11 +42,14 @@ struct port {
 	struct track *track;
 	struct gate gate;
 	enum gate_reason told; /* the gate's reason, as last told */
-	/* The hub's clock less ours is at least each of these (a Date header is whole seconds, and older than
-	 * its arrival); the least of the last few is used, so that a clock that steps or differs from front
-	 * end to front end makes intents look older, never younger. */
+	/* The hub's clock less the one that nobody sets is at least each of these (a Date header is whole
+	 * seconds, and older than its arrival); the least of the last few is used, so that a clock that steps
+	 * or differs from front end to front end makes intents look older, never younger. */
 	int64_t offsets_ms[OFFSETS_MAX];
 	uint32_t offsets_n;
+	/* The hub's clock less ours, as on record; and at a start, where ours goes on from there, at most,
+	 * until ours follows the clock on the wall. TIME_NONE: it is not known. */
+	int64_t noted_offset_ms, recorded_offset_ms;
 	uint64_t throttled;
 	int64_t throttled_at_ms, last_error_at_ms;
 	struct day day;
@@ -156,6 +159,7 @@ struct conductor {
 	struct histogram proof;
 	struct conductor_stats stats; /* live, proof and events_n are not kept here */
 	struct steady *steady;        /* conduct_now() */
+	bool is_behind;               /* it goes on from where the record ends, until a hub shows the time */
 	int64_t wall_less_now_ms;     /* as the engine and its windows were told */
 	/* conduct_schedules.c */
 	struct zones *zones;
@@ -180,6 +184,8 @@ struct conductor {
 };
 
 int64_t conduct_now(const struct conductor *c);
+/* A clock that nobody sets; never stored. */
+int64_t conduct_mono(const struct conductor *c);
 /* What the clock on the wall says: for windows and schedules only. */
 int64_t conduct_wall(const struct conductor *c);
 /* Whether as many campaigns are live as may be; then why says so. */
@@ -204,6 +210,20 @@ void conduct_answer_later(struct conductor *c, enum err err, const char *detail,
 /* Adds an event to the commit to come; its id is filled in. */
 void conduct_tell(struct conductor *c, struct event *event);
 
+/* conduct_clock.c */
+/* Before anything else asks for the time. recorded_ms: what ours was at the last event on record, TIME_NONE:
+ * there is none. */
+void clock_begin(struct conductor *c, int64_t recorded_ms);
+/* Takes up a note on record; others than of the hubs' clocks are let pass. */
+void clock_note(struct conductor *c, const char *name, const char *value);
+/* Puts on record how the hubs' clocks and ours go, where that has changed. */
+void clock_write(struct conductor *c);
+/* All is loaded. */
+void clock_loaded(struct conductor *c);
+/* Before each turn: a hub's clock was heard, the one on the wall has been set, or what is between it and ours
+ * has changed. Windows are told anew, in our time. */
+void conduct_hear_wall(struct conductor *c);
+
 /* conduct_audit.c: the record of orders */
 struct signature;
 /* Puts on record what an order changed, once, in the commit to come. Nothing where it is not signed. */
@@ -217,6 +237,8 @@ void signature_free(struct signature *s); /* NULL is fine */
 MUST_CHECK enum err port_init(struct port *p, struct conductor *c, uint8_t index,
                               const struct conductor_hub *options);
 void port_done(struct port *p);
+/* Its clock less ours at most, of the last few times it was heard; it was. */
+int64_t port_clock_offset_most(const struct port *p);
 /* Opens and probes; before the engine's turn. */
 void port_before(struct port *p, int64_t now_ms);
 /* Whether it has calls out, and enough that wait to be made (dispatch_is_busy()). */

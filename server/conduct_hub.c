@@ -18,15 +18,16 @@
 
 /* ---- the hub's clock and gate ---- */
 
+/* The hub's clock less ours, which does not always go as fast as time does. */
 static int64_t clock_offset(const struct port *p)
 {
-	int64_t least = 0;
+	int64_t least_ms = 0;
 	uint32_t n = p->offsets_n < OFFSETS_MAX ? p->offsets_n : OFFSETS_MAX;
 
 	for (uint32_t i = 0; i < n; i++)
-		if (i == 0 || p->offsets_ms[i] < least)
-			least = p->offsets_ms[i];
-	return least;
+		if (i == 0 || p->offsets_ms[i] < least_ms)
+			least_ms = p->offsets_ms[i];
+	return n > 0 ? least_ms + conduct_mono(p->c) - conduct_now(p->c) : 0;
 }
 
 static int64_t hub_now(const struct port *p, int64_t now_ms)
@@ -34,10 +35,21 @@ static int64_t hub_now(const struct port *p, int64_t now_ms)
 	return now_ms + clock_offset(p);
 }
 
-static void hear_clock(struct port *p, int64_t hub_at_ms, int64_t now_ms)
+static void hear_clock(struct port *p, int64_t hub_at_ms)
 {
 	if (hub_at_ms != TIME_NONE)
-		p->offsets_ms[p->offsets_n++ % OFFSETS_MAX] = hub_at_ms - now_ms;
+		p->offsets_ms[p->offsets_n++ % OFFSETS_MAX] = hub_at_ms - conduct_mono(p->c);
+}
+
+int64_t port_clock_offset_most(const struct port *p)
+{
+	uint32_t n = p->offsets_n < OFFSETS_MAX ? p->offsets_n : OFFSETS_MAX;
+	int64_t most_ms = p->offsets_ms[0];
+
+	for (uint32_t i = 1; i < n; i++)
+		if (p->offsets_ms[i] > most_ms)
+			most_ms = p->offsets_ms[i];
+	return most_ms + conduct_mono(p->c) - conduct_now(p->c);
 }
 
 /* Why calls may not be made: the gate's reason, or that what is left of the day is needed to follow those
@@ -95,7 +107,7 @@ static void run_day(struct port *p, int64_t now_ms)
 /* What every answer tells about the hub itself. */
 static void hear(struct port *p, const struct hub_answer *a, int64_t now_ms)
 {
-	hear_clock(p, a->hub_at_ms, now_ms);
+	hear_clock(p, a->hub_at_ms);
 	if (a->outcome == HUB_THROTTLED) {
 		p->throttled++;
 		p->throttled_at_ms = now_ms;
@@ -451,6 +463,8 @@ static void invoke(struct conductor *c, struct live *live, struct port *p, const
 		inv.connect_timeout_s = live->spec->action.connect_timeout_s; /* the same for all of a job */
 		jobs_submit(p->jobs, &inv, conduct_now(c));
 	} else {
+		if (inv.until_ms > s->row.called_at_ms + SEND_WITHIN_MS)
+			inv.until_ms = s->row.called_at_ms + SEND_WITHIN_MS;
 		dispatch_submit(p->dispatch, &inv);
 	}
 	if (live->rule.profile->restarts)
@@ -510,6 +524,8 @@ enum err port_init(struct port *p, struct conductor *c, uint8_t index, const str
 	                   .index = index,
 	                   .options = *options,
 	                   .told = GATE_STARTING,
+	                   .recorded_offset_ms = TIME_NONE,
+	                   .noted_offset_ms = TIME_NONE,
 	                   .throttled_at_ms = TIME_NONE,
 	                   .last_error_at_ms = TIME_NONE};
 	err = hub_rates_of(options->sku, options->units, options->reserve_percent, &p->rates);

@@ -12,26 +12,10 @@
 #include "server/conduct.h"
 #include "server/feed.h"
 
-/* By so much the clock on the wall may come to differ from ours before that is worth a word. */
-#define STEP_MS 1000
 /* What was answered may wait so long for company in its commit. */
 #define GATHER_MS 4
 
 /* ---- small things ---- */
-
-int64_t conduct_now(const struct conductor *c)
-{
-	int64_t wall_ms = c->options.now_ms(c->options.arg);
-
-	if (c->options.mono_ms == NULL)
-		return wall_ms;
-	return steady_read(c->steady, wall_ms, c->options.mono_ms(c->options.arg));
-}
-
-int64_t conduct_wall(const struct conductor *c)
-{
-	return c->options.now_ms(c->options.arg);
-}
 
 void conduct_wake(struct conductor *c)
 {
@@ -239,10 +223,13 @@ static void on_target(void *arg, const struct target_row *row, const char *devic
                       const struct baseline *baseline)
 {
 	struct loading *loading = arg;
+	struct conductor *c = loading->c;
+	struct target_row now = *row;
 
 	if (loading->err != ERR_OK)
 		return;
-	engine_target_add(loading->c->engine, row, device_id, baseline);
+	target_row_rebase(&now, conduct_now(c));
+	engine_target_add(c->engine, &now, device_id, baseline);
 	if (row->state == TARGET_INVOKING)
 		record_crash(loading->c, row);
 	course_saw(loading->c, conduct_live(loading->c, row->campaign), row);
@@ -251,11 +238,13 @@ static void on_target(void *arg, const struct target_row *row, const char *devic
 static void on_hold(void *arg, const struct store_hold *hold)
 {
 	struct loading *loading = arg;
+	struct target_row row = *hold->row;
 	int hub = conduct_find_hub(loading->c, hold->hub_name);
 
-	if (loading->err == ERR_OK && hub >= 0 && conduct_live(loading->c, hold->row->campaign) == NULL)
-		engine_hold_add(loading->c->engine, hold->row, (uint8_t)hub, hold->device_id, hold->group_by,
-		                hold->group);
+	if (loading->err != ERR_OK || hub < 0 || conduct_live(loading->c, row.campaign) != NULL)
+		return;
+	target_row_rebase(&row, conduct_now(loading->c));
+	engine_hold_add(loading->c->engine, &row, (uint8_t)hub, hold->device_id, hold->group_by, hold->group);
 }
 
 static void on_relapse(void *arg, const struct relapse_row *row)
@@ -325,6 +314,8 @@ static void on_note(void *arg, const char *name, const char *value)
 
 	if (strcmp(name, "tzdata") == 0)
 		snprintf(loading->c->tzdata, sizeof loading->c->tzdata, "%s", value);
+	else
+		clock_note(loading->c, name, value);
 }
 
 static enum err load(struct conductor *c)
@@ -352,6 +343,7 @@ static enum err load(struct conductor *c)
 	if (err != ERR_OK)
 		return err;
 	engine_recover(c->engine, conduct_now(c));
+	clock_loaded(c);
 	conduct_windows_tell_all(c);
 	conduct_schedules_begin(c);
 	for (live = c->lives; live != NULL; live = live->hh.next)
@@ -373,6 +365,7 @@ enum err conductor_new(const struct conductor_options *options, struct conductor
 	c->engine = engine_new();
 	c->zones = zones_new(NULL);
 	c->steady = xcalloc(1, sizeof *c->steady);
+	clock_begin(c, options->head->last_event_at_ms);
 	c->last_event_id = options->head->last_event_id;
 	c->last_campaign = options->head->last_campaign;
 	c->luck = options->seed;
@@ -714,6 +707,8 @@ static int64_t turn(struct conductor *c, int64_t now_ms)
 		write_steps(c, now_ms);
 		for (uint32_t i = 0; i < c->ports_n && batch_n(c->batch) > 0; i++)
 			port_write(&c->ports[i]);
+		if (batch_n(c->batch) > 0)
+			clock_write(c);
 		if (batch_n(c->batch) > 0) {
 			batch = c->batch;
 			c->batch = batch_new();
@@ -729,26 +724,6 @@ static int64_t turn(struct conductor *c, int64_t now_ms)
 	return c->is_committing ? TIME_NEVER : wake_ms;
 }
 
-/* The clock on the wall has been set, or what is between it and ours has changed: windows are told anew, in
- * our time. Without campaigns nothing counts time, so ours may follow at once. */
-static void hear_wall(struct conductor *c)
-{
-	int64_t less_ms = conduct_wall(c) - conduct_now(c);
-
-	if (c->options.mono_ms != NULL && less_ms > 0 && c->lives == NULL) {
-		steady_follow(c->steady, conduct_wall(c), c->options.mono_ms(c->options.arg));
-		less_ms = 0;
-	}
-	if (less_ms - c->wall_less_now_ms > STEP_MS || c->wall_less_now_ms - less_ms > STEP_MS)
-		log_warn("the clock was set", LI("ahead_ms", less_ms - c->wall_less_now_ms));
-	else if (less_ms - c->wall_less_now_ms <= WINDOW_MARGIN_MS / 2 &&
-	         c->wall_less_now_ms - less_ms <= WINDOW_MARGIN_MS / 2)
-		return;
-	c->wall_less_now_ms = less_ms;
-	engine_wall(c->engine, less_ms);
-	conduct_windows_tell_all(c);
-}
-
 /* The earlier of two times, the latter by the clock on the wall. */
 static int64_t sooner(const struct conductor *c, int64_t at_ms, int64_t wall_ms)
 {
@@ -761,7 +736,7 @@ int64_t conductor_run(struct conductor *c)
 {
 	int64_t now_ms, wall_ms, wake_ms, at_ms[2];
 
-	hear_wall(c);
+	conduct_hear_wall(c);
 	now_ms = conduct_now(c);
 	wall_ms = conduct_wall(c);
 	for (uint32_t i = 0; i < c->ports_n; i++)

@@ -56,6 +56,8 @@ struct conductor_options {
 MUST_CHECK enum err conductor_new(const struct conductor_options *options, struct conductor **ret);
 /* Does what is due; gives when it wants to run next (TIME_NEVER: not before news). */
 int64_t conductor_run(struct conductor *c);
+/* The time that time-outs follow. */
+int64_t conductor_now(const struct conductor *c);
 /* Graceful stop: no new call leaves from now on, what is unsent is withdrawn, new campaigns and orders are
  * refused with ERR_CLOSED. conductor_is_settled() tells when all that was on the wire is on record. */
 void conductor_drain(struct conductor *c);

@@ -25,7 +25,8 @@ struct store_options {
 struct store_head {
 	uint64_t revision; /* of the last commit */
 	uint64_t last_event_id;
-	uint32_t last_campaign; /* highest campaign number ever given */
+	int64_t last_event_at_ms; /* as it was opened; TIME_NONE: it is not kept */
+	uint32_t last_campaign;   /* highest campaign number ever given */
 	int schema_version;
 	bool is_new;
 };

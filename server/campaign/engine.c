@@ -975,23 +975,9 @@ static void absent(struct change *ch)
 	wait_again(ch, WAIT_NONE, TIME_NONE);
 }
 
-/* How much of the time that a call needs to show itself has not yet passed by the hub's own clock, when that
- * read was asked for: ours may have been set forward while the process was away. */
-static int64_t missing_at_hub(const struct change *ch, const struct fact *f)
-{
-	const struct hub_state *hub = &ch->e->hubs[hub_of(ch->c, ch->row->no)];
-	int64_t needed_ms = ch->from == TARGET_DOUBTFUL ? policy_heard_quiet_ms(ch->c->spec)
-	                                                : (int64_t)ch->c->spec->verify.timeout_s * 1000;
-	int64_t passed_ms = f->asked_at_ms + hub->clock_offset_ms - ch->row->since_hub_ms;
-
-	return ch->row->since_hub_ms == TIME_NONE || passed_ms >= needed_ms ? 0 : needed_ms - passed_ms;
-}
-
 static void read_after_call(struct change *ch, const struct fact *f)
 {
-	bool is_late = f->is_point_read && f->asked_at_ms >= ch->row->next_at_ms;
-	int64_t missing_ms = is_late ? missing_at_hub(ch, f) : 0;
-	bool is_decisive = is_late && missing_ms == 0;
+	bool is_decisive = f->is_point_read && f->asked_at_ms >= ch->row->next_at_ms;
 
 	if (!f->is_there || f->says == SAYS_GONE) {
 		ch->row->is_unresolved = false;
@@ -1012,10 +998,6 @@ static void read_after_call(struct change *ch, const struct fact *f)
 		absent(ch);
 	} else if (is_decisive) {
 		no_proof(ch);
-	} else if (missing_ms > 0) {
-		ch->row->next_at_ms = ch->now_ms + missing_ms;
-		alarm_set(ch->e, ch->a, ch->row->next_at_ms);
-		end(ch);
 	} else if (f->is_point_read && ch->now_ms >= ch->row->next_at_ms) {
 		act_only(ch->e, ch->c, ch->row->no, ACT_READ); /* asked for too early: once more */
 		ch->t->flags |= F_READING;
@@ -1747,9 +1729,19 @@ enum err engine_campaign_row(struct engine *e, uint32_t campaign, struct campaig
 	return ERR_OK;
 }
 
-/* What is over is left: its device may have been called since. */
+static int later_first(const void *a, const void *b)
+{
+	int64_t a_ms = ((const struct kept *)a)->until_ms, b_ms = ((const struct kept *)b)->until_ms;
+
+	return a_ms < b_ms ? 1 : a_ms > b_ms ? -1 : 0;
+}
+
+/* What is over is left: its device may have been called since. Where the clock has gone back a device may be
+ * in several that are not over: the last call made it the one that ends last. */
 static void take_kept(struct engine *e, int64_t now_ms)
 {
+	if (e->kept_n > 1)
+		qsort(e->kept, e->kept_n, sizeof *e->kept, later_first);
 	for (size_t i = 0; i < e->kept_n; i++) {
 		struct kept *k = &e->kept[i];
 		struct campaign *c = find(e, k->campaign);

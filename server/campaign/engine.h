@@ -207,6 +207,8 @@ const struct campaign_spec *engine_spec(const struct engine *e, uint32_t campaig
 const char *engine_campaign_id(const struct engine *e, uint32_t campaign);
 /* Whether calls of this campaign may be made: not paused, not ending. */
 bool engine_may_call(const struct engine *e, uint32_t campaign);
+/* Whether any device is held: by a target that is called or unresolved, or for a while after one. */
+bool engine_holds(const struct engine *e);
 /* Gives WAIT_NONE where the target's window is open, and until when a call may start; else BLACKOUT or
  * WINDOW, and when it opens (TIME_NONE: not foreseen). */
 enum wait engine_window(const struct engine *e, uint32_t campaign, uint32_t no, int64_t *ret_until_ms);

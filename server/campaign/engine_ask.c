@@ -30,6 +30,11 @@ const char *engine_campaign_id(const struct engine *e, uint32_t campaign)
 	return c != NULL ? c->id : NULL;
 }
 
+bool engine_holds(const struct engine *e)
+{
+	return holds_any(e->holds);
+}
+
 bool engine_may_call(const struct engine *e, uint32_t campaign)
 {
 	const struct campaign *c = find(e, campaign);
@@ -156,6 +161,9 @@ static void waiting_for_a_place(const struct engine *e, const struct campaign *c
 		if (e->hubs[c->lanes[i].hub].is_open)
 			ret->next_at_ms =
 			        earlier(ret->next_at_ms, pace_at(c, &e->hubs[c->lanes[i].hub], now_ms));
+	for (uint32_t i = 0; i < c->lanes_n; i++)
+		if (c->lanes[i].preparing > 0 && ret->next_at_ms < now_ms)
+			ret->next_at_ms = TIME_NONE; /* its turn has come; it is read first */
 }
 
 static bool has_shut_window(const struct engine *e, const struct campaign *c)

@@ -140,6 +140,11 @@ bool hold_expire(struct holds *h, int64_t now_ms, struct holder *ret, hold_freed
 	return true;
 }
 
+bool holds_any(const struct holds *h)
+{
+	return h->all != NULL;
+}
+
 int64_t holds_next_at(const struct holds *h)
 {
 	return alarms_next_at(&h->alarms);

@@ -34,6 +34,8 @@ void hold_wait(struct holds *h, uint8_t hub, const char *device_id, uint32_t cam
 void hold_release(struct holds *h, uint8_t hub, const char *device_id, hold_freed_cb *on_freed, void *arg);
 /* Frees those whose time has come: *ret is the holder that was. False: none is due. */
 bool hold_expire(struct holds *h, int64_t now_ms, struct holder *ret, hold_freed_cb *on_freed, void *arg);
+/* Whether any device is held. */
+bool holds_any(const struct holds *h);
 int64_t holds_next_at(const struct holds *h);
 /* Calls back for each device that is held, in no order. */
 typedef void hold_each_cb(void *arg, const char *device_id, const struct holder *holder);

@@ -118,3 +118,21 @@ bool target_state_is_final(enum target_state s)
 {
 	return s >= TARGET_SUCCEEDED;
 }
+
+static void put_back(int64_t *at_ms, int64_t by_ms)
+{
+	if (*at_ms != TIME_NONE)
+		*at_ms -= by_ms;
+}
+
+void target_row_rebase(struct target_row *row, int64_t now_ms)
+{
+	int64_t by_ms = row->changed_at_ms != TIME_NONE ? row->changed_at_ms - now_ms : 0;
+
+	if (by_ms <= 0)
+		return;
+	put_back(&row->changed_at_ms, by_ms);
+	put_back(&row->next_at_ms, by_ms);
+	put_back(&row->called_at_ms, by_ms);
+	put_back(&row->hold_until_ms, by_ms);
+}

@@ -413,4 +413,8 @@ struct selection_page {
 	const char *continuation; /* where to go on; NULL: this hub is done */
 };
 
+/* Of a row on record that has changed after now_ms, since the clock has gone back: it has changed now at the
+ * latest, and its times lie as far from that as they did. */
+void target_row_rebase(struct target_row *row, int64_t now_ms);
+
 #endif

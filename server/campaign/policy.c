@@ -1,8 +1,6 @@
 /* campaign: see policy.h */
 #include "server/campaign/policy.h"
 
-/* Between the intent and the send lie a commit and the queue of a few hundred calls. */
-#define SEND_MARGIN_MS 10000
 /* The HTTP client waits longer than the hub does (shaping delays, the way back), but gives up well before
  * this. */
 #define ANSWER_MARGIN_MS 50000
@@ -15,7 +13,7 @@ int64_t policy_wire_ms(const struct campaign_spec *s)
 {
 	if (s->action.transport == TRANSPORT_HUB_JOB)
 		return ((int64_t)s->action.connect_timeout_s + s->action.response_timeout_s) * 1000 + JOB_MS;
-	return ((int64_t)policy_connect_s(s, 1) + s->action.response_timeout_s) * 1000 + SEND_MARGIN_MS;
+	return ((int64_t)policy_connect_s(s, 1) + s->action.response_timeout_s) * 1000 + SEND_WITHIN_MS;
 }
 
 int64_t policy_call_ms(const struct campaign_spec *s)

@@ -8,6 +8,9 @@
 
 /* At most so many times evidence of absence sends a call in doubt back to waiting (product: Absence). */
 #define REDOUBTS_MAX 10
+/* A call leaves so long after its intent at most, or never: a commit and the queue of a few hundred calls lie
+ * between them, and what a call may still do is counted from its intent. */
+#define SEND_WITHIN_MS 10000
 /* How long a hub that cannot be read puts off a verdict (product: Absence). */
 #define UNREADABLE_MAX_MS (24 * 3600 * 1000LL)
 

@@ -369,6 +369,12 @@ struct track *track_new(const struct track_options *options, struct hub *hub, in
 	return t;
 }
 
+void track_clock_moved(struct track *t, int64_t by_ms)
+{
+	if (t->hub_offset_ms != TIME_NONE)
+		t->hub_offset_ms -= by_ms;
+}
+
 void track_stats(const struct track *t, struct track_stats *ret)
 {
 	*ret = t->stats;

@@ -97,6 +97,9 @@ void track_spare(struct track *t, bool is_sparing);
  * when it wants to run next (TIME_NEVER: not before news, or before the hub opens). */
 int64_t track_run(struct track *t, int64_t now_ms, bool is_open);
 
+/* now_ms has been put forward by so much. */
+void track_clock_moved(struct track *t, int64_t by_ms);
+
 struct track_stats {
 	uint32_t watched, reads_queued, before_calls_queued, inflight;
 	uint64_t pages, reads, rows; /* answered so far; rows in those pages */

@@ -327,6 +327,22 @@ static struct backend *new_backend(const char *path)
 	return b;
 }
 
+static enum err read_last_event(struct backend *b)
+{
+	struct answer page;
+	enum err err;
+
+	b->head.last_event_at_ms = TIME_NONE;
+	if (b->head.last_event_id == 0)
+		return ERR_OK;
+	answer_init(&page);
+	err = backend_read_events(b, 0, b->head.last_event_id - 1, 1, &page);
+	if (err == ERR_OK && page.events_n > 0)
+		b->head.last_event_at_ms = page.events[0].at_ms;
+	answer_done(&page);
+	return err;
+}
+
 enum err backend_open(const char *path, struct backend **ret, struct store_head *ret_head, char **ret_reason)
 {
 	struct buf reason = BUF_INIT;
@@ -338,6 +354,8 @@ enum err backend_open(const char *path, struct backend **ret, struct store_head 
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	b = new_backend(path);
 	err = open_writer(b);
+	if (err == ERR_OK)
+		err = read_last_event(b);
 	if (err != ERR_OK) {
 		buf_printf(&reason, "the database %s cannot be opened: %s", path, b->reason);
 		*ret_reason = buf_take(&reason);

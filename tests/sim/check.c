@@ -8,6 +8,7 @@
 
 #include "server/base/buf.h"
 #include "server/base/log.h"
+#include "server/campaign/policy.h"
 #include "server/campaign/spec.h"
 #include "server/hub/http.h"
 #include "store/backend.h"
@@ -15,12 +16,43 @@
 
 /* From when it is due until it is on record: a turn and a commit. */
 #define NEXT_AT_SLACK_MS 1000
+/* From when something is so until the record is looked at: a turn and a commit. */
+#define SEEN_LATE_MS 100
 
 /* ---- the checker: the record ---- */
 
 static bool is_out(uint8_t state)
 {
 	return state == TARGET_INVOKING || state == TARGET_DOUBTFUL || state == TARGET_AWAITING_PROOF;
+}
+
+/* So long after a target was seen to be as it is: by time itself, whatever the process's clock was set to. It
+ * came about a commit earlier, and the service's time may go by a hundredth faster. */
+static bool is_within(const struct sim *s, const struct known *k, uint32_t no, int64_t ms)
+{
+	return s->now_ms < k->seen_at_ms[no] + ms - ms / 100 - SEEN_LATE_MS;
+}
+
+static bool is_settling(const struct sim *s, const struct known *k, uint32_t no)
+{
+	const struct target_row *t = &k->targets[no];
+
+	return t->state == TARGET_SUCCEEDED && t->hold_until_ms != TIME_NONE &&
+	       is_within(s, k, no, t->hold_until_ms - t->changed_at_ms);
+}
+
+static bool is_down(const struct sim *s, const struct known *k, uint32_t no)
+{
+	return is_out(k->targets[no].state) || is_settling(s, k, no);
+}
+
+static uint32_t count_down(const struct sim *s, const struct known *k)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < k->targets_n; i++)
+		n += is_down(s, k, i);
+	return n;
 }
 
 /* The world's tags.site on that hub; a device that the world does not know is in none. */
@@ -48,6 +80,8 @@ static void check_targets(struct sim *s, struct known *k, const struct answer *p
 		if (old == NULL) {
 			k->targets = xrealloc(k->targets, (row->no + 1) * sizeof *k->targets);
 			k->sites = xrealloc(k->sites, (row->no + 1) * sizeof *k->sites);
+			k->seen_at_ms = xrealloc(k->seen_at_ms, (row->no + 1) * sizeof *k->seen_at_ms);
+			k->seen_at_ms[row->no] = s->now_ms;
 			k->sites[row->no] = site_of(s, k->hubs[row->hub], page->targets[i].device_id);
 			k->targets_n = row->no + 1;
 			old = &k->targets[row->no];
@@ -57,6 +91,8 @@ static void check_targets(struct sim *s, struct known *k, const struct answer *p
 			          target_state_text(old->state), reason_text(old->reason),
 			          target_state_text(row->state), reason_text(row->reason));
 		}
+		if (old->changed_at_ms != row->changed_at_ms)
+			k->seen_at_ms[row->no] = s->died_at_ms < s->now_ms ? s->died_at_ms : s->now_ms;
 		*old = *row;
 	}
 }
@@ -107,9 +143,9 @@ static void check_plan(struct sim *s, const struct known *k, const struct campai
 	}
 	answer_done(&page);
 	ends_at_ms = s->conductor != NULL ? conductor_predicted_finish(s->conductor, k->no) : TIME_NONE;
-	SIM_CHECK(s, ends_at_ms == TIME_NONE || ends_at_ms >= s->now_ms + s->set_by_least_ms - 1,
+	SIM_CHECK(s, ends_at_ms == TIME_NONE || ends_at_ms >= conductor_now(s->conductor),
 	          "%s is foretold to have ended %lld ms ago", k->id,
-	          (long long)(s->now_ms + s->set_by_least_ms - ends_at_ms));
+	          (long long)(conductor_now(s->conductor) - ends_at_ms));
 }
 
 void check_campaign(struct sim *s, struct known *k)
@@ -123,7 +159,7 @@ void check_campaign(struct sim *s, struct known *k)
 	answer_init(&page);
 	SIM_CHECK(s, backend_read_targets(s->record, &f, &page) == ERR_OK, "the record cannot be read");
 	if (page.campaigns_n == 0 && (k->is_deleting || (k->is_final && s->options.retention_days > 0 &&
-	                                                 s->now_ms + s->set_by_most_ms - k->finished_at_ms >
+	                                                 conductor_now(s->conductor) - k->finished_at_ms >
 	                                                         s->options.retention_days * DAY_MS))) {
 		k->is_forgotten = true;
 		answer_done(&page);
@@ -148,6 +184,9 @@ void check_campaign(struct sim *s, struct known *k)
 	                  (k->spec->aborts_n > 0 && row->state == CAMPAIGN_CANCELLING),
 	          "P9: the pause of %s is forgotten", k->id);
 	memcpy(k->waves, row->waves, sizeof k->waves);
+	if (k->patched_to > 0 && !k->is_patching && count_down(s, k) <= k->patched_to)
+		k->max_unavailable =
+		        k->patched_to; /* from now on nothing but that can have let more be out */
 	k->state = row->state;
 	k->is_final = campaign_state_is_final(row->state);
 	k->finished_at_ms = row->finished_at_ms;
@@ -207,52 +246,50 @@ bool check_row_of(struct sim *s, uint32_t campaign_no, const struct known *k, ui
 	return is_there;
 }
 
-static bool is_down(const struct sim *s, const struct target_row *t)
+/* Last seen offline, not longer than 5 min ago. */
+static bool is_offline(const struct sim *s, const struct known *k, uint32_t no)
 {
-	return is_out(t->state) || (t->state == TARGET_SUCCEEDED && t->hold_until_ms != TIME_NONE &&
-	                            t->hold_until_ms > s->now_ms + s->set_by_most_ms);
+	const struct target_row *t = &k->targets[no];
+
+	return t->state == TARGET_WAITING && t->offline_tries > 0 && is_within(s, k, no, 300000);
 }
 
-/* Last seen offline, not longer than 5 min ago. */
-static bool is_offline(const struct sim *s, const struct target_row *t)
+/* Of a group: those of a campaign that failed. */
+static uint32_t count_failed(const struct known *k, uint32_t site, uint32_t *ret_size)
 {
-	return t->state == TARGET_WAITING && t->offline_tries > 0 &&
-	       t->changed_at_ms + 300000 >= s->now_ms + s->set_by_most_ms;
+	uint32_t failed = 0;
+
+	*ret_size = 0;
+	for (uint32_t i = 0; i < k->targets_n; i++) {
+		*ret_size += k->sites[i] == site;
+		failed += k->sites[i] == site && k->targets[i].state == TARGET_FAILED;
+	}
+	return failed;
 }
 
 /* P4: of the campaign that calls, and of the group that is called into, no more than may be are between call
  * and end of settling; the group counts all campaigns, those last seen offline, and those that failed in this
- * one. */
+ * one. Of the group's campaigns any may have been the last to take one up, by its own limit. */
 static void check_capacity(struct sim *s, const struct known *k, uint32_t site)
 {
-	uint32_t out = 0, of_group = 0, group_max = 0;
+	uint32_t out = count_down(s, k), down = 0, size, failed = 0, max = 0;
+	bool is_kept = false;
 
-	for (uint32_t i = 0; i < k->targets_n; i++) {
-		out += is_down(s, &k->targets[i]);
-		of_group += k->sites[i] == site && k->targets[i].state == TARGET_FAILED;
-	}
 	SIM_CHECK(s, out <= k->max_unavailable, "P4: %u of %s are out, %u may be", out, k->id,
 	          k->max_unavailable);
 	if (k->spec->rollout.group_by == NULL)
 		return;
-	/* Claims of several campaigns may share a commit: the widest of their limits is what can be checked
-	 * here. */
-	for (uint32_t c = 0; c < s->known_n; c++) {
-		const struct known *other = &s->known[c];
-		uint32_t own_size = 0, own_max;
-
-		if (other->spec->rollout.group_by == NULL)
-			continue;
-		for (uint32_t i = 0; i < other->targets_n; i++) {
-			own_size += other->sites[i] == site;
-			of_group += other->sites[i] == site &&
-			            (is_down(s, &other->targets[i]) || is_offline(s, &other->targets[i]));
-		}
-		own_max = limit_of(other->spec->rollout.group_max_unavailable, own_size);
-		group_max = own_max > group_max ? own_max : group_max;
+	for (uint32_t c = 0; c < s->known_n; c++)
+		for (uint32_t i = 0; s->known[c].spec->rollout.group_by != NULL && i < s->known[c].targets_n;
+		     i++)
+			down += s->known[c].sites[i] == site &&
+			        (is_down(s, &s->known[c], i) || is_offline(s, &s->known[c], i));
+	for (uint32_t c = 0; c < s->known_n && !is_kept; c++) {
+		failed = count_failed(&s->known[c], site, &size);
+		max = limit_of(s->known[c].spec->rollout.group_max_unavailable, size);
+		is_kept = s->known[c].spec->rollout.group_by != NULL && down + failed <= max;
 	}
-	SIM_CHECK(s, of_group <= group_max, "P4: %u of site %u are down or failed, %u may be", of_group, site,
-	          group_max);
+	SIM_CHECK(s, is_kept, "P4: %u of site %u are down and %u failed, %u may be", down, site, failed, max);
 }
 
 /* ---- the checker: why they wait ---- */
@@ -294,11 +331,12 @@ static int64_t told_next_at(const struct sim *s, const struct known *k, const st
 }
 
 /* P12: nextAt is met where nothing else changes, so that it never lies behind while there is nothing to do;
- * and it is said where, and only where, a clock decides. Of a clock that was set, nothing is said here. */
+ * and it is said where, and only where, a clock decides. By the service's time, which a clock that is set
+ * does not move. */
 static void check_next_at(struct sim *s, const struct known *k, const struct target_row *t, enum wait told,
                           int64_t next_at_ms)
 {
-	int64_t now_ms = s->now_ms + s->set_by_ms;
+	int64_t now_ms = conductor_now(s->conductor), due_ms = next_at_ms + NEXT_AT_SLACK_MS + 1 - now_ms;
 	bool is_free = told == WAIT_PAUSED || told == WAIT_SELECTION || told == WAIT_APPROVAL;
 	bool is_timed = told == WAIT_START || told == WAIT_BACKOFF || told == WAIT_OFFLINE;
 
@@ -306,13 +344,13 @@ static void check_next_at(struct sim *s, const struct known *k, const struct tar
 	          "P12: target %u of %s waits for %s, and has a nextAt", t->no, k->id, wait_text(told));
 	SIM_CHECK(s, !is_timed || next_at_ms != TIME_NONE,
 	          "P12: target %u of %s waits for %s, and has no nextAt", t->no, k->id, wait_text(told));
-	if (next_at_ms == TIME_NONE || s->set_by_least_ms != s->set_by_most_ms)
+	if (next_at_ms == TIME_NONE)
 		return;
 	SIM_CHECK(s, next_at_ms + NEXT_AT_SLACK_MS >= now_ms,
 	          "P12: target %u of %s waits for %s until %lld ms ago", t->no, k->id, wait_text(told),
 	          (long long)(now_ms - next_at_ms));
-	if (next_at_ms + NEXT_AT_SLACK_MS + 1 - s->set_by_ms < s->explain_at_ms)
-		s->explain_at_ms = next_at_ms + NEXT_AT_SLACK_MS + 1 - s->set_by_ms;
+	if (s->now_ms + due_ms < s->explain_at_ms)
+		s->explain_at_ms = s->now_ms + due_ms;
 }
 
 static bool is_hub_open(const struct sim *s, uint32_t hub)
@@ -355,8 +393,7 @@ void check_waiting(struct sim *s, const struct known *k)
 	if (k->is_final || k->state == CAMPAIGN_CANCELLING)
 		return;
 	conductor_waiting(s->conductor, k->no, &w);
-	for (uint32_t i = 0; i < k->targets_n; i++)
-		out += is_down(s, &k->targets[i]);
+	out = count_down(s, k);
 	for (uint32_t i = 0; i < k->targets_n; i++) {
 		const struct target_row *t = &k->targets[i];
 		enum wait told, first;
@@ -390,7 +427,7 @@ static void check_waves(struct sim *s, const struct known *k, uint32_t no)
 }
 
 /* P1: no call without its intent on record. P3: no device in two hands. P6: no call of what is paused. */
-void check_call(const struct side *side, const char *path)
+static void check_leaving(const struct side *side, const char *path, bool is_job)
 {
 	struct sim *s = side->s;
 	char device_id[DEVICE_ID_MAX + 1];
@@ -414,8 +451,11 @@ void check_call(const struct side *side, const char *path)
 		struct target_row t;
 
 		if (!check_row_of(s, row->no, k != NULL ? k : &s->known[s->known_n], side->index, device_id,
-		                  &t) ||
-		    !is_out(t.state))
+		                  &t))
+			continue;
+		SIM_CHECK(s, k == NULL || t.no >= k->targets_n || !is_settling(s, k, t.no),
+		          "P3: %s is called, and settles in %s", device_id, row->id);
+		if (!is_out(t.state))
 			continue;
 		out++;
 		invoking += t.state == TARGET_INVOKING;
@@ -429,6 +469,11 @@ void check_call(const struct side *side, const char *path)
 			                       s->now_ms + s->set_by_ms, &reason),
 			          "P5: %s is called in %s", device_id, reason);
 		}
+		SIM_CHECK(s,
+		          t.state != TARGET_INVOKING || is_job ||
+		                  conductor_now(s->conductor) < t.called_at_ms + SEND_WITHIN_MS,
+		          "P2: the call of %s leaves %lld ms after its intent", device_id,
+		          (long long)(conductor_now(s->conductor) - t.called_at_ms));
 		if (t.state == TARGET_INVOKING && k != NULL) {
 			check_capacity(s, k, site_of(s, side->index, device_id));
 			check_waves(s, k, t.no);
@@ -437,6 +482,11 @@ void check_call(const struct side *side, const char *path)
 	answer_done(&campaigns);
 	SIM_CHECK(s, invoking == 1, "P1: %s is called with %u intents on record", device_id, invoking);
 	SIM_CHECK(s, out == 1, "P3: %s is out in %u campaigns", device_id, out);
+}
+
+void check_call(const struct side *side, const char *path)
+{
+	check_leaving(side, path, false);
 }
 
 /* The devices of a job that begins: the same holds for each. */
@@ -449,7 +499,7 @@ void check_job(const struct side *side, const struct http_request *request)
 		size_t n = strcspn(at + 1, "'");
 
 		snprintf(path, sizeof path, "/twins/%.*s/methods", (int)n, at + 1);
-		check_call(side, path);
+		check_leaving(side, path, true);
 		at += n + 2;
 	}
 }

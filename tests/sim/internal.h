@@ -23,10 +23,12 @@ struct known {
 	bool is_forgotten;
 	int64_t finished_at_ms;
 	enum campaign_state state;
-	uint32_t max_unavailable;
+	uint32_t max_unavailable, patched_to; /* the limit, and by a patch: once no more than that are out */
+	bool is_patching;
 	struct campaign_spec *spec;
 	uint32_t targets_n;
 	struct target_row *targets; /* as last seen on record */
+	int64_t *seen_at_ms;        /* of each of them: when it was seen to be as it is, by time itself */
 	uint32_t *sites;            /* of each of them: the group that its world put its device in */
 	uint8_t hubs[SIM_HUBS_MAX]; /* ours of each of its own */
 	uint32_t hubs_n;
@@ -55,8 +57,6 @@ struct sim {
 	struct rng rng;
 	int64_t now_ms, run_at_ms, commit_at_ms;
 	int64_t set_by_ms; /* what the process's clock shows, less the time … */
-	int64_t set_by_least_ms,
-	        set_by_most_ms; /* … and in this life: the time it goes by lies between these */
 	struct side sides[SIM_HUBS_MAX];
 	struct drive *drive;
 	int64_t trouble_until_ms;
@@ -66,6 +66,7 @@ struct sim {
 	struct store *store;
 	struct conductor *conductor;
 	bool is_up, must_crash, has_broken; /* by itself */
+	int64_t died_at_ms;                 /* TIME_NEVER: what is seen now has just come about, else then */
 	int64_t up_at_ms;                   /* when it is to be started again */
 	uint32_t starts_failed;
 	char last_words[256]; /* why it ended, or did not start */

@@ -165,7 +165,7 @@ static void draw_hubs(struct scenario *sc)
 	if (once_in(&rng, 3) && has(sc, "crashes"))
 		o->crash_share = rng_unit(&rng) * 0.03;
 	if (once_in(&rng, 3) && has(sc, "connects"))
-		o->connect_max_ms = draw_ms(&rng, 10 * SECOND_MS);
+		o->connect_max_ms = draw_ms(&rng, 30 * SECOND_MS);
 	if (once_in(&rng, 5) && has(sc, "manyHubs"))
 		o->hubs_n = 2 + draw(&rng, SIM_HUBS_MAX - 1);
 	for (uint32_t h = 0; h < o->hubs_n; h++) {
@@ -465,6 +465,8 @@ static void happen(struct scenario *sc, struct sim *s, struct happening *h, uint
 		                                      .sku = once_in(rng, 2) ? "S1" : "none"});
 		break;
 	case EVENT_KILL:
+		if (once_in(rng, 3))
+			set_clock(s, rng); /* while it is away */
 		sim_crash(s);
 		break;
 	case EVENT_MIGRATION:

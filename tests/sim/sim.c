@@ -140,8 +140,6 @@ static int64_t now_of(void *arg)
 void sim_set_clock(struct sim *s, int64_t by_ms)
 {
 	s->set_by_ms += by_ms;
-	s->set_by_least_ms = s->set_by_ms < s->set_by_least_ms ? s->set_by_ms : s->set_by_least_ms;
-	s->set_by_most_ms = s->set_by_ms > s->set_by_most_ms ? s->set_by_ms : s->set_by_most_ms;
 	s->run_at_ms = s->now_ms;
 }
 
@@ -280,6 +278,7 @@ static void end_life(struct sim *s)
 	drive_restart(s->drive, is_power_lost);
 	s->options.crash_at_operation = 0;
 	s->is_up = false;
+	s->died_at_ms = s->died_at_ms < s->now_ms ? s->died_at_ms : s->now_ms;
 }
 
 /* Starts the process; where it ends at once it is started again later. */
@@ -289,7 +288,6 @@ static void begin(struct sim *s)
 
 	s->commit_at_ms = s->explain_at_ms = TIME_NEVER;
 	s->must_crash = s->has_broken = false;
-	s->set_by_least_ms = s->set_by_most_ms = s->set_by_ms;
 	s->is_up = open_store(s, &head);
 	if (s->is_up) {
 		check_events_begin(s, head.last_event_id);
@@ -309,6 +307,7 @@ static void begin(struct sim *s)
 	s->run_at_ms = s->now_ms;
 	check_record(s);
 	check_events(s);
+	s->died_at_ms = TIME_NEVER;
 }
 
 static void end(struct sim *s)
@@ -341,6 +340,7 @@ static void stop(struct sim *s)
 	s->store = NULL;
 	drive_restart(s->drive, false);
 	s->is_up = false;
+	s->died_at_ms = s->now_ms;
 }
 
 void sim_restart(struct sim *s, const struct sim_settings *settings)
@@ -428,7 +428,7 @@ struct sim *sim_new(const struct sim_options *o)
 		net_run(side->net, s->now_ms);
 	}
 	s->drive = new_drive(o);
-	s->trouble_until_ms = TIME_NEVER;
+	s->trouble_until_ms = s->died_at_ms = TIME_NEVER;
 	drive_die_in(s->drive, o->crash_at_operation);
 	begin(s);
 	return s;
@@ -447,6 +447,7 @@ void sim_free(struct sim *s)
 	free(s->events);
 	for (uint32_t i = 0; i < s->known_n; i++) {
 		free(s->known[i].targets);
+		free(s->known[i].seen_at_ms);
 		free(s->known[i].sites);
 		spec_done(s->known[i].spec);
 		free(s->known[i].spec);
@@ -876,8 +877,10 @@ enum err sim_respec(struct sim *s, uint32_t campaign, const char *patch_json)
 
 		sim_wait_up(s);
 		old = conductor_spec(s->conductor, k->id, &revision);
-		if (old == NULL)
+		if (old == NULL) {
+			k->is_patching = false;
 			return ERR_NOT_FOUND;
+		}
 		SIM_CHECK(s,
 		          spec_patch(old, patch_json, strlen(patch_json), &spec, &faults, &at, reason) ==
 		                  ERR_OK,
@@ -886,10 +889,13 @@ enum err sim_respec(struct sim *s, uint32_t campaign, const char *patch_json)
 		/* Calls that are on their way may be of the one, what follows is of the other. */
 		most = limit_of(spec.rollout.max_unavailable, s->options.world.devices_n);
 		k->max_unavailable = most > k->max_unavailable ? most : k->max_unavailable;
+		k->patched_to = most;
+		k->is_patching = true;
 		s->is_answered = false;
 		conductor_respec(s->conductor, k->id, revision, &spec, "sim", on_done, s);
 		spec_done(&spec);
 	} while (!wait_for_answer(s));
+	k->is_patching = false;
 	return s->answer;
 }
 

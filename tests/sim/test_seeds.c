@@ -208,6 +208,18 @@ static const struct {
                "hub2.errorBefore.3 refusing deaf neverBack lying looping deviceClocks c0.job c0.hubs "
                "c0.never c0.verify c1.waves c1.group c1.abort manyHubs many agents noHistory quirks "
                "c0.group c0.abort queryLag c0.ids c0.where"},
+        /* a clock set back while the process was away: a device was read again and again, without end */
+        {22148, ""},
+        /* while a step of the clock was made up, an intent's hub time was too late after minutes without an
+           answer of its hub: a proof was overlooked, and the device called once more */
+        {48088, "sku hub0.lost404.0 hub0.quota.1 hub0.quota.2 hub0.errorBefore.3 hub1.errorAfter.1 "
+                "hub1.offline404.2 c1.where c1.group c1.never c1.verify e2.targetOrder e2.moment "
+                "e5.moment e6.patch e6.moment e7.order e7.moment e8.patch hub1.silentBefore.0"},
+        /* waited for rate, it was said, until a time that had passed: its turn had come and it was being read
+         */
+        {38881, "offline noMethod lostBefore deviceClocks quirks c0.ids c0.group c0.windows c1.verify "
+                "e0.moment e1.kill away deaf neverBack queryLag c0.never e2.disk e2.moment many refusing "
+                "lostAfter c0.where hub0.silentAfter.1 looping"},
 };
 
 START_TEST(test_seeds_that_have_found_something)

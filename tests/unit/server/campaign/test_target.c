@@ -56,6 +56,34 @@ START_TEST(test_a_move_leaves_what_belonged_to_the_old_state)
 }
 END_TEST
 
+START_TEST(test_a_row_from_the_future_changed_now_and_keeps_its_spans)
+{
+	struct target_row row = {.changed_at_ms = 5000,
+	                         .next_at_ms = 9000,
+	                         .called_at_ms = 4000,
+	                         .hold_until_ms = TIME_NONE,
+	                         .since_hub_ms = 77};
+
+	target_row_rebase(&row, 5000);
+	ck_assert_int_eq(row.changed_at_ms, 5000);
+	ck_assert_int_eq(row.next_at_ms, 9000);
+	target_row_rebase(&row, 2000);
+	ck_assert_int_eq(row.changed_at_ms, 2000);
+	ck_assert_int_eq(row.next_at_ms, 6000);
+	ck_assert_int_eq(row.called_at_ms, 1000);
+	ck_assert_int_eq(row.hold_until_ms, TIME_NONE);
+	ck_assert_int_eq(row.since_hub_ms, 77);
+	row.hold_until_ms = 7000;
+	row.next_at_ms = TIME_NONE;
+	target_row_rebase(&row, 1000);
+	ck_assert_int_eq(row.hold_until_ms, 6000);
+	ck_assert_int_eq(row.next_at_ms, TIME_NONE);
+	row.changed_at_ms = TIME_NONE; /* never */
+	target_row_rebase(&row, 0);
+	ck_assert_int_eq(row.hold_until_ms, 6000);
+}
+END_TEST
+
 /* One refused move for each run of the test. */
 START_TEST(test_a_move_that_is_not_permitted_ends_the_process)
 {
@@ -136,8 +164,9 @@ int main(void)
 	TCase *tc = tcase_create("ends the process");
 
 	TESTS(s, "target", test_a_target_moves_as_the_contract_says_and_no_other_way,
-	      test_a_move_leaves_what_belonged_to_the_old_state, test_a_campaign_is_final_in_three_states,
-	      test_texts_are_read_back_as_they_are_written);
+	      test_a_move_leaves_what_belonged_to_the_old_state,
+	      test_a_row_from_the_future_changed_now_and_keeps_its_spans,
+	      test_a_campaign_is_final_in_three_states, test_texts_are_read_back_as_they_are_written);
 	tcase_add_loop_test_raise_signal(tc, test_a_move_that_is_not_permitted_ends_the_process, SIGABRT, 0,
 	                                 TARGET_STATES_N * TARGET_STATES_N);
 	tcase_add_test_raise_signal(tc, test_failing_without_a_reason_ends_the_process, SIGABRT);
