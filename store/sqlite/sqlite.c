@@ -64,13 +64,13 @@ static enum err translate(int code, int os_number)
 	}
 }
 
-/* NULL: there is none. */
+/* NULL: there is none; what a database in memory has can be asked nothing. */
 static sqlite3_file *wal_of(sqlite3 *db)
 {
 	sqlite3_file *wal = NULL;
 
 	return sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) == SQLITE_OK &&
-	                       wal != NULL && wal->pMethods != NULL
+	                       wal != NULL && wal->pMethods != NULL && wal->pMethods->xFileControl != NULL
 	               ? wal
 	               : NULL;
 }
@@ -88,7 +88,8 @@ static int os_number_of(sqlite3 *db)
 
 enum err sq_failed(struct backend *b)
 {
-	int code = sqlite3_extended_errcode(b->db), os_number = os_number_of(b->db);
+	/* without memory there may be no connection at all */
+	int code = sqlite3_extended_errcode(b->db), os_number = b->db != NULL ? os_number_of(b->db) : 0;
 	enum err err = translate(code, os_number);
 	bool is_os = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
 
@@ -600,8 +601,13 @@ enum err backend_apply(struct backend *b, const struct batch *const *batches, si
 enum err sq_snapshot(struct backend *b, struct answer *ret)
 {
 	struct store_head head = {0};
-	enum err err = b->is_view ? ERR_OK : sq_do(b, SQ_BEGIN_READ, "BEGIN");
+	enum err err = ERR_OK;
 
+	if (!b->is_view) {
+		if (!sqlite3_get_autocommit(b->db)) /* an earlier one could not be ended, without memory */
+			sqlite3_exec(b->db, "ROLLBACK", NULL, NULL, NULL);
+		err = sq_do(b, SQ_BEGIN_READ, "BEGIN");
+	}
 	if (err == ERR_OK)
 		err = read_head(b, &head);
 	if (err != ERR_OK)
