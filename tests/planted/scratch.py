@@ -5,6 +5,7 @@ What is changed is put back before the next change, so that each is tried alone.
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 
@@ -80,8 +81,13 @@ class Scratch:
         env.setdefault("ROLLCALL_SEEDS", "40")
         env.pop("ROLLCALL_TEST_RESULTS", None)
         cwd = test["workdir"] or self.build
+
+        def bound():
+            """Check puts each test into a process group of its own: one that loops would outlive the program."""
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+
         with subprocess.Popen(test["cmd"], env=env, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                              start_new_session=True) as child:
+                              start_new_session=True, preexec_fn=bound) as child:
             try:
                 return child.wait(timeout=seconds) != 0
             except subprocess.TimeoutExpired:
