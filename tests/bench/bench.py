@@ -27,6 +27,8 @@ CLIENT_CORE, STUB_CORE = CORES[0], CORES[-1]  # this program itself stays on the
 SAMPLE_SECONDS = 0.02
 TRIES_MAX = 20
 DEADLINE_SECONDS = 600  # for one campaign
+SDK_WARM_UP_SECONDS = 1.5
+ROWS_A_PAGE = 100
 
 
 class Failed(Exception):
@@ -294,6 +296,24 @@ class Service(Program, Door):
                 raise Failed(f"the campaign is not over after {DEADLINE_SECONDS} s: {counts}")
             left = (now - begin) * (counts["total"] - counts["succeeded"]) / max(counts["succeeded"], 1)
             time.sleep(max(0.004, min(0.2, left / 4)))
+
+
+def azure_sdk(run, stub, what, devices, at_once, seconds):
+    """One round of azure-iothub: calls, or devices whose rows it has read, as the stub counts them."""
+    port = stub.urls["https"].rpartition(":")[2]
+    command = ["node", HERE / "sdk.js", what, stub.connection_string, port, devices, at_once]
+    client = Program(run, CLIENT_CORE, command, env={**os.environ, "NODE_EXTRA_CA_CERTS": str(stub.cert)})
+    time.sleep(SDK_WARM_UP_SECONDS)
+    begin = stub.stats()
+    time.sleep(seconds)
+    end = stub.stats()
+    time.sleep(2 * SAMPLE_SECONDS)
+    if client.process.poll() is not None:
+        raise Failed("azure-iothub ended early")
+    n = end["calls"] - begin["calls"] if what == "call" else (end["pages"] - begin["pages"]) * ROWS_A_PAGE
+    result = run.sampler.account(begin["at"], end["at"], n, client, stub)
+    client.end()
+    return result
 
 
 def instant(text):

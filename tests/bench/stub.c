@@ -75,6 +75,7 @@ struct door {
 static struct {
 	uint32_t devices_n;
 	int64_t latency_ns;
+	bool is_still; /* devices accept calls, and their twins stay as they are */
 	double shares[FAULTS_N];
 	const char *cert_file, *key_file;
 } options;
@@ -250,7 +251,7 @@ static void answer_call(struct conn *c, const char *id, size_t id_bytes)
 
 	calls++;
 	wrong_calls += fault < FAULTS_N;
-	if ((fault == FAULTS_N || fault == FAULT_CUT) && device < options.devices_n)
+	if ((fault == FAULTS_N || fault == FAULT_CUT) && device < options.devices_n && !options.is_still)
 		called_at_ms[device] = clock_now_ms();
 	if (fault == FAULTS_N) {
 		answer(c, "200 OK", "", body, sizeof body - 1);
@@ -559,7 +560,7 @@ static void tls_setup(void)
 }
 
 static const char usage[] =
-        "usage: stub --cert FILE --key FILE [--devices N] [--latency-ms N] [--fault KIND=SHARE]…\n"
+        "usage: stub --cert FILE --key FILE [--devices N] [--latency-ms N] [--still] [--fault KIND=SHARE]…\n"
         "KIND: 429, 404103, 504101 or cut; SHARE: of all calls, 0 to 1. Listens on loopback and prints where.\n";
 
 static bool read_fault(const char *text)
@@ -576,10 +577,13 @@ static bool read_fault(const char *text)
 
 static void read_options(int argc, char **argv)
 {
-	static const struct option names[] = {
-	        {"cert", required_argument, NULL, 'c'},    {"key", required_argument, NULL, 'k'},
-	        {"devices", required_argument, NULL, 'd'}, {"latency-ms", required_argument, NULL, 'l'},
-	        {"fault", required_argument, NULL, 'f'},   {NULL, 0, NULL, 0}};
+	static const struct option names[] = {{"cert", required_argument, NULL, 'c'},
+	                                      {"key", required_argument, NULL, 'k'},
+	                                      {"devices", required_argument, NULL, 'd'},
+	                                      {"latency-ms", required_argument, NULL, 'l'},
+	                                      {"still", no_argument, NULL, 's'},
+	                                      {"fault", required_argument, NULL, 'f'},
+	                                      {NULL, 0, NULL, 0}};
 	bool is_sound = true;
 	int name;
 
@@ -593,6 +597,8 @@ static void read_options(int argc, char **argv)
 			options.devices_n = (uint32_t)strtoul(optarg, NULL, 10);
 		else if (name == 'l')
 			options.latency_ns = strtoll(optarg, NULL, 10) * 1000000;
+		else if (name == 's')
+			options.is_still = true;
 		else
 			is_sound = is_sound && name == 'f' && read_fault(optarg);
 	}
