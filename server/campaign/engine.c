@@ -38,7 +38,7 @@ void engine_campaign_drop(struct engine *e, uint32_t no)
 	if (c == NULL)
 		return;
 	engine_relapse_forget(e, c);
-	HASH_DEL(e->by_no, c); /* GCOVR_EXCL_BR_LINE: uthash's own */
+	HASH_DEL(e->by_no, c);
 	TAILQ_REMOVE(&e->all, c, link);
 	if (c->is_dirty)
 		TAILQ_REMOVE(&e->dirty, c, dirty_link);
@@ -122,7 +122,7 @@ void engine_campaign_add(struct engine *e, const struct campaign_row *row, struc
 	memcpy(c->waves, row->waves, sizeof c->waves);
 	memcpy(c->aborts, row->aborts, sizeof c->aborts);
 	engine_lanes_init(c, hubs, hubs_n);
-	HASH_ADD(hh, e->by_no, no, sizeof c->no, c); /* GCOVR_EXCL_BR_LINE: uthash's own */
+	HASH_ADD(hh, e->by_no, no, sizeof c->no, c);
 	TAILQ_INSERT_TAIL(&e->all, c, link);
 }
 

@@ -136,7 +136,7 @@ static inline struct campaign *find(const struct engine *e, uint32_t no)
 {
 	struct campaign *c;
 
-	HASH_FIND(hh, e->by_no, &no, sizeof no, c); /* GCOVR_EXCL_BR_LINE: uthash's own */
+	HASH_FIND(hh, e->by_no, &no, sizeof no, c);
 	return c;
 }
 

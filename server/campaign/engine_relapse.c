@@ -36,7 +36,7 @@ static struct relapse_watch *watch_on(const struct engine *e, uint8_t hub, const
 	char key[1 + 256];
 	unsigned n = key_of(hub, device_id, key);
 
-	HASH_FIND(hh, e->relapses, key, n, w); /* GCOVR_EXCL_BR_LINE: uthash's own */
+	HASH_FIND(hh, e->relapses, key, n, w);
 	return w;
 }
 
@@ -69,7 +69,7 @@ static struct relapse_watch *add(struct engine *e, struct campaign *c, const str
 	w->down_at_ms = TIME_NONE;
 	w->key_bytes = (uint16_t)n;
 	memcpy(w->key, key, n);
-	HASH_ADD_KEYPTR(hh, e->relapses, w->key, n, w); /* GCOVR_EXCL_BR_LINE: uthash's own */
+	HASH_ADD_KEYPTR(hh, e->relapses, w->key, n, w);
 	c->relapse_watches++;
 	set_alarm(e, w, relapse_next_ms(row, TIME_NONE));
 	return w;
@@ -89,7 +89,7 @@ static struct step *push(struct engine *e, const struct relapse_row *row, unsign
 static void drop(struct engine *e, struct relapse_watch *w)
 {
 	must_find(e, w->row.campaign)->relapse_watches--;
-	HASH_DEL(e->relapses, w); /* GCOVR_EXCL_BR_LINE: uthash's own */
+	HASH_DEL(e->relapses, w);
 	free(w);
 }
 

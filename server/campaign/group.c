@@ -34,7 +34,7 @@ void groups_free(struct groups *g)
 	if (g == NULL)
 		return;
 	HASH_ITER (hh, g->all, e, next) {
-		HASH_DEL(g->all, e); /* GCOVR_EXCL_BR_LINE: uthash's own */
+		HASH_DEL(g->all, e);
 		free(e->group.members);
 		free(e->key);
 		free(e);
@@ -50,12 +50,12 @@ struct shared_group *groups_get(struct groups *g, uint8_t hub, const char *by, c
 	buf_put_u8(&key, hub);
 	buf_put(&key, by, strlen(by) + 1);
 	buf_puts(&key, value);
-	HASH_FIND(hh, g->all, key.data, key.len, e); /* GCOVR_EXCL_BR_LINE: uthash's own */
+	HASH_FIND(hh, g->all, key.data, key.len, e);
 	if (e == NULL) {
 		e = xcalloc(1, sizeof *e);
 		e->key_bytes = key.len;
 		e->key = buf_take(&key);
-		HASH_ADD_KEYPTR(hh, g->all, e->key, e->key_bytes, e); /* GCOVR_EXCL_BR_LINE: uthash's own */
+		HASH_ADD_KEYPTR(hh, g->all, e->key, e->key_bytes, e);
 	}
 	buf_done(&key);
 	return &e->group;

@@ -35,7 +35,7 @@ struct holds *holds_new(void)
 
 static void drop(struct holds *h, struct hold *hold)
 {
-	HASH_DEL(h->all, hold); /* GCOVR_EXCL_BR_LINE: uthash's own */
+	HASH_DEL(h->all, hold);
 	free(hold->waiters);
 	free(hold);
 }
@@ -61,7 +61,7 @@ static struct hold *find(struct holds *h, uint8_t hub, const char *device_id)
 	assert(n < sizeof key - 1);
 	key[0] = (char)hub;
 	memcpy(key + 1, device_id, n);
-	HASH_FIND(hh, h->all, key, (unsigned)n + 1, hold); /* GCOVR_EXCL_BR_LINE: uthash's own */
+	HASH_FIND(hh, h->all, key, (unsigned)n + 1, hold);
 	return hold;
 }
 
@@ -83,7 +83,7 @@ struct holder *hold_take(struct holds *h, uint8_t hub, const char *device_id, ui
 	hold->key_bytes = (uint16_t)(n + 1);
 	hold->holder = (struct holder){
 	        .campaign = campaign, .no = no, .until_ms = TIME_NEVER, .since_ms = TIME_NONE};
-	HASH_ADD_KEYPTR(hh, h->all, hold->key, hold->key_bytes, hold); /* GCOVR_EXCL_BR_LINE: uthash's own */
+	HASH_ADD_KEYPTR(hh, h->all, hold->key, hold->key_bytes, hold);
 	return &hold->holder;
 }
 

@@ -91,11 +91,11 @@ static struct named_group *find_name(const struct names *names, uint8_t hub, con
 
 	if (n + 1 > sizeof key) {
 		g = named_new(hub, name, n);
-		HASH_FIND(hh, names->by_key, g->key, n + 1, known); /* GCOVR_EXCL_BR_LINE: uthash's own */
+		HASH_FIND(hh, names->by_key, g->key, n + 1, known);
 	} else {
 		key[0] = (char)hub;
 		memcpy(key + 1, name, n);
-		HASH_FIND(hh, names->by_key, key, n + 1, known); /* GCOVR_EXCL_BR_LINE: uthash's own */
+		HASH_FIND(hh, names->by_key, key, n + 1, known);
 	}
 	free(g);
 	return known;
@@ -118,7 +118,7 @@ static uint32_t number_of(struct names *names, uint8_t hub, const char *name)
 		}
 		g = named_new(hub, name, n);
 		g->no = names->n;
-		HASH_ADD_KEYPTR(hh, names->by_key, g->key, n + 1, g); /* GCOVR_EXCL_BR_LINE: uthash's own */
+		HASH_ADD_KEYPTR(hh, names->by_key, g->key, n + 1, g);
 		names->all[names->n++] = g;
 	}
 	names->last = g->no;

@@ -262,6 +262,24 @@ START_TEST(test_where_hubs_and_windows_are_shut_each_is_counted_under_its_own)
 }
 END_TEST
 
+START_TEST(test_who_is_read_first_does_not_wait_for_a_time_that_has_come)
+{
+	struct engine_waiting w;
+
+	r->hubs[0].call_credit = 0;
+	r->hubs[0].credit_at_ms = T0 + 1000;
+	c = rig_campaign(r, "\"precheck\":{\"where\":\"tags.a = 1\"}", 2);
+	rig_turn(r);
+	ck_assert_uint_eq(rig_acts(r, c, 0), ACT_READ);
+	engine_waiting(r->e, c, T0 + 1000, &w);
+	ck_assert_int_eq(w.wait, WAIT_RATE);
+	ck_assert_int_eq(w.next_at_ms, T0 + 1000);
+	engine_waiting(r->e, c, T0 + 1001, &w); /* the hub has not said yet what it takes by now */
+	ck_assert_int_eq(w.wait, WAIT_RATE);
+	ck_assert_int_eq(w.next_at_ms, TIME_NONE);
+}
+END_TEST
+
 START_TEST(test_a_campaign_with_blackouts_alone_waits_until_it_is_told_what_holds)
 {
 	struct zone_state open = {true, false, TIME_NEVER};
@@ -313,6 +331,7 @@ int main(void)
 	                       test_a_cancel_while_they_are_selected_ends_those_that_are_there,
 	                       test_an_approval_to_start_is_not_asked_for_where_nobody_is_called,
 	                       test_where_hubs_and_windows_are_shut_each_is_counted_under_its_own,
+	                       test_who_is_read_first_does_not_wait_for_a_time_that_has_come,
 	                       test_a_campaign_with_blackouts_alone_waits_until_it_is_told_what_holds,
 	                       test_time_counts_for_the_offline_until_the_window_ends_though_nobody_says_so,
 	                       NULL});

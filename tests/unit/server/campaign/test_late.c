@@ -249,6 +249,27 @@ START_TEST(test_what_decides_the_second_call_resolves_the_first)
 }
 END_TEST
 
+START_TEST(test_a_second_call_that_is_refused_or_shows_nothing_resolves_the_first)
+{
+	int64_t deadline_ms;
+
+	begin_with_a_second_call("\"retry\":{\"maxAttempts\":2,\"on\":[\"refused\"],\"backoffSeconds\":60}");
+	ck_assert_int_eq(rig_call(r, c, 0, CALL_REFUSED), ERR_OK);
+	rig_turn(r);
+	expect(TARGET_WAITING, WAIT_BACKOFF);
+	ck_assert(!rig_row(r, c, 0)->is_unresolved);
+	ck_assert_int_eq(rig_row(r, c, 0)->since_hub_ms, TIME_NONE);
+	begin_with_a_second_call("");
+	ck_assert_int_eq(rig_call(r, c, 0, CALL_ACCEPTED), ERR_OK);
+	rig_turn(r);
+	deadline_ms = rig_row(r, c, 0)->next_at_ms;
+	r->now_ms = deadline_ms;
+	rig_turn(r);
+	ck_assert_int_eq(rig_read(r, c, 0, SAYS_NOTHING, deadline_ms - T0), ERR_OK);
+	expect_resolved(TARGET_FAILED, REASON_NO_PROOF);
+}
+END_TEST
+
 START_TEST(test_what_is_read_before_the_second_call_resolves_the_first)
 {
 	static const struct {
@@ -377,10 +398,11 @@ int main(void)
 	                               test_who_waits_for_its_group_while_it_stands_in_line_has_no_turn,
 	                               test_who_backs_off_meanwhile_is_not_woken_when_the_device_becomes_free,
 	                               test_a_read_that_is_out_as_the_watch_begins_is_waited_for, NULL});
-	suite_add_with(s, "an earlier call", start,
-	               (const TTest *const[]){test_what_decides_the_second_call_resolves_the_first,
-	                                      test_what_is_read_before_the_second_call_resolves_the_first,
-	                                      NULL});
+	suite_add_with(
+	        s, "an earlier call", start,
+	        (const TTest *const[]){test_what_decides_the_second_call_resolves_the_first,
+	                               test_a_second_call_that_is_refused_or_shows_nothing_resolves_the_first,
+	                               test_what_is_read_before_the_second_call_resolves_the_first, NULL});
 	suite_add_with(s, "over and over", start,
 	               (const TTest *const[]){
 	                       test_a_device_may_be_offline_any_number_of_times,
