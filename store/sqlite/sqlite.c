@@ -433,6 +433,18 @@ void backend_close(struct backend *b)
 
 /* What the cache holds after a million targets were added costs as much as these do. */
 #define CACHE_KEPT_BYTES (8 * 1024 * 1024)
+#define TOP_KEPT_BYTES (1024 * 1024)
+
+/* malloc_trim() leaves alone what lies behind all that is in use in another thread's arena than the first;
+ * free() gives it back, once it is more than the threshold, which has grown with what was freed before. */
+static void trim_top(void)
+{
+	void *volatile some;
+
+	mallopt(M_TRIM_THRESHOLD, TOP_KEPT_BYTES);
+	some = malloc(TOP_KEPT_BYTES / 8);
+	free(some);
+}
 
 void backend_rest(struct backend *b)
 {
@@ -443,6 +455,7 @@ void backend_rest(struct backend *b)
 		return;
 	sqlite3_db_release_memory(b->db);
 	malloc_trim(0); /* pages lie between what is still in use */
+	trim_top();
 }
 
 /* ---- transactions ---- */
