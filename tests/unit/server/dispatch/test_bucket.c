@@ -121,6 +121,20 @@ START_TEST(test_a_bucket_that_is_full_stays_so_when_the_clock_steps_back)
 }
 END_TEST
 
+START_TEST(test_time_that_passes_gives_tokens_back_and_no_more_than_there_is_room_for)
+{
+	struct bucket b;
+
+	bucket_init(&b, 60, 10);
+	bucket_run(&b, NOW);
+	bucket_take(&b, 8, NOW);
+	bucket_run(&b, NOW + 8000);
+	ck_assert_uint_eq(bucket_tokens(&b, NOW + 8000), 10);
+	bucket_take(&b, 10, NOW + 3600000); /* an idle hour later */
+	ck_assert_uint_eq(bucket_tokens(&b, NOW + 3600000), 0);
+}
+END_TEST
+
 START_TEST(test_no_span_of_time_sees_more_than_burst_and_rate)
 {
 	uint64_t seed = 20240514;
@@ -213,6 +227,7 @@ int main(void)
 	      test_a_limit_that_comes_over_a_bucket_without_finds_it_full,
 	      test_what_is_taken_beyond_the_tokens_is_owed,
 	      test_clock_that_steps_back_neither_gives_nor_keeps_tokens,
+	      test_time_that_passes_gives_tokens_back_and_no_more_than_there_is_room_for,
 	      test_a_bucket_that_is_full_stays_so_when_the_clock_steps_back,
 	      test_no_span_of_time_sees_more_than_burst_and_rate,
 	      test_another_pace_keeps_the_tokens_there_are, test_messages_are_counted_in_chunks_begun,

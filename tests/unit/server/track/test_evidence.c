@@ -1302,6 +1302,23 @@ START_TEST(test_device_that_is_not_there_is_gone)
 }
 END_TEST
 
+START_TEST(test_a_reading_without_predicates_decides_nothing_by_where)
+{
+	struct baseline b = baseline(AS_IT_IS, "old");
+	struct evidence_case c = {&by_where, &b, SINCE, NULL, false, false};
+	struct reading r = {.device_id = "d-1",
+	                    .is_point_read = true,
+	                    .is_there = true,
+	                    .version = 11,
+	                    .hub_at_ms = LATER,
+	                    .success = true};
+
+	ck_assert_int_eq(evidence_judge(&c, &r).kind, VERDICT_NOTHING);
+	r.has_predicates = true;
+	ck_assert_int_eq(evidence_judge(&c, &r).kind, VERDICT_PROVEN);
+}
+END_TEST
+
 START_TEST(test_nothing_older_than_the_intent_proves_by_value)
 {
 	static const struct evidence_rule *const rules[] = {&by_reboot, &by_rewrite,        &by_reset,
@@ -1421,7 +1438,9 @@ int main(void)
 	      test_predicates_decide_in_point_reads_since_the_call,
 	      test_being_away_and_back_is_weak_proof_in_point_reads_since_the_call,
 	      test_version_below_the_baselines_is_gone_in_a_later_point_read,
-	      test_device_that_is_not_there_is_gone, test_nothing_older_than_the_intent_proves_by_value,
-	      test_baseline_is_what_the_reading_says, test_verdicts_have_texts);
+	      test_device_that_is_not_there_is_gone,
+	      test_a_reading_without_predicates_decides_nothing_by_where,
+	      test_nothing_older_than_the_intent_proves_by_value, test_baseline_is_what_the_reading_says,
+	      test_verdicts_have_texts);
 	return suite_run(s);
 }
