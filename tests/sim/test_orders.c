@@ -3,8 +3,10 @@
 #include "tests/lib/suite.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "server/base/log.h"
+#include "server/campaign/spec.h"
 #include "tests/sim/sim.h"
 
 #define HOUR_MS 3600000LL
@@ -107,6 +109,69 @@ START_TEST(test_a_gate_that_fails_takes_back_what_a_job_gathers)
 }
 END_TEST
 
+START_TEST(test_an_abort_rule_that_is_met_takes_back_what_waits_for_a_connection)
+{
+	struct sim_options o;
+	struct campaign_row row;
+	struct sim *s;
+	uint32_t c, calls;
+
+	sim_options_init(&o);
+	o.world.devices_n = A_JOB;
+	o.world.share[WORLD_REFUSING] = 1;
+	o.connect_max_ms = 9000;
+	s = sim_new(&o);
+	c = create(
+	        s, "",
+	        "},\"abort\":[{\"cause\":\"any\",\"count\":1,\"do\":\"pause\"}],\"retry\":{\"maxAttempts\":1");
+	do {
+		sim_pass(s, 1);
+		sim_campaign(s, c, &row);
+	} while (row.state != CAMPAIGN_PAUSED);
+	calls = sim_calls(s);
+	ck_assert_uint_gt(row.counts.state[TARGET_INVOKING], 10);
+	sim_pass(s, HOUR_MS);
+	ck_assert_uint_eq(sim_calls(s), calls);
+	sim_free(s);
+}
+END_TEST
+
+static void on_answer(void *arg, enum err err, const char *detail, const char *id)
+{
+	(void)detail;
+	(void)id;
+	*(enum err *)arg = err;
+}
+
+START_TEST(test_a_change_of_a_spec_that_has_changed_since_is_refused)
+{
+	struct sim *s = start(1, 0);
+	uint32_t c = create(s, "", ""), revision;
+	const char *patch = "{\"rollout\":{\"maxUnavailable\":5}}";
+	struct campaign_spec spec;
+	struct faults faults = FAULTS_INIT;
+	const struct campaign_spec *old;
+	char reason[SPEC_REASON_SIZE];
+	enum err answer = ERR_OK;
+	struct campaign_row row;
+	size_t at;
+
+	ck_assert_int_eq(sim_order(s, c, ORDER_PAUSE), ERR_OK);
+	ck_assert_int_eq(sim_respec(s, c, "{\"rollout\":{\"maxUnavailable\":3}}"), ERR_OK);
+	sim_campaign(s, c, &row);
+	old = conductor_spec(sim_conductor(s), row.id, &revision);
+	ck_assert_uint_eq(revision, 2);
+	ck_assert_int_eq(spec_patch(old, patch, strlen(patch), &spec, &faults, &at, reason), ERR_OK);
+	conductor_respec(sim_conductor(s), row.id, revision - 1, &spec, "sim", on_answer, &answer);
+	spec_done(&spec);
+	sim_pass(s, 1000);
+	ck_assert_int_eq(answer, ERR_CONFLICT);
+	(void)conductor_spec(sim_conductor(s), row.id, &revision);
+	ck_assert_uint_eq(revision, 2);
+	sim_free(s);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sim orders");
@@ -114,6 +179,8 @@ int main(void)
 	log_setup(LOG_OFF, false, 2);
 	TESTS(s, "orders", test_a_pause_takes_back_what_a_job_gathers_and_what_is_on_its_way_to_the_disk,
 	      test_a_pause_between_intent_and_call_lets_none_leave,
-	      test_a_gate_that_fails_takes_back_what_a_job_gathers);
+	      test_a_gate_that_fails_takes_back_what_a_job_gathers,
+	      test_an_abort_rule_that_is_met_takes_back_what_waits_for_a_connection,
+	      test_a_change_of_a_spec_that_has_changed_since_is_refused);
 	return suite_run(s);
 }
