@@ -80,7 +80,7 @@ static enum status make(struct command *c, const char *path, const struct buf *b
 		status = refused(&r);
 	reply_done(&r);
 	if (campaign == NULL)
-		return status == STATUS_OK ? STATUS_REFUSED : status;
+		return status;
 	if (c->o.output == OUTPUT_JSON)
 		say_json(campaign);
 	else

@@ -340,24 +340,41 @@ enum status command_targets(struct command *c)
 
 /* ---- events ---- */
 
+/* A device (and its hub, where there are several), else a schedule, a hub, a campaign. */
+static void put_subject(struct buf *out, const json_t *e)
+{
+	static const char *const members[] = {"deviceId", "scheduleId", "hub", "campaignId"};
+	size_t i = 0;
+
+	while (i + 1 < sizeof members / sizeof *members && field_text(e, members[i])[0] == '\0')
+		i++;
+	put_text(out, e, members[i]);
+	if (i == 0 && field_text(e, "hub")[0] != '\0') {
+		buf_puts(out, " on ");
+		put_text(out, e, "hub");
+	}
+}
+
 /* "12:03:04  target    dev-000123 waiting → invoking" */
 static void put_event(struct buf *out, const json_t *e)
 {
+	const char *why;
+
 	put_at(out, e, "at");
 	buf_printf(out, "  %-9s ", field_text(e, "type"));
-	put_text(out, e, field_text(e, "deviceId")[0] != '\0' ? "deviceId" : "campaignId");
-	if (field_text(e, "hub")[0] != '\0')
-		put_text(out, e, "hub");
+	put_subject(out, e);
 	if (strcmp(field_text(e, "type"), "wave") == 0)
 		buf_printf(out, " wave %lld", (long long)field_int(e, "wave") + 1);
 	if (field_text(e, "from")[0] != '\0')
 		buf_printf(out, " %s →", field_text(e, "from"));
-	buf_printf(out, " %s%s%s", field_text(e, "to"), field_text(e, "stage"), field_text(e, "state"));
+	buf_printf(out, " %s%s%s%s", field_text(e, "to"), field_text(e, "stage"), field_text(e, "state"),
+	           field_text(e, "change"));
 	if (field_text(e, "reason")[0] != '\0')
 		buf_printf(out, " %s", field_text(e, "reason"));
-	if (field_text(e, "stateReason")[0] != '\0') {
+	why = field_text(e, "stateReason")[0] != '\0' ? "stateReason" : "why";
+	if (field_text(e, why)[0] != '\0') {
 		buf_puts(out, " (");
-		put_text(out, e, "stateReason");
+		put_text(out, e, why);
 		buf_putc(out, ')');
 	}
 	buf_putc(out, '\n');

@@ -52,6 +52,37 @@ it "1: no such campaign" ends 1 watch none
 it "2: a file that is not there" ends 2 run -f "$folder/nothing.json"
 it "2: no such command" ends 2 fly
 it "2: an option of another command" ends 2 list --override
+wrong() { # WHAT ARGUMENT…: the command line is refused, and that is said of it
+	local what=$1
+	shift
+	ends 2 "$@" && says "$what"
+}
+echo "no token" >"$folder/two.words"
+many=() letters=()
+for n in {1..17}; do many+=(--reason x); done
+for n in {1..64}; do letters+=(-w); done
+it "2: no command" wrong "which command"
+it "2: an option that nobody knows" wrong "unrecognized" list --fly
+it "2: another output" wrong '--output must be text, json or csv, not "xml"' list -o xml
+for limit in x '' -1 99999999999999999999 4294967296; do it "2: --limit '$limit'" wrong "--limit must be a whole number" list --limit "$limit"; done
+it "2: too many reasons" wrong "too many reasons" retry x "${many[@]}"
+it "2: two reasons, where one is taken" wrong "one --reason" targets x --reason a --reason b
+it "2: too many options" wrong "too many options" watch "${letters[@]}"
+it "2: an argument too many" wrong 'what is "y" for' watch x y
+it "2: an argument too few" wrong "usage: rollcall watch ID" watch
+it "2: CSV of what has none" wrong "only targets" list -o csv
+it "2: no such token file" wrong "No such file" list --token-file "$folder/nothing"
+it "2: a token file that is none" wrong "Is a directory" list --token-file "$folder"
+it "2: a token of two words" wrong "what should be the token" list --token-file "$folder/two.words"
+it "2: a full disk behind standard output" bash -c '"$0" list >/dev/full 2>/dev/null; [ $? = 2 ]' "$ROLLCALL"
+it "the version is told" ends 0 --version
+it "a token that others could read on the way is told of" ends 7 list --url http://0.0.0.0:1
+it "… so" says "the token goes to http://0.0.0.0:1 unencrypted"
+it "… also where http:// is left out" ends 7 list --url 0.0.0.0:1
+it "… so" says "unencrypted"
+kept() { ends 7 list --ca-file "$folder/nothing.pem" --url "$1" && ! says "unencrypted" >"$folder/none"; }
+for url in http://localhost:1/ 'http://[::1]:1' https://127.0.0.1:1; do it "… not on the way to $url" kept "$url"; done
+it "a token may be in a variable" is "$(ROLLCALL_TOKEN=$(cat "$folder/viewer.token") "$ROLLCALL" list -o json)" "$("$ROLLCALL" list -o json)"
 spec bad '{}'
 it "3: devices failed" ends 3 run -f "$folder/spec.json" -w
 bad=$(head -n 1 "$folder/out")
