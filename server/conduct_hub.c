@@ -291,6 +291,13 @@ static void on_withdrawn(void *arg, uint32_t campaign, uint32_t no, uint16_t cal
 	conduct_wake(c);
 }
 
+static int64_t now_of(void *arg)
+{
+	const struct port *p = arg;
+
+	return conduct_now(p->c);
+}
+
 void port_withdraw(struct port *p, uint32_t campaign)
 {
 	dispatch_withdraw(p->dispatch, campaign);
@@ -508,7 +515,8 @@ enum err port_init(struct port *p, struct conductor *c, uint8_t index, const str
 {
 	struct dispatch_options dispatch = {.inflight_max = options->inflight_max,
 	                                    .on_outcome = on_outcome,
-	                                    .on_withdrawn = on_withdrawn};
+	                                    .on_withdrawn = on_withdrawn,
+	                                    .now_ms = now_of};
 	struct jobs_options jobs = {.seed = c->options.seed + index + (uint64_t)conduct_now(c),
 	                            .on_outcome = on_job_outcome,
 	                            .on_withdrawn = on_withdrawn,

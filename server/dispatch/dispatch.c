@@ -31,7 +31,7 @@ struct call {
 	bool is_held;     /* and was not */
 	uint32_t tokens;
 	uint32_t response_timeout_s, connect_timeout_s;
-	int64_t sent_at_ms, until_ms;
+	int64_t until_ms;
 	size_t method_at, payload_at; /* in text */
 	struct buf text;              /* device id, method name, payload, a NUL after each */
 };
@@ -44,6 +44,7 @@ struct dispatch {
 	struct pace pace;
 	dispatch_outcome_cb *on_outcome;
 	dispatch_withdrawn_cb *on_withdrawn;
+	int64_t (*now_ms)(void *arg);
 	void *arg;
 	struct calls queue, out, refused, pool;
 	uint64_t queued_tokens;
@@ -65,6 +66,7 @@ struct dispatch *dispatch_new(const struct dispatch_options *options, struct hub
 	pace_init(&d->pace, options->calls_per_minute, 0);
 	d->on_outcome = options->on_outcome;
 	d->on_withdrawn = options->on_withdrawn;
+	d->now_ms = options->now_ms;
 	d->arg = arg;
 	TAILQ_INIT(&d->queue);
 	TAILQ_INIT(&d->out);
@@ -158,11 +160,12 @@ static void tell_withdrawn(struct dispatch *d, struct call *c)
 }
 
 /* c waited for a connection, and has one. */
-static bool may_begin(void *arg, int64_t waited_ms)
+static bool may_begin(void *arg)
 {
 	struct call *c = arg;
+	const struct dispatch *d = c->dispatch;
 
-	c->is_held = c->dispatch == NULL || c->is_recalled || c->sent_at_ms + waited_ms >= c->until_ms;
+	c->is_held = d == NULL || c->is_recalled || d->now_ms(d->arg) >= c->until_ms;
 	return !c->is_held;
 }
 
@@ -203,7 +206,6 @@ static bool send_call(struct dispatch *d, struct call *c, int64_t now_ms)
 	};
 
 	unqueue(d, c);
-	c->sent_at_ms = now_ms;
 	c->refusal = hub_invoke(d->hub, &call, on_answer, c);
 	if (c->refusal != ERR_OK) {
 		TAILQ_INSERT_TAIL(&d->refused, c, entry);

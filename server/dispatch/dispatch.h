@@ -50,6 +50,9 @@ struct dispatch_options {
 	uint32_t calls_per_minute;
 	dispatch_outcome_cb *on_outcome;
 	dispatch_withdrawn_cb *on_withdrawn;
+	/* By which invocations say until when they may be sent: asked, with new's arg, when a call that had
+	 * to wait has a connection. That clock need not go as the hub client's does. */
+	int64_t (*now_ms)(void *arg);
 };
 
 /* Borrows options; keeps hub and arg until dispatch_free(). */

@@ -334,11 +334,10 @@ static void gather(struct jobs *j)
 }
 
 /* The job's start waited for a connection, and has one. */
-static bool may_begin(void *arg, int64_t waited_ms)
+static bool may_begin(void *arg)
 {
 	const struct question *q = arg;
 
-	(void)waited_ms;
 	if (q->jobs == NULL)
 		return false;
 	q->jobs->is_held = q->jobs->is_recalled;

@@ -70,9 +70,8 @@ struct call {
 	struct buf path, body, answer;
 	size_t body_sent, answer_max_bytes;
 	struct captured captured;
-	bool has_begun;    /* on_sending() has allowed it */
-	uint64_t asked_ms; /* by the loop's clock */
-	bool (*may_begin)(void *arg, int64_t waited_ms);
+	bool has_begun; /* on_sending() has allowed it */
+	bool (*may_begin)(void *arg);
 	char error[CURL_ERROR_SIZE];
 	http_answer_cb *on_answer;
 	void *arg;
@@ -283,8 +282,7 @@ static int on_sending(void *arg, char *ip, char *local_ip, int port, int local_p
 	(void)local_ip;
 	(void)port;
 	(void)local_port;
-	if (c->has_begun ||
-	    (c->may_begin != NULL && !c->may_begin(c->arg, (int64_t)(uv_now(c->http->loop) - c->asked_ms))))
+	if (c->has_begun || (c->may_begin != NULL && !c->may_begin(c->arg)))
 		return CURL_PREREQFUNC_ABORT;
 	c->has_begun = true;
 	return CURL_PREREQFUNC_OK;
@@ -482,7 +480,6 @@ static bool prepare(struct call *c, const struct http_request *r)
 	c->body_sent = 0;
 	c->answer_max_bytes = r->answer_max_bytes;
 	c->has_begun = false;
-	c->asked_ms = uv_now(c->http->loop);
 	c->may_begin = r->may_begin;
 	c->error[0] = '\0';
 	captured_reset(&c->captured);

@@ -46,10 +46,10 @@ struct http_request {
 	size_t body_bytes;
 	uint32_t timeout_ms;     /* from start to last byte */
 	size_t answer_max_bytes; /* a longer answer is cut: ERR_AMBIGUOUS */
-	/* Asked with http_send()'s arg when a connection has been had, waited_ms after http_send(), and no
-	 * byte has left; where it says no, none will: NOT_SENT. Not asked where there was a connection at
-	 * once. NULL: yes. Must not use the client. */
-	bool (*may_begin)(void *arg, int64_t waited_ms);
+	/* Asked with http_send()'s arg when a connection has been had, and no byte has left; where it says
+	 * no, none will: NOT_SENT. Not asked where there was a connection at once. NULL: yes. Must not use
+	 * the client. */
+	bool (*may_begin)(void *arg);
 };
 
 struct http_answer {

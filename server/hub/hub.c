@@ -237,11 +237,11 @@ enum err rest_send_query(struct exchange *x, const struct buf *query, const char
 	                 on_http_answer);
 }
 
-bool rest_may_begin(void *arg, int64_t waited_ms)
+bool rest_may_begin(void *arg)
 {
 	const struct exchange *x = arg;
 
-	return x->may_begin == NULL || x->may_begin(x->arg, waited_ms);
+	return x->may_begin == NULL || x->may_begin(x->arg);
 }
 
 void rest_read(struct exchange *x, const struct http_answer *http, rest_outcome_fn *outcome_of,

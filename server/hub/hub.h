@@ -46,9 +46,9 @@ const char *hub_credential_error(const struct hub *h);
  * is good is used on. */
 void hub_renew_credential(struct hub *h);
 
-/* May a call still be made, which had to wait for a connection for waited_ms? No: NOT_DELIVERED. arg is that
- * of its answer; not to ask anything of the hub. */
-typedef bool hub_may_begin_cb(void *arg, int64_t waited_ms);
+/* May a call still be made, which had to wait for a connection? No: NOT_DELIVERED. arg is that of its answer;
+ * not to ask anything of the hub. */
+typedef bool hub_may_begin_cb(void *arg);
 
 struct hub_call {
 	const char *device_id;

@@ -34,7 +34,7 @@ MUST_CHECK enum err rest_send_query(struct exchange *x, const struct buf *query,
                                     http_answer_cb *on_http_answer);
 
 /* http_request's may_begin: asks the exchange's. */
-bool rest_may_begin(void *arg, int64_t waited_ms);
+bool rest_may_begin(void *arg);
 
 typedef enum hub_outcome rest_outcome_fn(const struct http_answer *answer, const struct hub_error *e);
 /* Fills ret with what all answers say; it borrows from http and from ret->error. */

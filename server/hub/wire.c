@@ -44,7 +44,7 @@ struct ask {
 	uint64_t asked_ms, deadline_ms; /* by the loop's clock */
 	bool has_begun;                 /* some of it may have left */
 	struct framing in;
-	bool (*may_begin)(void *arg, int64_t waited_ms);
+	bool (*may_begin)(void *arg);
 	http_answer_cb *on_answer;
 	void *arg;
 };
@@ -265,9 +265,9 @@ static void begin(struct conn *c, struct ask *a)
 	}
 }
 
-static bool may_begin(const struct wire *w, const struct ask *a)
+static bool may_begin(const struct ask *a)
 {
-	return a->may_begin == NULL || a->may_begin(a->arg, (int64_t)(uv_now(w->loop) - a->asked_ms));
+	return a->may_begin == NULL || a->may_begin(a->arg);
 }
 
 /* c, which is in no list, has nothing to do: the first that waits, and still may begin, gets it. */
@@ -276,7 +276,7 @@ static void conn_rest(struct conn *c)
 	struct wire *w = c->wire;
 	struct ask *a;
 
-	while ((a = first_waiting(w)) != NULL && !may_begin(w, a))
+	while ((a = first_waiting(w)) != NULL && !may_begin(a))
 		ask_fail(w, a, "taken back before any of it left");
 	if (a != NULL) {
 		begin(c, a);

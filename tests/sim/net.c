@@ -116,10 +116,10 @@ static void begin(struct net *n, struct exchange *x)
 	                          .max_item_count = from->max_item_count,
 	                          .body = from->body,
 	                          .body_bytes = from->body_bytes};
-	int64_t waited_ms = n->now_ms - x->asked_at_ms;
+	bool has_waited = n->now_ms > x->asked_at_ms;
 
 	x->begins_at_ms = TIME_NEVER;
-	x->is_refused = (waited_ms > 0 && from->may_begin != NULL && !from->may_begin(x->arg, waited_ms)) ||
+	x->is_refused = (has_waited && from->may_begin != NULL && !from->may_begin(x->arg)) ||
 	                !n->options.on_request(n->options.arg, from);
 	if (x->is_refused) {
 		x->deadline_ms = n->now_ms + 1;

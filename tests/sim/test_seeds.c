@@ -220,6 +220,10 @@ static const struct {
         {38881, "offline noMethod lostBefore deviceClocks quirks c0.ids c0.group c0.windows c1.verify "
                 "e0.moment e1.kill away deaf neverBack queryLag c0.never e2.disk e2.moment many refusing "
                 "lostAfter c0.where hub0.silentAfter.1 looping"},
+        /* while a step of the clock was made up, a call that waited for its connection left later after its
+           intent than was reckoned with: that wait was measured by another clock */
+        {10899, "sku lostBefore looping agents queryLag c0.where c0.rate e0.disk e0.moment e1.moment "
+                "e2.moment many deviceClocks quirks e3.patch e3.moment"},
 };
 
 START_TEST(test_seeds_that_have_found_something)

@@ -345,11 +345,11 @@ START_TEST(test_a_job_that_waits_for_a_connection_is_withdrawn_when_it_gets_one)
 	submit(7, 2);
 	run_after(2000);
 	r = last();
-	ck_assert(r->may_begin(r->arg, 10));
+	ck_assert(r->may_begin(r->arg));
 	jobs_withdraw(jobs, 8);
-	ck_assert(r->may_begin(r->arg, 10));
+	ck_assert(r->may_begin(r->arg));
 	jobs_withdraw(jobs, 7);
-	ck_assert(!r->may_begin(r->arg, 10));
+	ck_assert(!r->may_begin(r->arg));
 	answer(&unsent);
 	ck_assert_str_eq(told.data, "7/1/1 withdrawn;7/2/1 withdrawn;");
 	ck_assert_uint_eq(heard_n, 0);
@@ -357,7 +357,7 @@ START_TEST(test_a_job_that_waits_for_a_connection_is_withdrawn_when_it_gets_one)
 	run_after(2000);
 	r = last();
 	ck_assert_str_eq(r->condition, "d-3");
-	ck_assert(r->may_begin(r->arg, 10));
+	ck_assert(r->may_begin(r->arg));
 	stop();
 }
 END_TEST
