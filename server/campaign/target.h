@@ -18,4 +18,5 @@ extern const struct sm target_machine, campaign_machine;
 /* Moves row to a state; leaves for good what belongs to the old one: wait and next_at. Aborts where the table
  * does not permit it. A reason goes with FAILED and SKIPPED only. */
 void target_move(struct target_row *row, enum target_state to, enum reason reason, int64_t now_ms);
+
 #endif
