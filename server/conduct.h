@@ -147,9 +147,10 @@ struct conductor {
 	uint64_t last_event_id, committing_event_id;
 	struct signature *signature; /* NULL: what is ordered goes on no record */
 	uint32_t last_campaign;
-	uint64_t luck;         /* state of a splitmix64, for ids and seeds */
-	uint32_t selections;   /* serial numbers given so far */
-	struct making *making; /* device lists that are being made */
+	uint64_t luck;                  /* state of a splitmix64, for ids and seeds */
+	uint32_t selections;            /* serial numbers given so far */
+	struct making *making;          /* device lists that are being made */
+	LIST_HEAD(, asked) pages_asked; /* conduct_select.c */
 	LIST_HEAD(, asked_preview) previews;
 	uint32_t previews_n;
 	struct latency seen[ACTIONS_N]; /* from call to proof, in all campaigns that verify */
@@ -352,6 +353,8 @@ bool select_is_asking(const struct live *live);
 /* Asks or stores what is due; gives when it wants to run next. */
 int64_t select_run(struct conductor *c, struct live *live, int64_t now_ms);
 void select_end(struct live *live);
+/* What has been asked for and will not be answered any more. */
+void select_free(struct conductor *c);
 /* Puts a list of ids on record as if they had been found, with the hubs and groups that request knows; frees
  * the spec's ids. */
 void select_ids(struct conductor *c, struct live *live, struct strings *ids,

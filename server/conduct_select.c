@@ -18,6 +18,7 @@
 #define RESTARTS_MAX 3
 
 struct asked {
+	LIST_ENTRY(asked) link;
 	struct conductor *c;
 	uint32_t campaign, selection;
 	uint8_t hub;
@@ -144,6 +145,7 @@ static struct live *asked_by(struct asked *asked, struct conductor **ret_c, uint
 
 	*ret_c = asked->c;
 	*ret_hub = asked->hub;
+	LIST_REMOVE(asked, link);
 	free(asked);
 	if (is_same)
 		live->findings[*ret_hub].is_asking = false;
@@ -221,7 +223,8 @@ static void ask(struct conductor *c, struct live *live, uint8_t hub)
 	const struct campaign_spec *spec = live->spec;
 
 	assert(spec->targets.by != TARGETS_IDS); /* these are on record since the campaign was made */
-	*asked = (struct asked){c, live->no, live->selection, hub};
+	*asked = (struct asked){.c = c, .campaign = live->no, .selection = live->selection, .hub = hub};
+	LIST_INSERT_HEAD(&c->pages_asked, asked, link);
 	live->findings[hub].is_asking = true;
 	if (spec->targets.by == TARGETS_LIST) {
 		c->asked++;
@@ -342,6 +345,16 @@ int64_t select_run(struct conductor *c, struct live *live, int64_t now_ms)
 		break;
 	}
 	return wake_ms;
+}
+
+void select_free(struct conductor *c)
+{
+	struct asked *asked;
+
+	while ((asked = LIST_FIRST(&c->pages_asked)) != NULL) {
+		LIST_REMOVE(asked, link);
+		free(asked);
+	}
 }
 
 bool select_is_asking(const struct live *live)

@@ -373,6 +373,7 @@ enum err conductor_new(const struct conductor_options *options, struct conductor
 	c->batch = batch_new();
 	STAILQ_INIT(&c->waiters);
 	STAILQ_INIT(&c->committing);
+	LIST_INIT(&c->pages_asked);
 	LIST_INIT(&c->previews);
 	c->ports = xcalloc(options->hubs_n, sizeof *c->ports);
 	for (; c->ports_n < options->hubs_n && err == ERR_OK; c->ports_n++)
@@ -413,6 +414,7 @@ void conductor_free(struct conductor *c)
 		live_drop(c, live);
 	for (uint32_t i = 0; i < c->ports_n; i++)
 		port_done(&c->ports[i]);
+	select_free(c);
 	previews_free(c);
 	free(c->ports);
 	while ((w = c->watches) != NULL) {

@@ -22,6 +22,7 @@ const plans = {
   beforeAccepted: { accepted: { arrives: 0, kill: true } },
   afterAccepted: { accepted: { arrives: 1, kill: true } },
   atAcceptedAck: { acceptedAck: { arrives: 1, kill: true } },
+  atDoneAck: { doneAck: { arrives: 1, kill: true } },
   beforeDone: { done: { arrives: 0, kill: true } },
   afterDone: { done: { arrives: 1, kill: true } },
   losesAccepted: { accepted: { arrives: 0, cut: true } },

@@ -103,9 +103,8 @@ it "one that was made anew is not" is "$? $(grep -c "^audit entry $((n - 1)) not
 database=$folder/old.db
 zcat "$e2e/../store/released/schema-10.sql.gz" | sqlite3 "$database"
 old=$(sqlite3 "$database" 'SELECT count(*), (SELECT no || ":" || lower(hex(hash)) FROM audit_head) FROM audit')
-unset 'hub_url[main]'
-configure <<<"{\"tokensFile\": \"$folder/tokens.json\", \"hubs\": [
-	$(for name in main lost; do echo "{\"name\": \"$name\", \"endpoint\": \"http://127.0.0.1:9\", \"connectionString\": $(jq --arg host "$name" '.connectionString | sub("localhost"; $host)' "$folder/main.ready")}"; done | paste -sd ,)]}"
+start_hub lost --devices 10 --seed 8
+configure <<<"{\"tokensFile\": \"$folder/tokens.json\"}"
 start_service --retention-days 30
 left() { # nothing but the word of it
 	as admin GET /v1/audit

@@ -336,7 +336,7 @@ static int64_t told_next_at(const struct sim *s, const struct known *k, const st
 static void check_next_at(struct sim *s, const struct known *k, const struct target_row *t, enum wait told,
                           int64_t next_at_ms)
 {
-	int64_t now_ms = conductor_now(s->conductor), due_ms = next_at_ms + NEXT_AT_SLACK_MS + 1 - now_ms;
+	int64_t now_ms = conductor_now(s->conductor), due_ms;
 	bool is_free = told == WAIT_PAUSED || told == WAIT_SELECTION || told == WAIT_APPROVAL;
 	bool is_timed = told == WAIT_START || told == WAIT_BACKOFF || told == WAIT_OFFLINE;
 
@@ -349,6 +349,7 @@ static void check_next_at(struct sim *s, const struct known *k, const struct tar
 	SIM_CHECK(s, next_at_ms + NEXT_AT_SLACK_MS >= now_ms,
 	          "P12: target %u of %s waits for %s until %lld ms ago", t->no, k->id, wait_text(told),
 	          (long long)(now_ms - next_at_ms));
+	due_ms = next_at_ms + NEXT_AT_SLACK_MS + 1 - now_ms;
 	if (s->now_ms + due_ms < s->explain_at_ms)
 		s->explain_at_ms = s->now_ms + due_ms;
 }
