@@ -813,7 +813,12 @@ void conductor_waiting(const struct conductor *c, uint32_t campaign_no, struct c
 enum wait conductor_window(const struct conductor *c, uint32_t campaign_no, uint32_t target_no,
                            int64_t *ret_opens_at_ms)
 {
-	return engine_window(c->engine, campaign_no, target_no, ret_opens_at_ms);
+	enum wait wait = engine_window(c->engine, campaign_no, target_no, ret_opens_at_ms);
+
+	/* It opens by the clock on the wall, and ours has come nearer to that since the engine was told. */
+	if (wait != WAIT_NONE && *ret_opens_at_ms != TIME_NONE)
+		*ret_opens_at_ms -= conduct_wall(c) - conduct_now(c) - c->wall_less_now_ms;
+	return wait;
 }
 
 bool conductor_is_parked(const struct conductor *c, uint32_t campaign_no, uint32_t target_no)

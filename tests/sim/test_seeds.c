@@ -224,6 +224,10 @@ static const struct {
            intent than was reckoned with: that wait was measured by another clock */
         {10899, "sku lostBefore looping agents queryLag c0.where c0.rate e0.disk e0.moment e1.moment "
                 "e2.moment many deviceClocks quirks e3.patch e3.moment"},
+        /* while a step of the clock was made up, a window was said to open at a time that had passed */
+        {9346, "crashes many refusing neverBack looping deviceClocks c0.rate e1.clock e3.migration e3.moment "
+               "connects away noMethod lostBefore lying agents c0.ids c0.verify e0.moment e4.moment "
+               "lostAfter deaf noHistory c0.where"},
 };
 
 START_TEST(test_seeds_that_have_found_something)
