@@ -3,7 +3,9 @@
  * itself: also not where somebody sets the one on the wall while the process is away, or a device would be
  * called while an earlier call to it may still be on its way (P2, P3). So while anything is held on record,
  * ours goes on at a start from where the record ends, and catches up with what a hub's own clock shows to
- * have passed since then. A wall clock that went back is followed: it makes nothing shorter. */
+ * have passed since then: once, by its first answer. Whatever begins after that must not be made shorter;
+ * what that answer was late by is made up slowly. A wall clock that went back is followed: it makes nothing
+ * shorter. */
 #include "server/conduct.h"
 
 #include <stdio.h>
@@ -130,8 +132,7 @@ static void catch_up(struct conductor *c, const struct port *p)
 
 	if (by_ms > 0)
 		move_clock(c, by_ms, !agrees);
-	if (agrees || p->offsets_n >= OFFSETS_MAX)
-		c->is_behind = false;
+	c->is_behind = false;
 }
 
 void conduct_hear_wall(struct conductor *c)

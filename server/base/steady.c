@@ -7,7 +7,7 @@
 
 void steady_follow(struct steady *s, int64_t wall_ms, int64_t mono_ms)
 {
-	*s = (struct steady){true, wall_ms, mono_ms, wall_ms};
+	*s = (struct steady){.has_begun = true, .ms = wall_ms, .mono_ms = mono_ms, .told_ms = wall_ms};
 }
 
 /* No more than there is: the last reading may be long ago. */
@@ -26,10 +26,14 @@ int64_t steady_read(struct steady *s, int64_t wall_ms, int64_t mono_ms)
 		steady_follow(s, wall_ms, mono_ms);
 		return wall_ms;
 	}
-	if (drift_ms >= -DRIFT_MAX_MS && drift_ms <= DRIFT_MAX_MS)
+	if (drift_ms < -DRIFT_MAX_MS || drift_ms > DRIFT_MAX_MS)
+		s->is_apart = true;
+	if (!s->is_apart)
 		now_ms = wall_ms;
 	else if (passed_ms >= MAKE_UP) /* else made up once more has passed */
 		now_ms += made_up(drift_ms, passed_ms / MAKE_UP);
+	if (now_ms == wall_ms)
+		s->is_apart = false;
 	if (now_ms < s->told_ms)
 		now_ms = s->told_ms;
 	s->told_ms = now_ms;

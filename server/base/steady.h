@@ -12,6 +12,7 @@ struct steady {
 	bool has_begun;
 	int64_t ms, mono_ms; /* where it was last put right */
 	int64_t told_ms;     /* as last read */
+	bool is_apart;       /* a step is being made up */
 };
 
 /* Gives the time; never goes back. wall_ms: UTC. mono_ms: a clock that nobody sets and that also counts while

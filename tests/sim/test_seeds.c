@@ -224,6 +224,8 @@ static const struct {
            intent than was reckoned with: that wait was measured by another clock */
         {10899, "sku lostBefore looping agents queryLag c0.where c0.rate e0.disk e0.moment e1.moment "
                 "e2.moment many deviceClocks quirks e3.patch e3.moment"},
+        /* after a start, ours came forward by each of a hub's first answers: what had begun was shorter */
+        {18899, "sku hubSku hub0.cutAfter.0 hub0.quota.1 quirks c0.abort e0.moment e4.disk"},
         /* while a step of the clock was made up, a window was said to open at a time that had passed */
         {9346, "crashes many refusing neverBack looping deviceClocks c0.rate e1.clock e3.migration e3.moment "
                "connects away noMethod lostBefore lying agents c0.ids c0.verify e0.moment e4.moment "

@@ -56,6 +56,24 @@ START_TEST(test_a_step_is_made_up_by_a_hundredth)
 }
 END_TEST
 
+START_TEST(test_the_last_second_of_a_step_is_made_up_like_the_rest)
+{
+	for (int64_t by_ms = -3000; by_ms <= 3000; by_ms += 6000) {
+		struct steady s = {0};
+		int64_t now_ms = steady_read(&s, WALL, 0);
+
+		for (int64_t t = 100; t <= 310000; t += 100) {
+			int64_t before_ms = now_ms;
+
+			now_ms = steady_read(&s, WALL + t + by_ms, t);
+			ck_assert_int_ge(now_ms - before_ms, 99);
+			ck_assert_int_le(now_ms - before_ms, 101);
+		}
+		ck_assert_int_eq(now_ms, WALL + 310000 + by_ms);
+	}
+}
+END_TEST
+
 START_TEST(test_no_more_is_made_up_than_there_is)
 {
 	for (int64_t by_ms = -1500; by_ms <= 1500; by_ms += 3000) {
@@ -83,6 +101,7 @@ int main(void)
 
 	TESTS(s, "steady", test_it_is_the_clock_on_the_wall_while_nobody_sets_it,
 	      test_it_stands_while_the_clock_goes_back_a_little, test_a_step_is_made_up_by_a_hundredth,
-	      test_no_more_is_made_up_than_there_is, test_it_follows_at_once_where_it_is_told_to);
+	      test_the_last_second_of_a_step_is_made_up_like_the_rest, test_no_more_is_made_up_than_there_is,
+	      test_it_follows_at_once_where_it_is_told_to);
 	return suite_run(s);
 }
