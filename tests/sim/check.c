@@ -254,42 +254,55 @@ static bool is_offline(const struct sim *s, const struct known *k, uint32_t no)
 	return t->state == TARGET_WAITING && t->offline_tries > 0 && is_within(s, k, no, 300000);
 }
 
-/* Of a group: those of a campaign that failed. */
-static uint32_t count_failed(const struct known *k, uint32_t site, uint32_t *ret_size)
+/* Of a group: those of a campaign that had failed before a call was claimed. */
+static uint32_t count_failed(const struct known *k, uint32_t site, int64_t claimed_at_ms, uint32_t *ret_size)
 {
 	uint32_t failed = 0;
 
 	*ret_size = 0;
 	for (uint32_t i = 0; i < k->targets_n; i++) {
 		*ret_size += k->sites[i] == site;
-		failed += k->sites[i] == site && k->targets[i].state == TARGET_FAILED;
+		failed += k->sites[i] == site && k->targets[i].state == TARGET_FAILED &&
+		          k->targets[i].changed_at_ms < claimed_at_ms;
 	}
 	return failed;
 }
 
+/* Of a group: those of a campaign that are down, and were so before that; of the claimer's own, those that
+ * were claimed with it, too. */
+static uint32_t count_group_down(const struct sim *s, const struct known *k, uint32_t site,
+                                 int64_t claimed_at_ms, bool is_own)
+{
+	uint32_t down = 0;
+
+	for (uint32_t i = 0; k->spec->rollout.group_by != NULL && i < k->targets_n; i++) {
+		const struct target_row *t = &k->targets[i];
+
+		if (k->sites[i] != site)
+			continue;
+		down += (is_down(s, k, i) && t->called_at_ms < claimed_at_ms + is_own) ||
+		        (is_offline(s, k, i) && t->changed_at_ms < claimed_at_ms);
+	}
+	return down;
+}
+
 /* P4: of the campaign that calls, and of the group that is called into, no more than may be are between call
  * and end of settling; the group counts all campaigns, those last seen offline, and those that failed in this
- * one. Of the group's campaigns any may have been the last to take one up, by its own limit. */
-static void check_capacity(struct sim *s, const struct known *k, uint32_t site)
+ * one. What others have taken up since the call was claimed, and before it leaves, is by their own limits. */
+static void check_capacity(struct sim *s, const struct known *k, uint32_t site, int64_t claimed_at_ms)
 {
-	uint32_t out = count_down(s, k), down = 0, size, failed = 0, max = 0;
-	bool is_kept = false;
+	uint32_t out = count_down(s, k), down = 0, size, failed, max;
 
 	SIM_CHECK(s, out <= k->max_unavailable, "P4: %u of %s are out, %u may be", out, k->id,
 	          k->max_unavailable);
 	if (k->spec->rollout.group_by == NULL)
 		return;
 	for (uint32_t c = 0; c < s->known_n; c++)
-		for (uint32_t i = 0; s->known[c].spec->rollout.group_by != NULL && i < s->known[c].targets_n;
-		     i++)
-			down += s->known[c].sites[i] == site &&
-			        (is_down(s, &s->known[c], i) || is_offline(s, &s->known[c], i));
-	for (uint32_t c = 0; c < s->known_n && !is_kept; c++) {
-		failed = count_failed(&s->known[c], site, &size);
-		max = limit_of(s->known[c].spec->rollout.group_max_unavailable, size);
-		is_kept = s->known[c].spec->rollout.group_by != NULL && down + failed <= max;
-	}
-	SIM_CHECK(s, is_kept, "P4: %u of site %u are down and %u failed, %u may be", down, site, failed, max);
+		down += count_group_down(s, &s->known[c], site, claimed_at_ms, &s->known[c] == k);
+	failed = count_failed(k, site, claimed_at_ms, &size);
+	max = limit_of(k->spec->rollout.group_max_unavailable, size);
+	SIM_CHECK(s, down + failed <= max, "P4: %u of site %u are down and %u failed, %u of %s may be", down,
+	          site, failed, max, k->id);
 }
 
 /* ---- the checker: why they wait ---- */
@@ -476,7 +489,7 @@ static void check_leaving(const struct side *side, const char *path, bool is_job
 		          "P2: the call of %s leaves %lld ms after its intent", device_id,
 		          (long long)(conductor_now(s->conductor) - t.called_at_ms));
 		if (t.state == TARGET_INVOKING && k != NULL) {
-			check_capacity(s, k, site_of(s, side->index, device_id));
+			check_capacity(s, k, site_of(s, side->index, device_id), t.called_at_ms);
 			check_waves(s, k, t.no);
 		}
 	}
