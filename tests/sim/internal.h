@@ -71,6 +71,7 @@ struct sim {
 	uint32_t starts_failed;
 	char last_words[256]; /* why it ended, or did not start */
 	uint32_t commits, calls, crashes;
+	int64_t held_bytes; /* when it stopped last */
 	/* the events: fingerprints by id, from 1; 0: forgotten before it was seen */
 	uint64_t *events;
 	uint64_t events_n, events_room;

@@ -2,6 +2,7 @@
 #include "tests/sim/internal.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -325,12 +326,22 @@ static void on_closed(void *arg)
 	(void)arg;
 }
 
+static int64_t heap_bytes(void)
+{
+	struct mallinfo2 m = mallinfo2();
+
+	return (int64_t)(m.uordblks + m.hblkhd);
+}
+
 /* What main.c does on SIGTERM, once all is settled. */
 static void stop(struct sim *s)
 {
+	int64_t bytes = heap_bytes();
+
 	conductor_free(s->conductor);
 	s->conductor = NULL;
 	free_parts(s);
+	s->held_bytes = bytes - heap_bytes();
 	backend_close(s->record);
 	s->record = NULL;
 	store_close(s->store, on_closed, NULL);
@@ -364,6 +375,11 @@ void sim_restart(struct sim *s, const struct sim_settings *settings)
 	else
 		end(s); /* it did not settle in time */
 	begin(s);
+}
+
+int64_t sim_held_bytes(const struct sim *s)
+{
+	return s->held_bytes;
 }
 
 void sim_downgrade(struct sim *s, int version)

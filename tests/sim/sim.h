@@ -89,6 +89,9 @@ struct sim_settings {
 	const char *sku;
 };
 void sim_restart(struct sim *s, const struct sim_settings *settings);
+/* How many bytes of the heap conductor, feed, hubs and all below them gave back as the process stopped last:
+ * not those of the database's caches, and none that are lost. */
+int64_t sim_held_bytes(const struct sim *s);
 /* The process dies; what begins again finds its database as a version of that schema would have left it. */
 void sim_downgrade(struct sim *s, int version);
 /* Dies now, with the power where luck says so, and begins again. */
