@@ -8,16 +8,10 @@
 . "$(dirname "$0")/../e2e/lib.sh"
 : "${FAULTS:?the path of libfaults.so}"
 
-row=${1-0} rows=1 # the points of which this one makes every rows-th
-luck=${2-$SRANDOM}
-devices=4         # of one campaign
-if [ "$long" = true ]; then
-	rows=2 devices=2
-	if [ $# -eq 0 ]; then # the other row, counted by itself
-		ROLLCALL_TEST_LONG=true ROLLCALL_TEST_RESULTS='' "$0" 1 "$luck" >"$folder/other.out" 2>&1 &
-		other=$!
-	fi
-fi
+given=${1-} # a file of the points to make: in the other row, from the one that has counted
+rows=1
+devices=4 # of one campaign
+[ "$long" = true ] && rows=2 devices=2
 at_once=10 # campaigns in one database, so that each start finds about as little
 
 spec() { # SLICE
@@ -61,30 +55,48 @@ one_run() {
 
 # --- how many there are, and which of them fail ---
 
-start_hub count --devices $((2 * devices)) --seed 3 --boot-seconds 0.1-0.2 <<<'{"history": true,
-	"answerMs": [10, 40], "reportMs": [10, 40], "leaveMs": [10, 20]}'
-configure <<<'{}'
-one_run 0 "FAULTS_COUNT=$folder/counts"
-it "without a fault it ends with status 0" is "${!ended_as[*]}" 0
-cat "$folder/counts"
-serve 0 "FAULTS_COUNT=$folder/start"
-finish 0
-start=$(sed -n 's/^malloc //p' "$folder/start")
-echo "malloc $start before it listens, and to stop; luck $luck"
-while read -r what n; do
-	if [ "$rows" -eq 1 ]; then
-		echo "$what:$((n / 2 + 1))"
-	elif [ "$what" = malloc ]; then
-		seq -f "$what:%.0f" $((luck % 50 + 1)) 50 "$start"
-		seq -f "$what:%.0f" $((start + luck % 10 + 1)) 10 "$n"
-	else
-		seq -f "$what:%.0f" 1 "$n"
+count() {
+	local luck=$SRANDOM start what n
+	start_hub count --devices $((2 * devices)) --seed 3 --boot-seconds 0.1-0.2 <<<'{"history": true,
+		"answerMs": [10, 40], "reportMs": [10, 40], "leaveMs": [10, 20]}'
+	configure <<<'{}'
+	one_run 0 "FAULTS_COUNT=$folder/counts"
+	it "without a fault it ends with status 0" is "${!ended_as[*]}" 0
+	cat "$folder/counts"
+	serve 0 "FAULTS_COUNT=$folder/start"
+	finish 0
+	start=$(sed -n 's/^malloc //p' "$folder/start")
+	echo "malloc $start before it listens, and to stop; luck $luck"
+	while read -r what n; do
+		if [ "$rows" -eq 1 ]; then
+			echo "$what:$((n / 2 + 1))"
+		elif [ "$what" = malloc ]; then
+			seq -f "$what:%.0f" $((luck % 50 + 1)) 50 "$start"
+			seq -f "$what:%.0f" $((start + luck % 10 + 1)) 10 "$n"
+		else
+			seq -f "$what:%.0f" 1 "$n"
+		fi
+	done <"$folder/counts" | grep -e "${POINTS-}" >"$folder/all"
+	unset 'hub_url[count]'
+	ended_as=()
+}
+
+if [ -n "$given" ]; then
+	cp "$given" "$folder/points"
+else
+	count
+	for ((row = 0; row < rows; row++)); do # every one in one row, and each row some of every kind
+		awk -v row=$row -v rows=$rows 'NR % rows == row' "$folder/all" >"$folder/points.$row"
+	done
+	mv "$folder/points.0" "$folder/points"
+	if [ "$rows" -gt 1 ]; then
+		ROLLCALL_TEST_LONG=true ROLLCALL_TEST_RESULTS='' "$0" "$folder/points.1" >"$folder/other.out" 2>&1 &
+		other=$!
 	fi
-done <"$folder/counts" | grep -e "${POINTS-}" | awk -v row="$row" -v rows="$rows" 'NR % rows == row' >"$folder/points"
+fi
 
 # --- one after the other ---
 
-unset 'hub_url[count]'
 start_hub main --devices $((devices * ($(wc -l <"$folder/points") + at_once + 1))) --seed 3 --boot-seconds 0.1-0.2 <<<'{"history": true,
 	"answerMs": [10, 40], "reportMs": [10, 40], "leaveMs": [10, 20]}'
 configure <<<'{}'
