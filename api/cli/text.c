@@ -53,10 +53,12 @@ void text_time(struct buf *out, int64_t at_ms, int64_t now_ms)
 	struct tm then, today;
 	char text[32];
 
-	if (at_ms == TIME_NONE || localtime_r(&at, &then) == NULL || localtime_r(&now, &today) == NULL) {
+	if (at_ms == TIME_NONE) {
 		buf_putc(out, '-');
 		return;
 	}
+	localtime_r(&at, &then); /* the years of 64 bits of milliseconds are an int's */
+	localtime_r(&now, &today);
 	strftime(text, sizeof text,
 	         then.tm_year == today.tm_year && then.tm_yday == today.tm_yday ? "%H:%M:%S"
 	                                                                        : "%Y-%m-%d %H:%M",

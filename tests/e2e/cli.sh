@@ -94,7 +94,7 @@ paused=$(head -n 1 "$folder/out")
 spec good '{}'
 jq '.targets = {deviceIds: ["dev-000001", "nobody"]}' "$folder/spec.json" >"$folder/some.json"
 it "5: some were never called" ends 5 run -f "$folder/some.json" -w
-it "6: cancelled" ends 6 cancel "$paused" --watch
+it "6: cancelled" ends 6 cancel "$paused" --watch --plain --patience 5
 it "7: nobody answers" ends 7 list --url http://127.0.0.1:1
 it "8: no token" env -u ROLLCALL_TOKEN_FILE bash -c '"$0" list 2>/dev/null; [ $? = 8 ]' "$ROLLCALL"
 it "8: not the role" ends 8 pause "$first" --token-file "$folder/viewer.token"
@@ -113,6 +113,13 @@ it "targets as CSV are what the service gives" cmp <("$ROLLCALL" targets "$bad" 
 	<(curl -sS -H "Authorization: Bearer $(cat "$folder/viewer.token")" -H 'Accept: text/csv' "$api/v1/campaigns/$bad/targets")
 it "targets choose by state and reason" ends 0 targets "$bad" --state failed --reason refused -o json
 it "… all" is "$(jq length "$folder/out")" 20
+it "targets choose by all that is told of them" ends 0 targets "$bad" --state failed --reason refused --wave 0 --group none --hub bad \
+	--device dev-000001 -o text
+it "… of which nothing is left" is "$(wc -l <"$folder/out")" 1
+it "events are told from one on, so many" ends 0 events --after 3 --limit 2 -o json
+it "… those" is "$(jq -s -c '[.[].id]' "$folder/out")" '[4,5]'
+it "campaigns are found by name" ends 0 list --name "on bad" --limit 1 -o json
+it "… one" is "$(jq -c '[.[].name]' "$folder/out")" '["on bad"]'
 it "show tells a device's attempts and evidence" ends 0 show "$first" dev-000001
 it "… the call" says "call: answered"
 it "… the proof" says "evidence: proven"
@@ -127,6 +134,7 @@ it "… with their state" says "open"
 ask POST /v1/schedules -H "Authorization: Bearer $(cat "$folder/approver.token")" --data "$(jq -c '{name: "nightly",
 	recurrence: {cron: "30 2 * * *", timeZone: "Europe/Stockholm", from: "2027-03-27T00:00:00Z"}, campaign: .}' "$folder/spec.json")"
 must is "$status" 201
+it "8: to forget what was given up is for admins" ends 8 webhooks none --forget
 it "schedules are told" ends 0 schedules
 it "… with when they come next" says "2027-03-27 01:30"
 it "… and one's occurrences, on the clocks of its zone" is "$("$ROLLCALL" schedules "$(body_of .id)" --limit 2 | awk 'NR > 1 { print $1 "/" $3 }')" \

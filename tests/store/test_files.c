@@ -77,6 +77,7 @@ static void run_sql(const char *sql, bool keeps_wal)
 	sqlite3 *db;
 
 	ck_assert_int_eq(sqlite3_open(rig.path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 60000);
 	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keeps_wal, NULL);
 	ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(db));
 	ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
@@ -614,14 +615,28 @@ START_TEST(test_file_or_folder_that_may_only_be_read_is_refused)
 }
 END_TEST
 
+static void on_no_view(void *arg, enum err err, struct store_view *view)
+{
+	ck_assert_int_ne(err, ERR_OK);
+	ck_assert_ptr_null(view);
+	*(bool *)arg = true;
+}
+
 START_TEST(test_nothing_is_committed_to_a_file_that_was_deleted_or_moved)
 {
+	struct store_stats stats;
 	char away[sizeof rig.path + 8];
+	bool is_told = false;
 
 	snprintf(away, sizeof away, "%s.away", rig.path);
 	rig_open_store(&rig);
 	rig_commit(&rig, rig_campaign_batch(1, 1));
+	store_stats(rig.store, &stats);
+	ck_assert_uint_gt(stats.file_bytes, 0);
+	ck_assert_uint_gt(stats.free_bytes, 0);
 	ck_assert_int_eq(rename(rig.path, away), 0);
+	store_stats(rig.store, &stats);
+	ck_assert_uint_eq(stats.free_bytes, 0);
 	ck_assert_int_eq(rig_try_commit(&rig, rig_campaign_batch(2, 1)), ERR_IO);
 	rig_close_store(&rig);
 	ck_assert_int_eq(rename(away, rig.path), 0);
@@ -631,7 +646,29 @@ START_TEST(test_nothing_is_committed_to_a_file_that_was_deleted_or_moved)
 	rig_campaign(&rig, "c2", &seen);
 	ck_assert_uint_eq(seen.n, 0);
 	ck_assert_int_eq(unlink(rig.path), 0);
+	ck_assert_int_ne(store_load(rig.store, NOW_MS, &(struct store_loader){0}), ERR_OK);
+	ck_assert_int_ne(store_load_webhooks(rig.store, &(struct webhook_loader){0}), ERR_OK);
+	store_view_open(rig.store, on_no_view, &is_told);
+	rig_wait(&rig, &is_told);
 	ck_assert_int_eq(rig_try_commit(&rig, rig_campaign_batch(2, 1)), ERR_IO);
+	rig_close_store(&rig);
+}
+END_TEST
+
+START_TEST(test_a_store_goes_on_without_tables_that_it_does_not_need)
+{
+	rig_open_store(&rig);
+	rig_commit(&rig, rig_campaign_batch(1, 1));
+	run_sql("DROP TABLE prints", true);
+	end_and_drop(1); /* whose fingerprints cannot be swept */
+	rig_close_store(&rig);
+	rig_open_store(&rig);
+	run_sql("DROP TABLE campaigns; DROP TABLE webhooks", true);
+	rig_campaign(&rig, "c1", &seen);
+	ck_assert_int_eq(seen.err, ERR_CORRUPT);
+	ck_assert_int_eq(store_load(rig.store, NOW_MS, &(struct store_loader){0}), ERR_CORRUPT);
+	ck_assert_int_eq(store_load_webhooks(rig.store, &(struct webhook_loader){0}), ERR_CORRUPT);
+	commit_event(1, NOW_MS);
 	rig_close_store(&rig);
 }
 END_TEST
@@ -1328,6 +1365,7 @@ int main(void)
 	tcase_add_test(tc, test_second_process_is_refused_until_the_first_ends_however_that_is);
 	tcase_add_test(tc, test_same_file_under_another_name_is_locked_too);
 	tcase_add_test(tc, test_file_or_folder_that_may_only_be_read_is_refused);
+	tcase_add_test(tc, test_a_store_goes_on_without_tables_that_it_does_not_need);
 	tcase_add_test(tc, test_folder_that_is_not_there_is_told);
 	tcase_add_test(tc, test_nothing_is_committed_to_a_file_that_was_deleted_or_moved);
 	tcase_add_test(tc, test_file_that_may_not_grow_fails_the_commit_and_keeps_all_before);

@@ -1,12 +1,13 @@
 /* tests/store: each allocation that SQLite asks for while it does what it is told fails once: what is asked
  * then says that it failed, or answers as ever; a commit is there as a whole or not at all, and can be made
- * again. */
+ * again. And each table is gone once: then what needs it says so. */
 #include "tests/lib/suite.h"
 
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "server/base/buf.h"
 #include "store/backend.h"
@@ -186,6 +187,7 @@ static struct batch *batch_of_drops(void)
 	batch_list_drop(b, "gone");
 	batch_schedule_drop(b, 1);
 	batch_dead_letters_drop(b, "w");
+	batch_audit_drop(b, NOW_MS + 1, NOW_MS);
 	return b;
 }
 
@@ -272,6 +274,7 @@ static void put_answer(struct buf *out, const struct answer *a)
 	X(progress, (b, "c2", a)) \
 	X(plan, (b, "c2", a)) \
 	X(audit, (b, 0, 9, a)) \
+	X(audit_oldest, (b, a)) \
 	X(list, (b, "l", 0, 9, a)) \
 	X(schedules, (b, &(struct schedule_filter){.limit = 9}, a)) \
 	X(schedule, (b, &(struct schedule_filter){.id = "s1", .limit = 1}, a)) \
@@ -654,9 +657,117 @@ START_TEST(test_a_copy_and_a_check_without_memory_say_so_and_leave_nothing)
 }
 END_TEST
 
+/* ---- a table that is gone ---- */
+
+static const char *const tables[] = {
+        "meta",     "campaigns",  "specs",    "hubs",        "target_groups", "pages", "targets",
+        "prints",   "attempts",   "evidence", "events",      "idempotency",   "lists", "list_pages",
+        "progress", "plans",      "relapses", "hub_days",    "schedules",     "notes", "target_zones",
+        "audit",    "audit_head", "webhooks", "dead_letters"};
+
+static void drop_table(const char *table)
+{
+	sqlite3 *db;
+	char sql[64];
+
+	snprintf(sql, sizeof sql, "DROP TABLE %s", table);
+	ck_assert_int_eq(sqlite3_open_v2(DATABASE, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI, NULL),
+	                 SQLITE_OK);
+	ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s: %s", table,
+	              sqlite3_errmsg(db));
+	ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+}
+
+/* Gives whether it failed; if so the table has to be named. */
+static bool failed_for(const char *table, enum err err, const char *reason)
+{
+	ck_assert_msg(err == ERR_OK || strstr(reason, table) != NULL, "%s: %s, %s", table, err_text(err),
+	              reason);
+	return err != ERR_OK;
+}
+
+static void count_fault(void *arg, const char *text)
+{
+	(void)text;
+	++*(size_t *)arg;
+}
+
+/* What other programs do with a database that is there. */
+static size_t failed_of_care(const char *table, const char *copy)
+{
+	struct store_census census;
+	struct audit_census audited;
+	size_t failed_n = 0, faults_n = 0;
+
+	for (int what = 0; what < 3; what++) {
+		char *reason = NULL;
+		enum err err = what == 0   ? store_backup(DATABASE, copy, NOW_MS, &reason)
+		               : what == 1 ? store_check(DATABASE, count_fault, &faults_n, &census, &reason)
+		                           : store_audit_verify(DATABASE, NULL, count_fault, &faults_n,
+		                                                &audited, &reason);
+
+		failed_n += failed_for(table, err, reason);
+		if (what == 0)
+			ck_assert((remove(copy) == 0) == (err == ERR_OK));
+		free(reason);
+	}
+	return failed_n;
+}
+
+static size_t failed_of_reads(const char *table)
+{
+	struct buf got = BUF_INIT;
+	struct backend *b;
+	size_t failed_n = 0;
+
+	ck_assert_int_eq(backend_open_reader(holder, &b), ERR_OK);
+	for (size_t i = 0; i < sizeof reads / sizeof *reads; i++)
+		failed_n += failed_for(table, read_once(i, b, &got), backend_reason(b));
+	failed_n += failed_for(table, load_once(b, &got), backend_reason(b));
+	backend_close(b);
+	buf_done(&got);
+	return failed_n;
+}
+
+START_TEST(test_what_needs_a_table_that_is_gone_says_so_and_changes_nothing)
+{
+	struct batch *batches[] = {batch_of_adds(), batch_of_changes(1), batch_of_drops()};
+	const char *table = tables[_i];
+	size_t failed_n = 0, n = sizeof batches / sizeof *batches;
+	char copy[64];
+	bool has_more = true;
+
+	all = rig_all(2);
+	some = rig_all(2);
+	some.group = "east";
+	snprintf(copy, sizeof copy, "/tmp/rollcall-gone-%d.db", (int)getpid());
+	for (size_t stage = 0; stage < n; stage++) {
+		const struct batch *batch[] = {batches[stage]};
+		uint64_t revision;
+		bool has_failed;
+
+		holder = open_writer();
+		for (size_t i = 0; i < stage; i++)
+			apply(holder, batches[i]);
+		drop_table(table);
+		has_failed =
+		        failed_for(table, backend_apply(holder, batch, 1, &revision), backend_reason(holder));
+		failed_n += has_failed + failed_of_reads(table) + failed_of_care(table, copy);
+		while (!has_failed && has_more)
+			has_failed =
+			        failed_for(table, backend_sweep(holder, &has_more), backend_reason(holder));
+		backend_close(holder);
+	}
+	ck_assert_uint_gt(failed_n, 0);
+	for (size_t i = 0; i < n; i++)
+		batch_free(batches[i]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("store memory");
+	TCase *tables_case = tcase_create("tables");
 	sqlite3_mem_methods methods;
 
 	if (sqlite3_config(SQLITE_CONFIG_GETMALLOC, &whole) != SQLITE_OK)
@@ -673,5 +784,8 @@ int main(void)
 	      test_a_commit_without_memory_leaves_nothing_and_can_be_made_again,
 	      test_a_database_opens_whole_or_not_at_all,
 	      test_a_copy_and_a_check_without_memory_say_so_and_leave_nothing);
+	tcase_add_loop_test(tables_case, test_what_needs_a_table_that_is_gone_says_so_and_changes_nothing, 0,
+	                    sizeof tables / sizeof *tables);
+	suite_add_tcase(s, tables_case);
 	return suite_run(s);
 }

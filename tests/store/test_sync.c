@@ -266,6 +266,43 @@ START_TEST(test_packed_waves_have_the_bytes_they_always_had_and_damaged_ones_are
 }
 END_TEST
 
+START_TEST(test_each_mark_is_kept_alone)
+{
+	unsigned char packed[PACKED_TARGET_BYTES], small[PACKED_BASELINE_BYTES];
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct target_row row = {.is_unresolved = i == 0, .has_moved = i == 1}, back = {0};
+
+		pack_target(&row, packed);
+		unpack_target(packed, &back);
+		ck_assert_int_eq(back.is_unresolved, i == 0);
+		ck_assert_int_eq(back.has_moved, i == 1);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		struct baseline baseline = {
+		        .has_value = i == 0, .has_boot = i == 1, .success_held = i == 2, .was_up = i == 3};
+		struct baseline back = {0};
+
+		pack_baseline(&baseline, small);
+		unpack_baseline(small, &back);
+		ck_assert_int_eq(back.has_value, i == 0);
+		ck_assert_int_eq(back.has_boot, i == 1);
+		ck_assert_int_eq(back.success_held, i == 2);
+		ck_assert_int_eq(back.was_up, i == 3);
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		struct campaign_row row = {.waves_n = 1,
+		                           .waves[0] = {.is_approved = i == 0, .is_overridden = i == 1}};
+		struct campaign_row back = {.no = 0};
+		unsigned char waves[PACKED_WAVES_MAX];
+
+		ck_assert(unpack_waves(waves, pack_waves(&row, waves), &back));
+		ck_assert_int_eq(back.waves[0].is_approved, i == 0);
+		ck_assert_int_eq(back.waves[0].is_overridden, i == 1);
+	}
+}
+END_TEST
+
 START_TEST(test_damaged_run_of_events_fails_at_every_length)
 {
 	struct event event = {.at_ms = NOW_MS, .device_id = "device", .detail = "\"a\":1"};
@@ -297,7 +334,7 @@ int main(void)
 	TESTS(s, "sweep", test_dropped_rows_go_five_thousand_a_run_and_a_crash_only_interrupts_it);
 	TESTS(s, "pack", test_packed_target_has_the_bytes_it_always_had,
 	      test_packed_event_has_the_bytes_it_always_had,
-	      test_counts_of_an_older_version_are_read_and_damaged_ones_are_not,
+	      test_counts_of_an_older_version_are_read_and_damaged_ones_are_not, test_each_mark_is_kept_alone,
 	      test_packed_waves_have_the_bytes_they_always_had_and_damaged_ones_are_none,
 	      test_damaged_run_of_events_fails_at_every_length);
 	return suite_run(s);

@@ -52,7 +52,7 @@ LIBRARIES = [
     ("uv.h", ["server/hub/{http,wire}.c", "server/loop.c", "store/store.c", "api/httpd.c", "tests/**"]),
     ("microhttpd.h", ["api/httpd.c"]),
     ("cjose/", ["api/oidc.c", "tests/unit/**"]),
-    ("gnutls/", ["api/tls.c"]),
+    ("gnutls/", ["api/tls.c", "tests/unit/api/test_tls.c"]),
     ("zlib.h", ["api/gzip.c"]),
     ("sqlite3.h", ["store/sqlite/*", "tests/store/*", "tests/sim/drive.c", "tests/sim/older.c", "tests/bench/bare.c"]),
     ("openssl/", ["server/hub/link.c", "server/hub/sas.c", "server/webhook/message.c", "api/auth.c", "store/sqlite/audit.c", "deploy/agent/sas.c", "tests/{bench,hubsim,unit}/**"]),

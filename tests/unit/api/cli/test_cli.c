@@ -61,6 +61,8 @@ START_TEST(test_what_a_terminal_would_obey_is_blanked)
 	ck_puts("a?[31mb?", text_plain(&out, "a\033[31mb\n"));
 	ck_puts("Malmö ?", text_plain(&out, "Malmö \xc2\x9b"));
 	ck_puts("x?", text_plain(&out, "x\x7f"));
+	ck_puts("\xc2\xa0", text_plain(&out, "\xc2\xa0"));
+	ck_puts("\xc2z", text_plain(&out, "\xc2z"));
 }
 END_TEST
 
@@ -82,6 +84,10 @@ START_TEST(test_lines_are_cut_by_columns_and_keep_their_colors)
 	ck_puts("a\033[31mö\033[0m", (buf_puts(&out, "a\033[31mö█x\033[0m"), text_cut(&out, 0, 2)));
 	ck_puts("xxab", (buf_puts(&out, "xxabcd"), text_cut(&out, 2, 2)));
 	ck_puts("ab", (buf_puts(&out, "ab"), text_cut(&out, 0, 9)));
+	ck_puts("", text_cut(&out, 0, 9));
+	ck_assert_uint_eq(text_columns("\033x", 2), 2);   /* no sequence */
+	ck_assert_uint_eq(text_columns("a\033[3", 4), 1); /* half of one */
+	ck_assert_uint_eq(text_columns("a\033[\xc3\xb6m", 6), 1);
 }
 END_TEST
 
@@ -116,6 +122,31 @@ START_TEST(test_a_stream_is_taken_apart_however_it_is_cut)
 		event_reader_done(&r);
 		buf_done(&out);
 	}
+}
+END_TEST
+
+START_TEST(test_fields_that_mean_nothing_are_passed_over)
+{
+	static const char odd[] = "id: x\nid: 5x\nid\nretry: 700000\nevent: a\ndata\ndata: b\0c\n\n";
+	struct buf out = BUF_INIT, line = BUF_INIT;
+	struct event_reader r;
+
+	event_reader_init(&r, 3, on_event, &out);
+	event_reader_put(&r, odd, sizeof odd - 1);
+	ck_assert_str_eq(out.data, "a<\nb c> ");
+	ck_assert_uint_eq(r.last_id, 3);
+	ck_assert_uint_eq(r.retry_ms, 2000);
+	buf_puts(&line, "data: ");
+	for (size_t i = 0; i < (size_t)1 << 20; i++)
+		buf_putc(&line, 'x');
+	buf_puts(&line, "\n\n");
+	buf_reset(&out);
+	event_reader_put(&r, line.data, line.len);
+	ck_assert_uint_eq(out.len,
+	                  strlen("message<> ") + ((size_t)1 << 20) - strlen("data: ")); /* cut, not kept */
+	event_reader_done(&r);
+	buf_done(&out);
+	buf_done(&line);
 }
 END_TEST
 
@@ -173,6 +204,43 @@ START_TEST(test_a_campaign_is_shown_by_wave_with_rate_and_end)
 	                 "running 61%: 1,200 proven, 34 failed, 15 acting, 1 in doubt, 750 waiting; "
 	                 "12.3 devices/s, finish about 02:04:00 (in 4 min)");
 	buf_done(&out);
+	json_decref(c);
+}
+END_TEST
+
+START_TEST(test_what_is_not_known_is_not_shown)
+{
+	static const struct view_failure failure = {"d-1", "refused"};
+	struct view_options o = {.columns = 100,
+	                         .is_ascii = true,
+	                         .now_ms = INT64_C(1796090400000),
+	                         .per_second = -1,
+	                         .failures = &failure,
+	                         .failures_n = 1,
+	                         .failures_all = 1};
+	json_t *c = load(
+	        "{\"id\":\"c1\",\"name\":\"n\",\"state\":\"completed\",\"finishedAt\":\"2026-12-01T01:00:00Z\","
+	        "\"predictedFinishAt\":\"2026-12-01T01:00:00Z\",\"counts\":{\"total\":2},\"waitingBy\":{\"rate\":2},"
+	        "\"waves\":[{\"name\":\"a wave with a name of many words\",\"state\":\"soaking\"},"
+	        "{\"index\":1,\"state\":\"failed\"}]}");
+	struct buf lines = BUF_INIT;
+
+	view_lines(c, &o, &lines);
+	ck_assert_str_eq(lines.data,
+	                 "n  c1  completed\n"
+	                 "a wave with a name o ....................   0%  no devices; soaking\n"
+	                 "2                    ....................   0%  no devices; gate failed\n"
+	                 "all                  ....................   0%  no devices\n"
+	                 "waiting: 2 for rate\n"
+	                 "failed last: d-1 refused\n");
+	buf_done(&lines);
+	json_decref(c);
+	c = load(
+	        "{\"state\":\"completed\",\"counts\":{\"total\":5,\"failed\":3,\"skipped\":2},\"failedBy\":{\"refused\":1,"
+	        "\"noProof\":2},\"skippedBy\":{\"excluded\":2},\"id\":\"c1\"}");
+	ck_puts("completed: 0 of 5 devices proven, failed: 1 refused, 2 noProof, skipped: 2 excluded\n"
+	        "look: rollcall targets --state failed c1; again: rollcall retry c1\n",
+	        view_end(c, &out));
 	json_decref(c);
 }
 END_TEST
@@ -276,9 +344,11 @@ int main(void)
 	TESTS(s, "text", test_counts_have_commas, test_spans_have_one_or_two_units,
 	      test_times_are_local_and_short_on_the_same_day, test_what_a_terminal_would_obey_is_blanked,
 	      test_bars_fill_from_the_left, test_lines_are_cut_by_columns_and_keep_their_colors);
-	TESTS(s, "events", test_a_stream_is_taken_apart_however_it_is_cut);
+	TESTS(s, "events", test_a_stream_is_taken_apart_however_it_is_cut,
+	      test_fields_that_mean_nothing_are_passed_over);
 	TESTS(s, "campaigns", test_a_campaign_is_shown_by_wave_with_rate_and_end,
-	      test_no_line_is_wider_than_the_terminal, test_each_end_has_its_status,
-	      test_the_end_says_what_can_be_done, test_members_that_are_not_there_are_nothing_special);
+	      test_what_is_not_known_is_not_shown, test_no_line_is_wider_than_the_terminal,
+	      test_each_end_has_its_status, test_the_end_says_what_can_be_done,
+	      test_members_that_are_not_there_are_nothing_special);
 	return suite_run(s);
 }

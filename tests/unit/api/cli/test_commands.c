@@ -361,6 +361,16 @@ START_TEST(test_a_list_is_read_page_by_page_up_to_its_limit)
 	ck_assert_str_eq(out, "[\n{\"id\":\"c1\"}\n]\n");
 	set_up();
 	command.o.output = OUTPUT_JSON;
+	answer(200, "{\"value\":[]}");
+	ends(STATUS_OK, command_list, "GET /v1/campaigns\n");
+	ck_assert_str_eq(out, "[]\n");
+	set_up();
+	command.o.output = OUTPUT_JSON;
+	answer(404, "");
+	ends(STATUS_REFUSED, command_list, "GET /v1/campaigns\n");
+	ck_assert_str_eq(out, "");
+	set_up();
+	command.o.output = OUTPUT_JSON;
 	answer(200, "{\"value\":[{\"id\":1}],\"nextLink\":\"https://elsewhere.example/\"}");
 	ends(STATUS_OK, command_list, "GET /v1/campaigns\n");
 }

@@ -24,6 +24,14 @@ START_TEST(test_a_signature_is_that_of_the_contracts_vector)
 	ck_assert_ptr_nonnull(strstr(token, "sr=localhost%3A8884%2Fdevices%2Fa%281%29&"));
 	free(token);
 	ck_assert_ptr_null(sas_token("h", "d", "AAE", 5));
+	ck_assert(sas_key_is_sound("AA=="));
+	ck_assert(!sas_key_is_sound(""));
+	ck_assert(!sas_key_is_sound("A==="));
+	ck_assert(!sas_key_is_sound("A=A="));
+	ck_assert(!sas_key_is_sound("AA A"));
+	ck_assert(!sas_key_is_sound(KEY KEY));
+	ck_assert(!sas_key_is_sound(
+	        "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g"));
 }
 END_TEST
 

@@ -59,6 +59,8 @@ START_TEST(test_what_no_twin_has_is_kept_as_the_nearest)
 	                           .taken_at_ms = -62135596800000};
 
 	assert_kept(&b, &nearest);
+	b.value_at_ms = nearest.value_at_ms + 1; /* what stands for no time */
+	assert_kept(&b, &nearest);
 }
 END_TEST
 

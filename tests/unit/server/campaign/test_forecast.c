@@ -395,6 +395,13 @@ START_TEST(test_a_campaign_ends_at_its_end_and_with_those_that_are_out_then)
 	ck_ends(110000, BOUND_RATE);
 	f.end_at_ms = NOW_MS + 100001;
 	ck_ends(110000, BOUND_RATE);
+	begin();
+	f.waves[0].out_until_ms =
+	        NOW_MS + 5000; /* what was called until the end, and acts as slowly as may be */
+	f.end_at_ms = NOW_MS - 5000;
+	ck_ends(5000, BOUND_OUT);
+	f.end_at_ms = NOW_MS - 5001; /* nobody can be out any more */
+	ck_ends(0, BOUND_OUT);
 }
 END_TEST
 

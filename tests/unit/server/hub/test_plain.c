@@ -152,6 +152,7 @@ START_TEST(test_plain_rows_are_read_as_jansson_reads_them)
 	static const char *const rows[] = {
 	        "{\"deviceId\":\"d\"}",
 	        "{\"deviceId\":\"d\",\"status\":\"disabled\",\"rv\":7,\"v\":\"x\",\"v0\":\"2024-05-14T09:13:20Z\"}",
+	        "{\"deviceId\":\"d\",\"status\":\"enabling\",\"v\":1,\"v0\":\"2024-05-14T09:13:20Z\",\"v1\":\"2024-05-14T09:13:20Z\"}",
 	        "{\"deviceId\":\"d\",\"status\":\"DisAbled\",\"rv\":-7,\"v\":12,\"v0\":\"2024-05-14T09:13:20Z\","
 	        "\"v1\":\"2024-05-14T09:13:21.5Z\",\"v2\":\"not a time\",\"b\":\"boot 1\",\"b1\":\"2024-05-14T09:13:22\"}",
 	        "{\"g\":\"site-1\",\"z\":\"Europe/Stockholm\",\"e\":true,\"s\":false,\"v\":null,\"deviceId\":\"d\","
@@ -167,9 +168,15 @@ END_TEST
 
 START_TEST(test_rows_of_which_plain_text_does_not_say_all_are_left_to_jansson)
 {
-	static const char *const rows[] = {"{}", "{\"deviceId\":\"\"}", "{\"deviceId\":7}",
+	static const char *const rows[] = {"{}",
+	                                   "{\"deviceId\":\"\"}",
+	                                   "{\"deviceId\":7}",
 	                                   "{\"deviceId\":\"d\",\"v\":{\"b\":1}}",
-	                                   "{\"deviceId\":\"d\",\"b\":[]}"};
+	                                   "{\"deviceId\":\"d\",\"b\":[]}",
+	                                   "{\"deviceId\":\"d\",\"s\":{}}",
+	                                   "{\"deviceId\":\"d\",\"v\":1,\"e\":[]}",
+	                                   "{\"deviceId\":\"d\",\"v\":1,\"g\":{}}",
+	                                   "{\"deviceId\":\"d\",\"v\":1,\"z\":{}}"};
 	struct watch *w = NULL;
 
 	ck_assert_int_eq(watch_new(&options, &w), ERR_OK);

@@ -157,6 +157,44 @@ START_TEST(test_unsound_paths_and_predicates_are_refused)
 }
 END_TEST
 
+START_TEST(test_each_unsound_member_is_refused_by_itself)
+{
+	static const struct watch_options wrong[] = {{.status_path = "."},   {.echo_path = "."},
+	                                             {.boot_path = "."},     {.success = "="},
+	                                             {.failure = "="},       {.precheck = "="},
+	                                             {.group_path = "site"}, {.group_path = "tags."},
+	                                             {.zone_path = "zone"},  {.zone_path = "tags.a b"}};
+	struct watch *w = NULL;
+
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+		ck_assert_msg(watch_new(&wrong[i], &w) == ERR_INVALID, "%zu", i);
+	watch_free(NULL);
+}
+END_TEST
+
+START_TEST(test_candidates_are_those_of_which_anything_can_be_told)
+{
+	static const struct {
+		struct watch_options options;
+		const char *candidates;
+	} cases[] = {
+	        {{.watches_link = true}, "connectionState = 'Connected' OR connectionState = 'Disconnected'"},
+	        {{.success = "a = 1"}, "(a = 1)"},
+	        {{.failure = "b = 1"}, "(b = 1)"},
+	        {{.success = "a = 1", .failure = "b = 1"}, "(a = 1) OR (b = 1)"},
+	        {{.precheck = "a = 1"}, NULL}};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct watch *w;
+
+		ck_assert_int_eq(watch_new(&cases[i].options, &w), ERR_OK);
+		ck_assert_pstr_eq(watch_candidates(w), cases[i].candidates);
+		ck_assert_int_eq(watch_is_in_rows(w), cases[i].candidates == NULL);
+		watch_free(w);
+	}
+}
+END_TEST
+
 static const char twin[] =
         "{\"deviceId\":\"dev-1\",\"status\":\"enabled\",\"version\":4,\"tags\":{\"site\":\"A\"},\"properties\":{"
         "\"desired\":{\"$version\":9},\"reported\":{\"dm\":{\"reboot\":{\"last\":\"r-1\",\"n\":5.0}},"
@@ -380,7 +418,8 @@ int main(void)
 
 	TESTS(s, "watch", test_select_names_every_watched_value_and_its_ancestors_times,
 	      test_a_watch_of_nothing_selects_the_identity, test_a_watch_that_counts_reads_rows_of_counts,
-	      test_unsound_paths_and_predicates_are_refused);
+	      test_unsound_paths_and_predicates_are_refused, test_each_unsound_member_is_refused_by_itself,
+	      test_candidates_are_those_of_which_anything_can_be_told);
 	TESTS(s, "reading", test_a_twin_is_read_with_the_time_of_the_nearest_ancestor,
 	      test_null_missing_and_unreachable_values_are_not_there,
 	      test_predicates_are_decided_in_a_point_read_only, test_a_row_is_read_by_its_aliases,
