@@ -55,6 +55,7 @@ struct hook {
 	uint64_t settled_id; /* on record, or on the way there */
 	bool is_behind;      /* events after seen_id have passed it by */
 	bool is_reading;
+	int64_t read_at_ms;          /* not before then */
 	uint32_t attempts, refusals; /* of the first message */
 	int64_t next_at_ms;
 	uint64_t delivered, failed, dead_n;
@@ -268,6 +269,8 @@ static void on_page(void *arg, enum err err, uint64_t revision, const struct eve
 	(void)revision;
 	(void)has_more;
 	h->is_reading = false;
+	if (err != ERR_OK)
+		h->read_at_ms = h->w->options.now_ms(h->w->options.arg) + RETRY_FIRST_MS;
 	if (err == ERR_OK && h->seen_id + 1 < first_kept_id) {
 		log_warn("events are gone that a webhook was not told of", LS("webhook", h->endpoint->name),
 		         LI("from", (int64_t)h->seen_id + 1), LI("to", (int64_t)first_kept_id - 1));
@@ -379,15 +382,23 @@ static void send_first(struct hook *h, int64_t now_ms)
 
 static int64_t run_hook(struct hook *h, int64_t now_ms)
 {
-	if (h->is_behind && !h->is_reading && h->queue_n < QUEUE_MAX / 2)
-		read_page(h);
+	int64_t wake_ms = TIME_NEVER;
+
+	if (h->is_behind && !h->is_reading && h->queue_n < QUEUE_MAX / 2) {
+		if (now_ms < h->read_at_ms)
+			wake_ms = h->read_at_ms;
+		else
+			read_page(h);
+	}
 	if (h->state == HOOK_WAITING && now_ms >= h->next_at_ms)
 		h->state = HOOK_IDLE;
 	if (h->state == HOOK_IDLE && h->queue_n > 0)
 		send_first(h, now_ms);
 	else if (h->state == HOOK_IDLE && h->queue_n == 0 && h->seen_id >= h->settled_id + UNRECORDED_MAX)
 		settle(h, batch_new(), h->seen_id);
-	return h->state == HOOK_WAITING ? h->next_at_ms : TIME_NEVER;
+	if (h->state == HOOK_WAITING && h->next_at_ms < wake_ms)
+		wake_ms = h->next_at_ms;
+	return wake_ms;
 }
 
 int64_t webhooks_run(struct webhooks *w, int64_t now_ms)

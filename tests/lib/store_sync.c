@@ -116,6 +116,11 @@ enum err store_load(struct store *s, int64_t now_ms, const struct store_loader *
 	return backend_load(s->reader, now_ms, loader);
 }
 
+enum err store_load_webhooks(struct store *s, const struct webhook_loader *loader)
+{
+	return backend_load_webhooks(s->reader, loader);
+}
+
 struct backend *store_sync_record(struct store *s)
 {
 	struct backend *record;

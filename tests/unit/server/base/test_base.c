@@ -2,9 +2,11 @@
 #include "tests/lib/suite.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "server/base/buf.h"
@@ -278,6 +280,8 @@ START_TEST(test_hash_and_rng_never_change)
 	for (int i = 0; i < 1000; i++) {
 		ck_assert_uint_lt(rng_below(&r, 7), 7);
 		ck_assert(rng_unit(&r) < 1.0);
+		/* Nearly every second number is passed over. */
+		ck_assert_uint_le(rng_below(&r, (UINT64_C(1) << 63) + 1), UINT64_C(1) << 63);
 	}
 }
 END_TEST
@@ -364,6 +368,15 @@ START_TEST(test_machine_permits_only_its_table)
 }
 END_TEST
 
+START_TEST(test_a_move_that_is_not_permitted_ends_the_process)
+{
+	static const struct sm_state states[] = {{"open", 1u << 1}, {"shut", 0}};
+	static const struct sm sm = {"door", states, 2};
+
+	(void)sm_move(&sm, _i == 1 ? 9 : 1, _i == 2 ? 9 : 0);
+}
+END_TEST
+
 START_TEST(test_every_error_has_a_text)
 {
 	ck_assert_str_eq(err_text(ERR_OK), "ok");
@@ -405,9 +418,34 @@ START_TEST(test_metric_labels_are_escaped)
 }
 END_TEST
 
+START_TEST(test_what_a_process_cannot_see_of_itself_is_left_out)
+{
+	struct buf seen = BUF_INIT, blind = BUF_INIT;
+	struct rlimit was, none;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = (struct rlimit){0, was.rlim_max};
+	metrics_process(&seen);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	metrics_process(&blind);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &was), 0);
+	ck_assert_ptr_nonnull(strstr(seen.data, "\nprocess_start_time_seconds "));
+	ck_assert_ptr_nonnull(strstr(seen.data, "\nprocess_resident_memory_bytes "));
+	ck_assert_ptr_nonnull(strstr(seen.data, "\nprocess_open_fds "));
+	ck_assert_ptr_nonnull(strstr(blind.data, "\nprocess_cpu_seconds_total "));
+	ck_assert_ptr_nonnull(strstr(blind.data, "\nprocess_max_fds 0\n"));
+	ck_assert_ptr_null(strstr(blind.data, "process_start_time_seconds"));
+	ck_assert_ptr_null(strstr(blind.data, "process_resident_memory_bytes"));
+	ck_assert_ptr_null(strstr(blind.data, "process_open_fds"));
+	buf_done(&seen);
+	buf_done(&blind);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("base");
+	TCase *mistakes = tcase_create("mistakes");
 
 	TESTS(s, "buf", test_buf_dec_appends_any_number, test_buf_json_escapes_and_replaces_bad_utf8,
 	      test_packed_records_read_back_and_short_ones_fail);
@@ -419,7 +457,11 @@ int main(void)
 	TESTS(s, "luck", test_hash_and_rng_never_change, test_ids_sort_by_time);
 	TESTS(s, "log", test_what_is_secret_by_its_place_is_blanked_and_nothing_beside_it,
 	      test_secrets_never_reach_a_log_line);
-	TESTS(s, "metrics", test_histogram_is_told_cumulative, test_metric_labels_are_escaped);
+	TESTS(s, "metrics", test_histogram_is_told_cumulative, test_metric_labels_are_escaped,
+	      test_what_a_process_cannot_see_of_itself_is_left_out);
 	TESTS(s, "sm", test_machine_permits_only_its_table, test_every_error_has_a_text);
+	tcase_add_loop_test_raise_signal(mistakes, test_a_move_that_is_not_permitted_ends_the_process,
+	                                 SIGABRT, 0, 3);
+	suite_add_tcase(s, mistakes);
 	return suite_run(s);
 }

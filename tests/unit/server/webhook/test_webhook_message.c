@@ -72,6 +72,8 @@ START_TEST(test_what_is_no_secret_is_refused_without_being_quoted)
 	                                    "whsec_c2hvcnQ=",
 	                                    "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 	                                    "whsec_not base64",
+	                                    "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	                                    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
 	                                    SECRET "\n" SECRET "\n" SECRET};
 	char reason[MESSAGE_REASON_SIZE];
 	struct message_keys keys;
@@ -114,6 +116,11 @@ START_TEST(test_a_message_tells_the_event_and_has_its_id_for_ever)
 	ck_assert(!message_is_told(&event));
 	event.type = EVENT_WAVE;
 	ck_assert(message_is_told(&event));
+	buf_reset(&body);
+	event.detail = "";
+	message_render(&event, "c1", &body, id);
+	ck_assert_ptr_nonnull(strstr(body.data, "\"type\":\"wave.moved\""));
+	ck_assert_ptr_nonnull(strstr(body.data, "\"campaignId\":\"c1\"}}"));
 	buf_done(&body);
 }
 END_TEST
@@ -177,6 +184,69 @@ START_TEST(test_a_url_is_cut_behind_its_host)
 }
 END_TEST
 
+START_TEST(test_each_member_has_its_type_and_its_size)
+{
+	struct faults faults = FAULTS_INIT;
+	struct endpoints all;
+	char text[1024];
+
+	write_file(SECRET);
+	snprintf(text, sizeof text,
+	         "[{\"name\":7,\"url\":7,\"secretFile\":7},"
+	         " {\"name\":\"\",\"url\":\"nowhere\",\"secretFile\":\"%s\",\"caFile\":7},"
+	         " {\"name\":\"%065d\",\"url\":\"https://example.com?x\",\"secretFile\":\"%s\"},"
+	         " {\"name\":\"d\",\"url\":\"https://example.com#f\",\"secretFile\":\"%s\"}]",
+	         file, 0, file, file);
+	ck_assert_int_eq(endpoints_parse(text, strlen(text), &all, &faults), ERR_INVALID);
+	ck_assert(has_fault(&faults, "/0/name", "text"));
+	ck_assert(has_fault(&faults, "/0/url", "text"));
+	ck_assert(has_fault(&faults, "/0/secretFile", "text"));
+	ck_assert(has_fault(&faults, "/1/name", "letters"));
+	ck_assert(has_fault(&faults, "/1/url", ""));
+	ck_assert(has_fault(&faults, "/1/caFile", "text"));
+	ck_assert(has_fault(&faults, "/2/name", "letters"));
+	ck_assert(has_fault(&faults, "/2/url", "path before"));
+	ck_assert(has_fault(&faults, "/3/url", "path before"));
+	faults_done(&faults);
+}
+END_TEST
+
+START_TEST(test_what_is_no_list_of_webhooks_is_refused)
+{
+	static const char *const wrong[] = {"{", "{}", "[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]"};
+
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		struct faults faults = FAULTS_INIT;
+		struct endpoints all;
+
+		ck_assert_int_eq(endpoints_parse(wrong[i], strlen(wrong[i]), &all, &faults), ERR_INVALID);
+		ck_assert(has_fault(&faults, "", "array of at most 16"));
+		ck_assert_uint_eq(all.n, 0);
+		faults_done(&faults);
+	}
+}
+END_TEST
+
+START_TEST(test_a_url_without_a_path_has_the_shortest_one)
+{
+	struct faults faults = FAULTS_INIT;
+	struct endpoints all;
+	char text[256];
+
+	write_file(SECRET);
+	snprintf(text, sizeof text,
+	         "[{\"name\":\"ops\",\"url\":\"https://hooks.example\",\"secretFile\":\"%s\","
+	         "\"caFile\":\"/ca.pem\",\"giveUpSeconds\":60}]",
+	         file);
+	ck_assert_int_eq(endpoints_parse(text, strlen(text), &all, &faults), ERR_OK);
+	ck_assert_str_eq(all.all[0].path, "/");
+	ck_assert_str_eq(all.all[0].ca_file, "/ca.pem");
+	ck_assert_uint_eq(all.all[0].give_up_s, 60);
+	endpoints_done(&all);
+	faults_done(&faults);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("webhook-message");
@@ -189,6 +259,9 @@ int main(void)
 	tcase_add_test(tc, test_a_message_tells_the_event_and_has_its_id_for_ever);
 	tcase_add_test(tc, test_all_that_is_wrong_with_webhooks_is_told_at_once);
 	tcase_add_test(tc, test_a_url_is_cut_behind_its_host);
+	tcase_add_test(tc, test_each_member_has_its_type_and_its_size);
+	tcase_add_test(tc, test_what_is_no_list_of_webhooks_is_refused);
+	tcase_add_test(tc, test_a_url_without_a_path_has_the_shortest_one);
 	suite_add_tcase(s, tc);
 	return suite_run(s);
 }
