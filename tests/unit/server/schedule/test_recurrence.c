@@ -161,6 +161,9 @@ START_TEST(test_what_a_rule_refuses_has_a_reason)
 	           {"DTSTART;TZID=Europe/Paris:20260101T000000\nRRULE:FREQ=DAILY", "zone"},
 	           {"DTSTART:20260101T000000", "neither RRULE nor RDATE"},
 	           {"RRULE:FREQ=DAILY;BYHOUR=1\nEXDATE:20260230", "EXDATE"},
+	           {"RRULE:FREQ=DAILY;BYHOUR=1\nRDATE:soon,20260101T000000", "not \"soon\""},
+	           {"RRULE:FREQ=DAILY;BYHOUR=1\nRDATE:123456789012345678901234567890123456789012",
+	            "not \"1234567890123456789012345678901234567890\""},
 	           {"X:1", "X"},
 	           {"FREQ;BYHOUR=2", "no part"},
 	           {"FREQ=;BYHOUR=2", "no part"},
@@ -459,6 +462,24 @@ START_TEST(test_dates_are_left_out_and_added)
 }
 END_TEST
 
+START_TEST(test_what_is_fifty_years_away_is_not_looked_for)
+{
+	const struct zone *z = zones_get(zones, "UTC");
+	int64_t first_ms = at("2026-01-01T00:00:00Z");
+	char reason[RECURRENCE_REASON_SIZE];
+	struct recurrence *r;
+	struct occurrence o;
+
+	ck_assert_int_eq(recurrence_rrule("DTSTART:20250101T000000\nRDATE:20250102T000000,20760208T000000",
+	                                  INT64_MIN, &r, reason),
+	                 ERR_OK);
+	ck_assert(!recurrence_next(r, z, first_ms, &o)); /* 50 years of 366 days */
+	ck_assert(recurrence_next(r, z, first_ms + 1000, &o));
+	ck_assert_int_eq(o.at_ms, at("2076-02-08T00:00:00Z"));
+	recurrence_free(r);
+}
+END_TEST
+
 START_TEST(test_days_of_a_year_may_be_kept_to_months)
 {
 	static const char *const wanted[] = {"2026-03-01T05:00:00Z", "2027-03-01T05:00:00Z",
@@ -515,7 +536,8 @@ int main(void)
 	      test_what_is_no_time_is_refused_wherever_it_stands, test_lists_of_dates_have_an_end,
 	      test_a_part_that_is_too_long_is_refused, test_rules_name_these_times,
 	      test_the_least_time_between_two_is_told_where_there_are_two, test_dates_are_left_out_and_added,
-	      test_days_of_a_year_may_be_kept_to_months, test_an_occurrence_says_what_the_clocks_did);
+	      test_what_is_fifty_years_away_is_not_looked_for, test_days_of_a_year_may_be_kept_to_months,
+	      test_an_occurrence_says_what_the_clocks_did);
 	status = suite_run(s);
 	zones_free(zones);
 	return status;
