@@ -162,8 +162,8 @@ it "no line is as wide as the terminal" is "$(too_wide)" ''
 # --- a watch goes on through a kill of the service ---
 
 # A call on its way when the service was killed may never have left, and is never made again: its proof is not
-# waited for as long as by default, and what the campaign ends by is what a second watch is told.
-spec good '{"rollout": {"ratePerMinute": 1800}, "verify": {"timeoutSeconds": 10}}'
+# waited for as long as by default (5 + 10 + 60 s), and what the campaign ends by is what a second watch is told.
+spec good '{"action": {"type": "reboot", "responseTimeoutSeconds": 5}, "rollout": {"ratePerMinute": 1800}, "verify": {"timeoutSeconds": 10}}'
 must ends 0 run -f "$folder/spec.json"
 killed=$(cat "$folder/out")
 "$ROLLCALL" watch "$killed" -o json >"$folder/watched" 2>"$folder/watched.err" &
@@ -171,7 +171,7 @@ watching=$!
 must wait_for 20 test -s "$folder/watched"
 kill_service
 start_service --listen "${api#http://}"
-must wait_for 90 is_over "$watching"
+must wait_for 150 is_over "$watching"
 wait "$watching"
 status=$?
 it "it ends by the same status" ends "$status" watch "$killed"
