@@ -50,16 +50,25 @@ static void on_check(uv_check_t *check)
 	turn(check->data);
 }
 
+/* Before the loop waits: what was sent may have ended without the sockets being looked at, and let more be
+ * answered. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+	turn(prepare->data);
+}
+
 void drive_start(struct drive *d)
 {
 	uv_timer_init(d->loop, &d->timer);
 	uv_check_init(d->loop, &d->check);
-	d->timer.data = d->check.data = d;
+	uv_prepare_init(d->loop, &d->prepare);
+	d->timer.data = d->check.data = d->prepare.data = d;
 	d->armed_ms = TIME_NEVER;
 	d->has_failed = false;
 	if (d->journal != NULL)
 		world_on_journal(d->world, journal_on_entry, d->journal);
 	uv_check_start(&d->check, on_check);
+	uv_prepare_start(&d->prepare, on_prepare);
 	turn(d);
 }
 
@@ -67,4 +76,5 @@ void drive_stop(struct drive *d)
 {
 	uv_close((uv_handle_t *)&d->timer, NULL);
 	uv_close((uv_handle_t *)&d->check, NULL);
+	uv_close((uv_handle_t *)&d->prepare, NULL);
 }

@@ -26,6 +26,7 @@ struct drive {
 	/* drive's own */
 	uv_timer_t timer;
 	uv_check_t check;
+	uv_prepare_t prepare;
 	int64_t armed_ms; /* what the timer waits for */
 	bool has_failed;
 };

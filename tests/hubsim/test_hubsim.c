@@ -526,8 +526,7 @@ END_TEST
 START_TEST(test_a_client_who_is_slow_to_read_gets_all_in_the_end)
 {
 	struct buf b = BUF_INIT;
-	/* Several segments of the loopback's: a smaller window opens again by the kernel's probes alone. */
-	int fd, room = 256 * 1024;
+	int fd, room = 64 * 1024;
 	struct reply r;
 	struct peer p;
 
