@@ -18,7 +18,8 @@ static void on_audit(void *arg, enum err err, uint64_t revision, const struct au
 	page_begin(&p, r);
 	for (size_t i = 0; i < n && page_has_room(&p); i++)
 		json_audit(page_item(&p), &rows[i]);
-	page_close(&p, has_more || p.n<n, p.n> 0 ? rows[p.n - 1].no : 0);
+	has_more = has_more || p.n < n;
+	page_close(&p, has_more, p.n > 0 ? rows[p.n - 1].no : 0);
 	page_send(&p, revision);
 }
 

@@ -242,7 +242,8 @@ static void on_list(void *arg, enum err err, uint64_t revision, const struct cam
 	page_begin(&p, r);
 	for (size_t i = 0; i < n && page_has_room(&p); i++)
 		put_campaign(r, &rows[i], revision, page_item(&p));
-	page_close(&p, has_more || p.n<n, p.n> 0 ? rows[p.n - 1].no : 0);
+	has_more = has_more || p.n < n;
+	page_close(&p, has_more, p.n > 0 ? rows[p.n - 1].no : 0);
 	page_send(&p, revision);
 }
 

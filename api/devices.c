@@ -19,7 +19,8 @@ static void on_history(void *arg, enum err err, uint64_t revision, const struct 
 	page_begin(&p, r);
 	for (size_t i = 0; i < n && page_has_room(&p); i++)
 		json_past(page_item(&p), &rows[i], campaign_ids[i]);
-	page_close(&p, has_more || p.n<n, p.n> 0 ? rows[p.n - 1].row.campaign : 0);
+	has_more = has_more || p.n < n;
+	page_close(&p, has_more, p.n > 0 ? rows[p.n - 1].row.campaign : 0);
 	page_send(&p, revision);
 }
 

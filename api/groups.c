@@ -65,7 +65,8 @@ static void on_groups(void *arg, enum err err, uint64_t revision, const struct g
 		put_group(r, campaign->no, &rows[i],
 		          rows[i].hub < spec.hubs.n ? spec.hubs.all[rows[i].hub] : NULL, page_item(&p));
 	spec_done(&spec);
-	page_close(&p, has_more || p.n<n, p.n> 0 ? rows[p.n - 1].group + UINT64_C(1) : 0);
+	has_more = has_more || p.n < n;
+	page_close(&p, has_more, p.n > 0 ? rows[p.n - 1].group + UINT64_C(1) : 0);
 	page_send(&p, revision);
 }
 

@@ -57,7 +57,7 @@ void webhooks_dead_letters(struct request *r)
 	page_begin(&p, r);
 	for (; i < n && p.n < limit && page_has_room(&p); i++)
 		json_dead_letter(page_item(&p), &rows[i]);
-	page_close(&p, i<n, i> 0 ? rows[i - 1].event_id : 0);
+	page_close(&p, n > i, i > 0 ? rows[i - 1].event_id : 0);
 	page_send_as_is(&p);
 }
 

@@ -298,17 +298,24 @@ static void put_target_row(struct buf *cells, const json_t *o)
 	put_at(&cells[8], o, "changedAt");
 }
 
-static enum status export_targets(struct command *c, const char *path)
+/* Of whose answer nothing is shown here but a refusal. */
+static enum status ask_for(struct command *c, const struct question *q)
 {
-	struct question q = {.path = path, .accept = "text/csv, application/problem+json", .to = stdout};
 	struct reply r;
 	enum status status = STATUS_OK;
 
-	client_ask(c->client, &q, &r);
+	client_ask(c->client, q, &r);
 	if (r.status / 100 != 2)
 		status = refused(&r);
 	reply_done(&r);
 	return status;
+}
+
+static enum status export_targets(struct command *c, const char *path)
+{
+	struct question q = {.path = path, .accept = "text/csv, application/problem+json", .to = stdout};
+
+	return ask_for(c, &q);
 }
 
 enum status command_targets(struct command *c)
@@ -542,14 +549,8 @@ static void put_dead_letter_row(struct buf *cells, const json_t *o)
 static enum status forget_dead_letters(struct command *c, const char *path)
 {
 	struct question q = {.method = "DELETE", .path = path};
-	struct reply r;
-	enum status status = STATUS_OK;
 
-	client_ask(c->client, &q, &r);
-	if (r.status / 100 != 2)
-		status = refused(&r);
-	reply_done(&r);
-	return status;
+	return ask_for(c, &q);
 }
 
 /* All of them; or what of one was given up, with --forget for the last time. */
