@@ -41,8 +41,8 @@ struct store {
 	uint64_t revision;
 	enum err err;
 	size_t views_n;
-	struct campaign *campaigns; /* [0] is number 1 */
-	struct target **targets;    /* of all campaigns, each in order */
+	struct campaign **campaigns; /* [0] is number 1; each stays where it is, as its row is handed out */
+	struct target **targets;     /* of all campaigns, each in order */
 	struct attempt_row *attempts;
 	struct evidence_row *evidence;
 	struct event *events;
@@ -59,22 +59,20 @@ struct store {
 	size_t campaigns_n, targets_n, attempts_n, evidence_n, events_n, keys_n, groups_n, lists_n;
 };
 
-#define CAMPAIGNS_MAX 3000
-
 struct store *fake_store_new(void)
 {
 	struct store *s = xcalloc(1, sizeof *s);
 
-	/* Rows are handed out, so they must not move. */
-	s->campaigns = xcalloc(CAMPAIGNS_MAX, sizeof *s->campaigns);
 	s->revision = 1;
 	return s;
 }
 
 void fake_store_free(struct store *s)
 {
-	for (size_t i = 0; i < s->campaigns_n; i++)
-		free(s->campaigns[i].spec);
+	for (size_t i = 0; i < s->campaigns_n; i++) {
+		free(s->campaigns[i]->spec);
+		free(s->campaigns[i]);
+	}
 	for (size_t i = 0; i < s->targets_n; i++) {
 		free(s->targets[i]->device_id);
 		free(s->targets[i]);
@@ -130,10 +128,10 @@ size_t fake_store_campaigns_n(const struct store *s)
 
 struct campaign_row *fake_store_add_campaign(struct store *s, const char *id, const char *spec)
 {
-	struct campaign *c = &s->campaigns[s->campaigns_n++];
+	struct campaign *c = xcalloc(1, sizeof *c);
 
-	if (s->campaigns_n > CAMPAIGNS_MAX)
-		abort();
+	s->campaigns = xrealloc(s->campaigns, (s->campaigns_n + 1) * sizeof *s->campaigns);
+	s->campaigns[s->campaigns_n++] = c;
 	c->spec = xstrdup(spec);
 	c->row = (struct campaign_row){.no = (uint32_t)s->campaigns_n,
 	                               .name = "",
@@ -152,7 +150,7 @@ struct campaign_row *fake_store_add_campaign(struct store *s, const char *id, co
 
 void fake_store_put_spec(struct store *s, uint32_t campaign, uint32_t revision, const char *spec)
 {
-	struct campaign *c = &s->campaigns[campaign - 1];
+	struct campaign *c = s->campaigns[campaign - 1];
 
 	free(c->spec);
 	c->spec = xstrdup(spec);
@@ -168,7 +166,7 @@ void fake_store_put_spec(struct store *s, uint32_t campaign, uint32_t revision, 
 
 struct target_row *fake_store_add_target(struct store *s, uint32_t campaign, const char *device_id)
 {
-	struct counts *counts = &s->campaigns[campaign - 1].row.counts;
+	struct counts *counts = &s->campaigns[campaign - 1]->row.counts;
 	struct target *t = xcalloc(1, sizeof *t);
 
 	t->row = (struct target_row){.campaign = campaign,
@@ -324,8 +322,8 @@ static void answer_campaigns(void *arg)
 	size_t n = 0, limit = a->campaigns.limit;
 
 	for (size_t i = s->campaigns_n; i-- > 0 && n <= limit;)
-		if (campaign_matches(a, &s->campaigns[i].row))
-			rows[n++] = s->campaigns[i].row;
+		if (campaign_matches(a, &s->campaigns[i]->row))
+			rows[n++] = s->campaigns[i]->row;
 	a->on_campaigns(a->arg, s->err, s->revision, rows, unless_failing(s, n > limit ? limit : n),
 	                n > limit);
 	free(rows);
@@ -403,7 +401,7 @@ static void answer_targets(void *arg)
 		if (target_matches(a, s->targets[i]))
 			rows[n++] = view_of(s, s->targets[i]);
 	a->on_targets(a->arg, s->err, s->revision, rows, unless_failing(s, n > limit ? limit : n), n > limit,
-	              &s->campaigns[a->targets.campaign - 1].row);
+	              &s->campaigns[a->targets.campaign - 1]->row);
 	free(rows);
 	ask_free(a);
 }
@@ -438,7 +436,7 @@ static void answer_target(void *arg)
 		a->on_target(a->arg, ERR_CONFLICT, s->revision, NULL, NULL, 0, NULL, 0, NULL);
 	else
 		a->on_target(a->arg, s->err, s->revision, n == 1 ? &view : NULL, s->attempts, s->attempts_n,
-		             s->evidence, s->evidence_n, &s->campaigns[a->campaign - 1].row);
+		             s->evidence, s->evidence_n, &s->campaigns[a->campaign - 1]->row);
 	ask_free(a);
 }
 
@@ -497,7 +495,7 @@ static void answer_events(void *arg)
 
 		if (e->id <= a->after || (a->campaign != 0 && e->campaign != a->campaign))
 			continue;
-		ids[n] = e->campaign > 0 ? s->campaigns[e->campaign - 1].row.id : "";
+		ids[n] = e->campaign > 0 ? s->campaigns[e->campaign - 1]->row.id : "";
 		rows[n++] = *e;
 	}
 	a->on_events(a->arg, s->err, s->revision, rows, ids, unless_failing(s, n > limit ? limit : n),
@@ -594,7 +592,7 @@ static void answer_groups(void *arg)
 		if (s->groups[i].campaign == a->campaign && s->groups[i].no >= a->from)
 			rows[n++] = count_group(s, &s->groups[i]);
 	a->on_groups(a->arg, s->err, s->revision, rows, unless_failing(s, n > limit ? limit : n), n > limit,
-	             &s->campaigns[a->campaign - 1].row);
+	             &s->campaigns[a->campaign - 1]->row);
 	free(rows);
 	ask_free(a);
 }
@@ -714,7 +712,7 @@ static void answer_history(void *arg)
 			has_more |= is_full;
 			if (is_full)
 				continue;
-			ids[n] = s->campaigns[campaign - 1].row.id;
+			ids[n] = s->campaigns[campaign - 1]->row.id;
 			rows[n++] = view_of(s, s->targets[i]);
 		}
 	}
@@ -738,8 +736,8 @@ void store_read_history(struct store *s, const char *device_id, uint32_t before_
 static const struct campaign_row *find_row(const struct store *s, const char *id)
 {
 	for (size_t i = 0; i < s->campaigns_n && s->err == ERR_OK; i++)
-		if (strcmp(s->campaigns[i].row.id, id) == 0)
-			return &s->campaigns[i].row;
+		if (strcmp(s->campaigns[i]->row.id, id) == 0)
+			return &s->campaigns[i]->row;
 	return NULL;
 }
 
