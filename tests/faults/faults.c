@@ -7,7 +7,8 @@
  *   b  the clock on the wall is an hour behind
  *   s  the disk is slow: an fsync takes 1.5 s
  *
- * $FAULTS_AT "write:17" (malloc, write, fsync, send, recv, connect): the 17th such call of the process fails;
+ * $FAULTS_AT "write:17" (malloc, write, fsync, send, recv, connect; calloc and realloc are mallocs): the 17th
+ * such call of the process fails;
  * "kill:17": the process is killed, as by a power cut, at the 17th of those together but for malloc, since
  * what is only in memory makes no difference to what is left. $FAULTS_COUNT: a file into which is written at
  * the end how many there were. */
@@ -278,15 +279,31 @@ int connect(int fd, const struct sockaddr *to, socklen_t n)
 	return real_(fd, to, n);
 }
 
-/* What the C library offers beside malloc(); dlsym() itself may ask for memory. */
+static bool is_refused_memory(void)
+{
+	if (only == 0 || !fails(MALLOC))
+		return false;
+	errno = ENOMEM;
+	return true;
+}
+
+/* What the C library offers beside malloc() and the like; dlsym() itself may ask for memory. */
 extern void *__libc_malloc(size_t n);
 void *malloc(size_t n)
 {
-	if (only != 0 && fails(MALLOC)) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	return __libc_malloc(n);
+	return is_refused_memory() ? NULL : __libc_malloc(n);
+}
+
+extern void *__libc_calloc(size_t count, size_t n);
+void *calloc(size_t count, size_t n)
+{
+	return is_refused_memory() ? NULL : __libc_calloc(count, n);
+}
+
+extern void *__libc_realloc(void *old, size_t n);
+void *realloc(void *old, size_t n)
+{
+	return is_refused_memory() ? NULL : __libc_realloc(old, n);
 }
 
 int clock_gettime(clockid_t clock, struct timespec *ret)

@@ -109,7 +109,8 @@ while read -r at <&3; do
 	slice=$((slice + 1))
 done 3<"$folder/points"
 echo "$((slice - first)) faults"
-for status in "${!ended_as[@]}"; do echo "status $status: $(wc -w <<<"${ended_as[$status]}")"; done
+kinds() { for one in "$@"; do echo "${point[$one]%:*}"; done | sort | uniq -c | awk '{printf "%s%s %s", (NR == 1 ? "" : ", "), $1, $2}'; }
+for status in "${!ended_as[@]}"; do echo "status $status: $(kinds ${ended_as[$status]})"; done
 wild() { for one in ${ended_as[139]-} ${ended_as[135]-}; do echo "${point[$one]}"; done; }
 it "it never touched memory that it must not" nothing wild
 
