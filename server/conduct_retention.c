@@ -4,7 +4,8 @@
  *   due ──▶ old campaigns? ──some──▶ drop them, commit ──▶ due at once
  *    none ──▶ is the oldest event old, or are there too many? ──yes──▶ drop some, commit ──▶ due at once
  *      no ──▶ is the oldest order on record a day older? ──yes──▶ drop some, commit ──▶ due at once
- *      no ──▶ due in an hour, or when many more events have come */
+ *      no ──▶ due in an hour, or when many more events have come
+ *   what is on record cannot be read ──▶ likewise */
 #include "server/base/log.h"
 #include "server/conduct.h"
 
@@ -26,6 +27,12 @@ static void due_in(struct conductor *c, int64_t in_ms)
 	c->is_forgetting = false;
 	c->forget_at_ms = conduct_now(c) + in_ms;
 	conduct_wake(c);
+}
+
+static void rest(struct conductor *c)
+{
+	c->looked_at_id = c->last_event_id;
+	due_in(c, LOOK_MS);
 }
 
 static void on_dropped(void *arg, enum err err, const char *detail, const char *id)
@@ -52,7 +59,7 @@ static void on_oldest_order(void *arg, enum err err, uint64_t revision, const st
 	(void)has_more;
 	c->asked--;
 	if (err != ERR_OK || n == 0 || rows[0].at_ms >= cutoff(c) - DAY_MS) {
-		due_in(c, LOOK_MS);
+		rest(c);
 		return;
 	}
 	batch_audit_drop(c->batch, cutoff(c), conduct_now(c));
@@ -62,7 +69,7 @@ static void on_oldest_order(void *arg, enum err err, uint64_t revision, const st
 static void look_at_orders(struct conductor *c)
 {
 	if (c->options.retention_days == 0) {
-		due_in(c, LOOK_MS);
+		rest(c);
 		return;
 	}
 	c->asked++;
@@ -94,18 +101,20 @@ static void on_oldest(void *arg, enum err err, uint64_t revision, const struct e
                       uint64_t last_id)
 {
 	struct conductor *c = arg;
-
 	uint64_t kept = last_id + 1 - first_kept_id, max = c->options.events_max;
 
 	(void)revision;
 	(void)campaign_ids;
 	(void)has_more;
 	c->asked--;
+	if (err != ERR_OK) {
+		rest(c);
+		return;
+	}
 	c->first_kept_id = first_kept_id;
-	c->looked_at_id = last_id;
-	if (err == ERR_OK && n > 0 && rows[0].at_ms < cutoff(c)) {
+	if (n > 0 && rows[0].at_ms < cutoff(c)) {
 		drop_events(c, cutoff(c));
-	} else if (err == ERR_OK && max > 0 && kept > max) {
+	} else if (max > 0 && kept > max) {
 		c->asked++;
 		store_read_events(c->store, 0, last_id - max, 1, on_first_to_keep, c);
 	} else {
@@ -122,7 +131,7 @@ static void on_old(void *arg, enum err err, uint64_t revision, const struct camp
 	(void)has_more;
 	c->asked--;
 	if (err != ERR_OK) {
-		due_in(c, LOOK_MS);
+		rest(c);
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {

@@ -25,7 +25,8 @@ struct store {
 	size_t pending;
 	uint32_t fate_in;
 	enum store_sync_fate fate;
-	enum err err; /* of the first commit that failed */
+	enum err err;     /* of the first commit that failed */
+	enum err ask_err; /* of what is asked */
 	bool has_swept_in_vain;
 	bool has_crashed;
 	void (*on_closed)(void *arg);
@@ -143,6 +144,11 @@ void store_sync_set_fate(struct store *s, uint32_t nth, enum store_sync_fate fat
 	s->fate = fate;
 }
 
+void store_sync_fail_asks(struct store *s, enum err err)
+{
+	s->ask_err = err;
+}
+
 bool store_sync_has_crashed(const struct store *s)
 {
 	return s->has_crashed;
@@ -226,7 +232,9 @@ size_t store_sync_run(struct store *s)
 	while ((ask = STAILQ_FIRST(&asks)) != NULL && !s->has_crashed) {
 		STAILQ_REMOVE_HEAD(&asks, link);
 		s->pending--;
-		ask_run(ask, s->reader);
+		ask->err = s->ask_err;
+		if (s->ask_err == ERR_OK)
+			ask_run(ask, s->reader);
 		ask_tell(ask);
 		told++;
 	}

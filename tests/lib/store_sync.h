@@ -32,6 +32,9 @@ enum store_sync_fate {
 };
 /* Sets the fate of the nth commit from now (1: the next); n 0: no such fate. */
 void store_sync_set_fate(struct store *s, uint32_t nth, enum store_sync_fate fate);
+/* From now on what is asked is answered with err, as if the disk could not be read; OK: from what is on
+ * record again. */
+void store_sync_fail_asks(struct store *s, enum err err);
 /* True once a commit was lost or the last: nothing is done or told any more. */
 bool store_sync_has_crashed(const struct store *s);
 struct backend;
