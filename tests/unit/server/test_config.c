@@ -218,6 +218,12 @@ START_TEST(test_flags_and_variables_speak_of_the_only_hub_of_the_file)
 	ck_assert_uint_eq(r.config.hubs[0].track_interval_ms, 100);
 	ck_assert_str_eq(r.config.hubs[0].endpoint, "http://127.0.0.1:8081");
 	read_done(&r);
+	r = read_sound(ARGS("--hub-ca-file", "key"),
+	               ENV("ROLLCALL_HUB_CONNECTION_STRING=SharedAccessKeyName=s;HostName=later.example;"
+	                   "SharedAccessKey=" KEY));
+	ck_assert_str_eq(r.config.hubs[0].host, "later.example");
+	ck_assert_str_eq(r.config.hubs[0].ca_file, "key");
+	read_done(&r);
 }
 END_TEST
 
@@ -323,10 +329,30 @@ START_TEST(test_each_unsound_value_is_told_with_its_place)
 	        {"ROLLCALL_HUB_CONNECTION_STRING_FILE=x", "ROLLCALL_HUB_CONNECTION_STRING_FILE",
 	         "is one too many"},
 	        {"ROLLCALL_HUB_UNIT=1", "ROLLCALL_HUB_UNIT", "there is no such setting"},
+	        {"ROLLCALL_LISTEN=[::1:8080", "ROLLCALL_LISTEN", "must be HOST:PORT"},
+	        {"ROLLCALL_DRAIN_SECONDS=12345678901", "ROLLCALL_DRAIN_SECONDS", "must be a whole number"},
+	        {"ROLLCALL_DRAIN_SECONDS=4294967297", "ROLLCALL_DRAIN_SECONDS", "must be a whole number"},
+	        {"ROLLCALL_SPORT=1://2", "ROLLCALL_SPORT", "there is no such setting"},
+	        {"ROLLCALL_WEBHOOKS_FILE=absent", "ROLLCALL_WEBHOOKS_FILE", "absent cannot be read"},
 	};
 
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
 		check_faults(ARGS(), ENV(CS, table[i].variable), EXPECTED({table[i].place, table[i].detail}));
+}
+END_TEST
+
+START_TEST(test_an_empty_flag_says_that_nothing_is_wanted)
+{
+	char longer[66] = "";
+
+	check_faults(ARGS("--database=", "--hub-name", "", "--drain-seconds="), ENV(CS),
+	             EXPECTED({"--drain-seconds", "must be a whole number"}, {"--database", "must be a path"},
+	                      {"--hub-name", "must be 1 to 64 letters"}));
+	check_faults(ARGS("--=x", "-d"), ENV(CS),
+	             EXPECTED({"argument 1", "is no flag"}, {"argument 2", "is no flag"}));
+	memset(longer, 'x', sizeof longer - 1);
+	check_faults(ARGS("--hub-name", longer), ENV(CS, "ROLLCALL_", "ROLLCALL"),
+	             EXPECTED({"--hub-name", "must be 1 to 64 letters"}));
 }
 END_TEST
 
@@ -344,6 +370,65 @@ START_TEST(test_a_certificate_that_cannot_be_read_is_a_fault)
 	             EXPECTED({"--tls-cert-file", "absent: "}));
 	check_faults(ARGS("--tls-cert-file", "cert.pem", "--tls-key-file", "cert.pem"), ENV(CS),
 	             EXPECTED({"--tls-cert-file", "cert.pem: "}));
+}
+END_TEST
+
+#define ISSUER "--oidc-issuer", "https://login.example/t"
+
+START_TEST(test_an_issuer_is_read_with_all_that_goes_with_it)
+{
+	struct read r;
+
+	put_file("key", "certificates", 0600);
+	r = read_sound(ARGS(ISSUER, "--oidc-audience", "us", "--oidc-roles", "ops=operator", "--oidc-ca-file",
+	                    "key", "--listen", "[fe80::1]:80"),
+	               ENV(CS));
+	ck_assert_str_eq(r.config.oidc_issuer, "https://login.example/t");
+	ck_assert_str_eq(r.config.oidc_audience, "us");
+	ck_assert_str_eq(r.config.oidc_roles, "ops=operator");
+	ck_assert_str_eq(r.config.oidc_ca_file, "key");
+	ck_assert_uint_eq(r.config.warnings.n, 1); /* who has tokens had better have TLS */
+	read_done(&r);
+}
+END_TEST
+
+START_TEST(test_an_unsound_issuer_is_a_fault)
+{
+	static const struct {
+		const char *issuer, *detail;
+	} table[] = {{"login.example", "is not a sound issuer: must be a URL without query"},
+	             {"https://login.example/?a", "is not a sound issuer: must be a URL"},
+	             {"http://login.example", "is not a sound issuer: plain http"}};
+
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		check_faults(ARGS("--oidc-issuer", table[i].issuer, "--oidc-audience", "us"), ENV(CS),
+		             EXPECTED({"--oidc-issuer", table[i].detail}));
+	check_faults(ARGS(ISSUER), ENV(CS), EXPECTED({"--oidc-issuer", "needs oidcAudience"}));
+	check_faults(ARGS(ISSUER, "--oidc-audience=", "--oidc-ca-file", "absent"), ENV(CS),
+	             EXPECTED({"--oidc-issuer", "needs oidcAudience"},
+	                      {"--oidc-ca-file", "absent cannot be read: No such file"}));
+	check_faults(ARGS(ISSUER, "--oidc-audience", "us", "--oidc-roles", "ops=king"), ENV(CS),
+	             EXPECTED({"--oidc-roles", ""}));
+	check_faults(ARGS("--oidc-audience", "us", "--oidc-roles", "ops=king"), ENV(CS),
+	             EXPECTED({"--oidc-audience", "is for an issuer: set oidcIssuer, too"},
+	                      {"--oidc-roles", "is for an issuer"}));
+}
+END_TEST
+
+START_TEST(test_webhooks_are_read_from_their_file_and_what_is_wrong_stands_in_it)
+{
+	struct read r;
+
+	put_file("key", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", 0600);
+	put_file("c.json", "[{'name':'ops','url':'https://ops.example/in','secretFile':'key'}]", 0644);
+	r = read_sound(ARGS("--webhooks-file", "c.json"), ENV(CS));
+	ck_assert_uint_eq(r.config.webhooks.n, 1);
+	ck_assert_uint_eq(r.config.warnings.n, 1); /* others may read it, and its URLs */
+	ck_assert_str_eq(r.config.warnings.all[0].pointer, "--webhooks-file");
+	read_done(&r);
+	put_file("c.json", "[{'name':'ops','url':'http://ops.example/in','secretFile':'key'},5]", 0600);
+	check_faults(ARGS("--webhooks-file", "c.json"), ENV(CS),
+	             EXPECTED({"c.json /0/url", ""}, {"c.json /1", "must be an object"}));
 }
 END_TEST
 
@@ -413,7 +498,44 @@ START_TEST(test_tasks_with_a_database_need_no_hub)
 	read_done(&r);
 	check_faults(ARGS("backup"), ENV(), EXPECTED({"backup", "must be: backup FILE"}));
 	check_faults(ARGS("backup", "--database", "d"), ENV(), EXPECTED({"backup", "must be: backup FILE"}));
+	check_faults(ARGS("backup", ""), ENV(),
+	             EXPECTED({"backup", "must be: backup FILE"}, {"argument 1", "is no flag"}));
 	check_faults(ARGS("check", "stray"), ENV(), EXPECTED({"argument 1", "is no flag"}));
+}
+END_TEST
+
+#define HASH64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+START_TEST(test_an_entry_that_was_noted_is_a_number_and_a_hash)
+{
+	static const char *const wrong[] = {
+	        "7:",
+	        ":" HASH64,
+	        "7;" HASH64,
+	        "0:" HASH64,
+	        "7:" HASH64 "0",
+	        "7:Z123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+	        "1234567890123456789:" HASH64};
+	struct read r = read_sound(ARGS("audit", "verify", "17:" HASH64, "--database", "d"), ENV());
+
+	ck_assert_int_eq(r.config.task, CONFIG_AUDIT);
+	ck_assert_uint_eq(r.config.noted.no, 17);
+	ck_assert_uint_eq(r.config.noted.hash[1], 0x23);
+	ck_assert_uint_eq(r.config.noted.hash[31], 0xef);
+	ck_assert_str_eq(r.config.database, "d");
+	read_done(&r);
+	r = read_sound(ARGS("audit", "verify", "--database", "d"), ENV());
+	ck_assert_uint_eq(r.config.noted.no, 0);
+	ck_assert_str_eq(r.config.database, "d");
+	read_done(&r);
+	r = read_sound(ARGS("audit", "verify"), ENV());
+	read_done(&r);
+	check_faults(ARGS("audit"), ENV(), EXPECTED({"audit", "must be: audit verify"}));
+	check_faults(ARGS("audit", "look"), ENV(), EXPECTED({"audit", "must be: audit verify"}));
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+		check_faults(ARGS("audit", "verify", wrong[i]), ENV(),
+		             EXPECTED({"audit verify", "an entry that was noted must be NUMBER:HASH"},
+		                      {"argument 1", "is no flag"}));
 }
 END_TEST
 
@@ -479,6 +601,28 @@ START_TEST(test_entra_that_is_not_whole_is_a_fault)
 	             EXPECTED({"--hub-entra-authority", "is not a sound authority"}, {"hub", "needs host"}));
 	check_faults(ARGS("--hub-host", "https://a", "--hub-entra-managed-identity", "true"), ENV(),
 	             EXPECTED({"--hub-host", "is not a host name"}));
+	check_faults(ARGS("--hub-host", "a.example/t", "--hub-entra-managed-identity", "true"), ENV(),
+	             EXPECTED({"--hub-host", "is not a host name"}));
+	check_faults(ARGS("--hub-host", "a.example", "--hub-entra-client-secret-file", "absent",
+	                  "--hub-entra-tenant-id", "t"),
+	             ENV("AZURE_CLIENT_ID=c"), /* which is for workload identity only */
+	             EXPECTED({"hub", "needs tenantId and clientId in entra"},
+	                      {"--hub-entra-client-secret-file", "absent cannot be read: No such file"}));
+	check_faults(ARGS("--hub-host", "a.example", "--hub-entra-workload-identity", "true"),
+	             ENV("AZURE_TENANT_ID=", "AZURE_CLIENT_ID=c", "AZURE_FEDERATED_TOKEN_FILE=f"),
+	             EXPECTED({"hub", "needs tenantId and clientId in entra"}));
+	put_file("c.json",
+	         "{'hubs':[{'name':'a','host':'a.example','entra':{'managedIdentity':'yes','ClientId':'c',"
+	         "'workloadIdentity':false}},{'name':'b','entra':[],'entraTenantId':'t'}]}",
+	         0600);
+	check_faults(ARGS("--config", "c.json"), ENV(),
+	             EXPECTED({"c.json /hubs/0/entra/managedIdentity", "must be true or false"},
+	                      {"c.json /hubs/0/entra/ClientId", "there is no such setting"},
+	                      {"c.json /hubs/1/entraTenantId", "there is no such setting"},
+	                      {"c.json /hubs/1/entra", "must be an object"},
+	                      {"c.json /hubs/0", "needs one of clientSecretFile"},
+	                      {"c.json /hubs/0", "needs tenantId and clientId"},
+	                      {"c.json /hubs/1", "has no credential"}));
 }
 END_TEST
 
@@ -494,6 +638,15 @@ START_TEST(test_a_file_that_is_not_json_is_told_by_line_and_column_without_its_w
 	put_file("c.json", "{'hubs':{}}", 0600);
 	check_faults(ARGS("--config", "c.json"), ENV(CS),
 	             EXPECTED({"c.json /hubs", "must be a list of up to 64 hubs"}));
+	put_file("c.json",
+	         "{'hubs':[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,"
+	         "0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}",
+	         0600);
+	check_faults(ARGS("--config", "c.json"), ENV(CS),
+	             EXPECTED({"c.json /hubs", "must be a list of up to 64 hubs"}));
+	ck_assert_int_eq(truncate("c.json", 0), 0);
+	ck_assert_int_eq(truncate("c.json", 8), 0); /* of eight zeroes */
+	check_faults(ARGS("--config", "c.json"), ENV(CS), EXPECTED({"--config", "c.json is not a text"}));
 }
 END_TEST
 
@@ -563,6 +716,12 @@ START_TEST(test_an_unsound_connection_string_is_refused_without_showing_it)
 	             EXPECTED({"--hub-connection-string-file", "is not a sound connection string"}));
 	check_faults(ARGS("--hub-connection-string-file", "absent"), ENV(),
 	             EXPECTED({"--hub-connection-string-file", "absent cannot be read: No such file"}));
+	put_file("c.json",
+	         "{'hubs':[{'name':'a','connectionString':'" HUB(
+	                 "a.example") "','connectionStringFile':'key'}]}",
+	         0600);
+	check_faults(ARGS("--config", "c.json"), ENV(),
+	             EXPECTED({"c.json /hubs/0/connectionStringFile", "is one too many"}));
 }
 END_TEST
 
@@ -725,6 +884,10 @@ START_TEST(test_a_token_without_a_sound_name_and_role_is_not_made)
 	             ENV(),
 	             EXPECTED({"--color", "takes --name N and"}, {"--name", "takes --name N and"},
 	                      {"--role", "must be metrics"}, {"--name", "must be 1 to 64"}));
+	check_faults(ARGS("token", "old", "stray", "--role", "viewer", "--role", "admin", "--name", "c"),
+	             ENV(),
+	             EXPECTED({"token", "must be: token new"}, {"token new", "takes --name N and"},
+	                      {"--role", "takes --name N and"}));
 }
 END_TEST
 
@@ -745,7 +908,11 @@ int main(void)
 	      test_flags_and_variables_that_could_mean_any_of_several_hubs_are_refused,
 	      test_addresses_of_all_shapes_are_read, test_with_tokens_any_address_may_be_listened_on);
 	TESTS(s, "faults", test_no_hub_is_a_fault_that_says_what_to_set,
-	      test_each_unsound_value_is_told_with_its_place, test_units_that_the_sku_cannot_have_are_a_fault,
+	      test_each_unsound_value_is_told_with_its_place, test_an_empty_flag_says_that_nothing_is_wanted,
+	      test_an_issuer_is_read_with_all_that_goes_with_it, test_an_unsound_issuer_is_a_fault,
+	      test_webhooks_are_read_from_their_file_and_what_is_wrong_stands_in_it,
+	      test_an_entry_that_was_noted_is_a_number_and_a_hash,
+	      test_units_that_the_sku_cannot_have_are_a_fault,
 	      test_a_certificate_that_cannot_be_read_is_a_fault,
 	      test_entra_takes_the_place_of_a_connection_string, test_entra_that_is_not_whole_is_a_fault,
 	      test_tasks_with_a_database_need_no_hub,
@@ -767,7 +934,9 @@ int main(void)
 	      test_a_token_without_a_sound_name_and_role_is_not_made);
 	status = suite_run(s);
 	unlink("c.json");
+	unlink("cert.pem");
 	unlink("key");
+	unlink("secret");
 	unlink("tokens.json");
 	if (chdir("/") != 0 || rmdir(folder) != 0)
 		perror(folder);
