@@ -232,6 +232,10 @@ static bool read_campaign(const struct conductor *c, const struct schedule *s, s
 	size_t at;
 	bool is_sound;
 
+	if (s->spec.campaign == NULL) {
+		snprintf(why, 256, "the schedule on record cannot be read");
+		return false;
+	}
 	is_sound = spec_parse(s->spec.campaign, strlen(s->spec.campaign), false, ret, &faults, &at, reason) ==
 	           ERR_OK;
 	if (is_sound)
@@ -426,6 +430,8 @@ void conduct_schedules_load(struct conductor *c, const struct schedule_row *row)
 		          LS("at", faults.n > 0 ? faults.all[0].pointer : ""),
 		          LS("reason", faults.n > 0 ? faults.all[0].detail : ""));
 	faults_done(&faults);
+	if (s->spec.name == NULL)
+		s->spec.name = xstrdup(row->name);
 	s->row.name = s->spec.name;
 	s->row.spec = s->text;
 	s->row.created_by = s->created_by;

@@ -252,15 +252,43 @@ static void look_away(struct backend *record, struct answer *page)
 
 bool rig_campaign(const char *id, struct campaign_row *ret)
 {
+	char reason[256];
+
+	return rig_campaign_says(id, ret, reason);
+}
+
+bool rig_campaign_says(const char *id, struct campaign_row *ret, char reason[256])
+{
 	struct answer page;
 	struct backend *record = look(&page);
 	bool is_there;
 
 	ck_assert_int_eq(backend_read_campaign(record, id, &page), ERR_OK);
 	is_there = page.campaigns_n == 1;
-	if (is_there)
+	if (is_there) {
 		*ret = page.campaigns[0];
+		snprintf(reason, 256, "%s", ret->state_reason);
+	}
 	ret->name = ret->spec = ret->state_reason = ret->created_by = NULL;
+	look_away(record, &page);
+	return is_there;
+}
+
+bool rig_target(const char *id, const char *device_id, int hub, struct target_row *ret, char group[16])
+{
+	struct campaign_row row;
+	struct answer page;
+	struct backend *record;
+	bool is_there;
+
+	ck_assert(rig_campaign(id, &row));
+	record = look(&page);
+	ck_assert_int_eq(backend_read_target(record, row.no, device_id, hub, &page), ERR_OK);
+	is_there = page.targets_n > 0;
+	if (is_there) {
+		*ret = page.targets[0].row;
+		snprintf(group, 16, "%s", page.targets[0].group != NULL ? page.targets[0].group : "");
+	}
 	look_away(record, &page);
 	return is_there;
 }

@@ -61,6 +61,10 @@ void rig_parse_schedule(const char *spec_json, struct schedule_spec *ret);
 
 /* A row on record; texts are not set. */
 bool rig_campaign(const char *id, struct campaign_row *ret);
+/* The same, and its state's reason. */
+bool rig_campaign_says(const char *id, struct campaign_row *ret, char reason[256]);
+/* A device of a campaign's hub (-1: any) and its group's name, "": none. */
+bool rig_target(const char *id, const char *device_id, int hub, struct target_row *ret, char group[16]);
 /* How many events are on record, and which is the first. */
 uint64_t rig_events(uint64_t *ret_first);
 /* Text of the newest order on record, and how many there are. "": none. */

@@ -370,26 +370,6 @@ static void put_failed(const char *more)
 	buf_done(&spec);
 }
 
-static bool target_of(const char *campaign_id, const char *device_id, struct target_row *ret, char group[16])
-{
-	struct campaign_row row;
-	struct answer page;
-	struct backend *record = store_sync_record(rig.store);
-	bool is_there;
-
-	ck_assert(rig_campaign(campaign_id, &row));
-	answer_init(&page);
-	ck_assert_int_eq(backend_read_target(record, row.no, device_id, -1, &page), ERR_OK);
-	is_there = page.targets_n > 0;
-	if (is_there) {
-		*ret = page.targets[0].row;
-		snprintf(group, 16, "%s", page.targets[0].group != NULL ? page.targets[0].group : "");
-	}
-	answer_done(&page);
-	backend_close(record);
-	return is_there;
-}
-
 START_TEST(test_those_that_failed_are_called_again_each_on_its_hub_and_in_its_group)
 {
 	struct campaign_row row;
@@ -405,14 +385,14 @@ START_TEST(test_those_that_failed_are_called_again_each_on_its_hub_and_in_its_gr
 	ck_assert_str_eq(row.retry_of, "old");
 	ck_assert_uint_eq(row.counts.total, FAILED_N / 2);
 	ck_assert_int_eq(row.end_at_ms, RIG_BEGIN_MS + 30 * RIG_DAY_MS);
-	ck_assert(target_of(rig.id, "d-8", &target, group));
+	ck_assert(rig_target(rig.id, "d-8", -1, &target, group));
 	ck_assert_uint_eq(target.hub, 0);
 	ck_assert_str_eq(group, "gbg");
-	ck_assert(target_of(rig.id, "d-2996", &target, group));
+	ck_assert(rig_target(rig.id, "d-2996", -1, &target, group));
 	ck_assert_uint_eq(target.hub, 1);
 	ck_assert_str_eq(group, "");
-	ck_assert(!target_of(rig.id, "d-1", &target, group));
-	ck_assert(!target_of(rig.id, "d-2", &target, group));
+	ck_assert(!rig_target(rig.id, "d-1", -1, &target, group));
+	ck_assert(!rig_target(rig.id, "d-2", -1, &target, group));
 	check_record(1, "selecting: failed ones");
 	ck_assert_uint_eq(rig_audit(AUDIT_CAMPAIGN_ID, text), 1);
 	ck_assert_str_eq(text, rig.id);
