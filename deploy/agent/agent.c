@@ -226,8 +226,6 @@ static bool loop(struct agent *a, int signals)
 
 /* --- start --- */
 
-/* --- start --- */
-
 static int signals_fd(void)
 {
 	sigset_t set;

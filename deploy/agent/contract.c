@@ -174,8 +174,8 @@ static const char *time_text(int64_t at_ms, char out[32])
 	char seconds[24];
 	struct tm tm;
 
-	if (at_ms <= 0 || gmtime_r(&s, &tm) == NULL ||
-	    strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+	gmtime_r(&s, &tm); /* the years of 64 bits of milliseconds fit */
+	if (at_ms <= 0 || strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &tm) == 0)
 		return NULL;
 	snprintf(out, 32, "%s.%03dZ", seconds, (int)(at_ms % 1000));
 	return out;

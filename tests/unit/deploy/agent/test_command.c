@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -102,6 +103,18 @@ START_TEST(test_a_command_that_is_not_there_is_not_started)
 }
 END_TEST
 
+START_TEST(test_a_command_for_which_no_file_is_left_is_not_started)
+{
+	struct request r = {.type = ACT_REBOOT, .payload = (char[]){"null"}};
+	char *words[] = {(char[]){"true"}, NULL};
+	struct rlimit few = {3, 3};
+
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	ck_assert_int_eq(command_start(words, &r), -1);
+	ck_assert_int_eq(errno, EMFILE);
+}
+END_TEST
+
 static enum options_end read_options(struct options *o, const char *const *args, int n)
 {
 	char *argv[16] = {(char[]){"rollcall-agent"}};
@@ -182,8 +195,8 @@ int main(void)
 
 	TESTS(s, "command", test_a_command_is_split_at_white_space_and_quotes_keep_it,
 	      test_what_was_called_is_in_the_environment_and_no_shell_reads_it,
-	      test_a_command_has_no_file_open_but_its_output,
-	      test_a_command_that_is_not_there_is_not_started);
+	      test_a_command_has_no_file_open_but_its_output, test_a_command_that_is_not_there_is_not_started,
+	      test_a_command_for_which_no_file_is_left_is_not_started);
 	TESTS(s, "options",
 	      test_a_connection_string_comes_by_option_file_or_environment_and_leaves_the_command_line,
 	      test_what_is_wrong_on_the_command_line_ends_the_start);

@@ -97,6 +97,10 @@ START_TEST(test_a_call_that_makes_no_sense_is_refused_with_the_reason)
 	        {"firmwareUpdate", "{\"fwPackageUri\":\"https://h/p\\n\"}", 400, "fwPackageUri"},
 	        {"firmwareUpdate", "{\"fwPackageUri\":\"https://h/p\",\"fwVersion\":\"1 2\"}", 400,
 	         "fwVersion"},
+	        {"firmwareUpdate", "{\"fwPackageUri\":\"https://h/p\",\"fwPackageCheckValue\":\"\"}", 400,
+	         "fwPackageCheckValue"},
+	        {"firmwareUpdate", "\"{half\"", 400, "https://"},
+	        {"reboot", "{\"attemptId\":\"a\\u007f\"}", 400, "attemptId"},
 	};
 	char *large = malloc(PAYLOAD_BYTES_MAX + 2), id[200];
 
@@ -191,6 +195,15 @@ START_TEST(test_before_a_restart_was_seen_no_time_of_one_is_reported)
 }
 END_TEST
 
+START_TEST(test_a_time_that_no_calendar_writes_is_not_reported)
+{
+	struct state s = {.boot_id = "b1", .booted_at_ms = INT64_MAX};
+
+	assert_report(
+	        &s, "{\"bootId\":\"b1\",\"versions\":{\"agent\":\"1\",\"kernel\":\"6\",\"firmware\":null}}");
+}
+END_TEST
+
 START_TEST(test_a_failure_is_reported_in_words_that_end_in_failed)
 {
 	static const char *const ends[ACT_TYPES_N] = {"failed", "failed", "applyFailed"};
@@ -256,6 +269,7 @@ int main(void)
 	      test_answers_say_what_became_of_the_attempt);
 	TESTS(s, "reports", test_a_report_shows_the_last_attempt_and_the_last_that_was_done,
 	      test_before_a_restart_was_seen_no_time_of_one_is_reported,
+	      test_a_time_that_no_calendar_writes_is_not_reported,
 	      test_a_failure_is_reported_in_words_that_end_in_failed,
 	      test_only_what_the_hub_does_not_hold_is_reported);
 	return suite_run(s);

@@ -1,16 +1,19 @@
-/* tests: deploy/agent/backoff, connection, sas, topic */
+/* tests: deploy/agent/backoff, connection, log, sas, topic */
 #include "tests/lib/suite.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "deploy/agent/backoff.h"
 #include "deploy/agent/connection.h"
+#include "deploy/agent/log.h"
 #include "deploy/agent/sas.h"
 #include "deploy/agent/topic.h"
 
+#define SIXTY_FOUR "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=" /* contract 1.2: bytes 00 … 1f */
 
 START_TEST(test_a_signature_is_that_of_the_contracts_vector)
@@ -60,7 +63,7 @@ START_TEST(test_a_connection_string_is_read)
 	ck_assert_str_eq(c.key, KEY);
 	ck_assert_ptr_null(c.gateway);
 	connection_done(&c);
-	ck_assert(connection_read("x509=true;DeviceId=d;HostName=h:8884;GatewayHostName=g;", &c, why,
+	ck_assert(connection_read("x509=true;;DeviceId=d;HostName=h:8884;GatewayHostName=g;", &c, why,
 	                          sizeof why));
 	ck_assert_ptr_null(c.key);
 	ck_assert_str_eq(c.gateway, "g");
@@ -81,9 +84,15 @@ START_TEST(test_a_connection_string_that_is_wrong_is_refused_without_its_secrets
 	        {"HostName=h;DeviceId=d;DeviceId=e;x509=true", "DeviceId is empty, or there twice"},
 	        {"HostName=;DeviceId=d;x509=true", "HostName is empty"},
 	        {"HostName=h;DeviceId=a/b;x509=true", "what cannot stand there"},
+	        {"HostName=h h;DeviceId=d;x509=true", "what cannot stand there"},
+	        {"HostName=h;DeviceId=d\x7f;x509=true", "what cannot stand there"},
+	        {"HostName=h;DeviceId=" SIXTY_FOUR SIXTY_FOUR "d;x509=true", "what cannot stand there"},
 	        {"HostName=h;DeviceId=d;SharedAccessSignature=secret", "cannot be renewed"},
 	        {"HostName=h;DeviceId=d;ModuleId=m;x509=true", "modules"},
 	        {"hostname=h", "hostname is not known"},
+	        {"ModuleIx=secret", "ModuleIx is not known"},
+	        {"SharedAccessSignaturx=secret", "SharedAccessSignaturx is not known"},
+	        {SIXTY_FOUR "=secret", "connection string: 0123456789abcdef0123456789abcdef01234567 is"},
 	        {"secret", "a part without = is not known"},
 	};
 	struct connection c;
@@ -137,12 +146,43 @@ START_TEST(test_topics_are_taken_apart)
 	ck_assert(!topic_read_method("$iothub/methods/POST/reboot/?$rid=", name, rid));
 	ck_assert(!topic_read_method("$iothub/twin/res/204/?$rid=7", name, rid));
 	ck_assert(!topic_read_twin("$iothub/twin/res//?$rid=7", &status, rid));
+	ck_assert(!topic_read_twin("$iothub/twin/res/x/?$rid=7", &status, rid));
+	ck_assert(!topic_read_twin("$iothub/twin/req/204/?$rid=7", &status, rid));
 	ck_assert(!topic_read_twin("$iothub/twin/res/99999999999999999999/?$rid=7", &status, rid));
 	ck_assert(!topic_read_twin("$iothub/twin/res/20x/?$rid=7", &status, rid));
 	snprintf(longest, sizeof longest, "$iothub/methods/POST/%0129d/?$rid=1", 1);
 	ck_assert(!topic_read_method(longest, name, rid));
 	snprintf(longest, sizeof longest, "$iothub/methods/POST/m/?$rid=%0129d", 1);
 	ck_assert(!topic_read_method(longest, name, rid));
+}
+END_TEST
+
+/* What log_line() makes of one line. */
+static void assert_logged(enum log_level level, const char *wanted)
+{
+	char path[] = "/tmp/agent-log-XXXXXX", line[64];
+	int fd = mkstemp(path), stderr_fd = dup(STDERR_FILENO);
+	ssize_t n;
+
+	ck_assert(fd >= 0 && unlink(path) == 0 && dup2(fd, STDERR_FILENO) >= 0);
+	log_line(level, "%s is %d", "x", 7);
+	ck_assert(dup2(stderr_fd, STDERR_FILENO) >= 0 && lseek(fd, 0, SEEK_SET) == 0);
+	n = read(fd, line, sizeof line - 1);
+	ck_assert_int_ge(n, 0);
+	line[n] = '\0';
+	ck_assert_str_eq(line, wanted);
+	close(stderr_fd);
+	close(fd);
+}
+
+START_TEST(test_a_line_tells_its_level_to_the_journal_or_to_a_reader)
+{
+	unsetenv("JOURNAL_STREAM");
+	assert_logged(LOG_LEVEL_ERROR, "error: x is 7\n");
+	assert_logged(LOG_LEVEL_WARNING, "warning: x is 7\n");
+	assert_logged(LOG_LEVEL_INFO, "x is 7\n");
+	setenv("JOURNAL_STREAM", "8:1", 1);
+	assert_logged(LOG_LEVEL_WARNING, "<4>x is 7\n");
 }
 END_TEST
 
@@ -154,6 +194,7 @@ int main(void)
 	      test_a_wait_doubles_up_to_the_most_and_is_drawn_from_its_upper_half,
 	      test_a_connection_string_is_read,
 	      test_a_connection_string_that_is_wrong_is_refused_without_its_secrets,
-	      test_an_address_is_a_host_with_or_without_a_port, test_topics_are_taken_apart);
+	      test_an_address_is_a_host_with_or_without_a_port, test_topics_are_taken_apart,
+	      test_a_line_tells_its_level_to_the_journal_or_to_a_reader);
 	return suite_run(s);
 }

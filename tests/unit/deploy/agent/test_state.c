@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,11 +199,144 @@ START_TEST(test_a_file_that_is_damaged_is_put_aside)
 }
 END_TEST
 
+static void put(const char *text)
+{
+	FILE *out = fopen(path, "w");
+
+	ck_assert(out != NULL && fputs(text, out) >= 0 && fclose(out) == 0);
+}
+
+/* A sound file with one member set to value, NULL: without it; of its act, or of itself. */
+static void put_with(bool in_act, const char *name, json_t *value)
+{
+	json_t *act =
+	        json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:b, s:s, s:i, s:s, s:i, s:s}",
+	                  "attemptId", "a", "type", "reboot", "phase", "begun", "payload", "{}", "bootId",
+	                  "b", "acceptedAt", 1, "acceptedUp", 1, "begunUp", 1, "endedAt", 0, "pretended", 0,
+	                  "endBootId", "", "endBootedAt", 0, "endFirmware", "", "errorCode", 0, "error", "");
+	json_t *file = json_pack("{s:i, s:s, s:i, s:s, s:i, s:[O]}", "format", 1, "bootId", "b", "bootedAt",
+	                         1, "pretendedOver", "", "lastRebootAt", 0, "acts", act);
+	char *text;
+
+	if (value == NULL)
+		json_object_del(in_act ? act : file, name);
+	else
+		json_object_set_new(in_act ? act : file, name, value);
+	text = json_dumps(file, 0);
+	put(text);
+	free(text);
+	json_decref(act);
+	json_decref(file);
+}
+
+START_TEST(test_a_file_that_says_what_no_agent_writes_is_put_aside)
+{
+	static const char *const in_act[] = {"attemptId", "bootId", "endBootId", "endFirmware", "error"};
+	char longer[400];
+	struct state s;
+
+	set_up();
+	put_with(true, "errorCode", json_integer(7)); /* sound */
+	ck_assert_int_eq(state_load(path, &s), STATE_LOADED);
+	ck_assert_int_eq(s.acts[0].error_code, 7);
+	state_done(&s);
+	memset(longer, 'x', sizeof longer - 1);
+	longer[sizeof longer - 1] = '\0';
+	for (size_t i = 0; i < sizeof in_act / sizeof *in_act; i++) {
+		put_with(true, in_act[i], json_string(longer));
+		ck_assert_msg(state_load(path, &s) == STATE_DAMAGED, "%s", in_act[i]);
+	}
+	put_with(true, "type", json_string("fly"));
+	ck_assert_int_eq(state_load(path, &s), STATE_DAMAGED);
+	put_with(true, "phase", json_string("over"));
+	ck_assert_int_eq(state_load(path, &s), STATE_DAMAGED);
+	put_with(true, "payload", NULL); /* which it needs to go on */
+	ck_assert_int_eq(state_load(path, &s), STATE_DAMAGED);
+	put_with(true, "phase", json_string("done")); /* after which it has none */
+	ck_assert_int_eq(state_load(path, &s), STATE_DAMAGED);
+	put_with(false, "bootId", json_string(longer));
+	ck_assert_int_eq(state_load(path, &s), STATE_DAMAGED);
+	put_with(false, "pretendedOver", json_string(longer));
+	ck_assert_int_eq(state_load(path, &s), STATE_DAMAGED);
+	tear_down();
+}
+END_TEST
+
+START_TEST(test_two_acts_under_way_or_more_than_are_kept_are_damage)
+{
+	json_t *file, *acts, *act;
+	struct state s;
+	char *text;
+
+	set_up();
+	put_with(true, "errorCode", json_integer(7));
+	file = json_load_file(path, 0, NULL);
+	acts = json_object_get(file, "acts");
+	act = json_deep_copy(json_array_get(acts, 0));
+	json_array_append(acts, act);
+	text = json_dumps(file, 0);
+	put(text);
+	free(text);
+	ck_assert_int_eq(state_load(path, &s), STATE_DAMAGED);
+	json_array_clear(acts);
+	json_object_set_new(act, "phase", json_string("done"));
+	json_object_del(act, "payload");
+	for (int i = 0; i < STATE_ACTS_MAX + 1; i++)
+		json_array_append(acts, act);
+	text = json_dumps(file, 0);
+	put(text);
+	free(text);
+	ck_assert_int_eq(state_load(path, &s), STATE_DAMAGED);
+	json_array_remove(acts, 0);
+	text = json_dumps(file, 0);
+	put(text);
+	free(text);
+	ck_assert_int_eq(state_load(path, &s), STATE_LOADED);
+	state_done(&s);
+	json_decref(act);
+	json_decref(file);
+	tear_down();
+}
+END_TEST
+
+START_TEST(test_a_damaged_file_that_cannot_be_put_aside_is_removed)
+{
+	char damaged[128];
+	struct state s;
+
+	set_up();
+	snprintf(damaged, sizeof damaged, "%s.damaged", path);
+	ck_assert_int_eq(mkdir(damaged, 0700), 0);
+	put("{half");
+	ck_assert_int_eq(state_load(path, &s), STATE_DAMAGED);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	ck_assert_int_eq(rmdir(damaged), 0);
+	tear_down();
+}
+END_TEST
+
+START_TEST(test_a_file_in_the_working_directory_is_durable_too)
+{
+	struct state s = {.boot_id = "b"};
+
+	set_up();
+	ck_assert_int_eq(chdir(folder), 0);
+	ck_assert_int_eq(state_save("state.json", &s), STATE_SAVED);
+	ck_assert_int_eq(state_load(path, &s), STATE_LOADED);
+	ck_assert_int_eq(chdir("/"), 0);
+	tear_down();
+}
+END_TEST
+
 START_TEST(test_a_file_that_cannot_be_read_is_not_taken_for_none)
 {
 	struct state s;
 
 	set_up();
+	put("{}");
+	ck_assert_int_eq(truncate(path, 64 << 20), 0); /* far more than an agent writes */
+	ck_assert_int_eq(state_load(path, &s), STATE_UNREADABLE);
+	ck_assert_int_eq(unlink(path), 0);
 	ck_assert_int_eq(mkdir(path, 0700), 0);
 	ck_assert_int_eq(state_load(path, &s), STATE_UNREADABLE);
 	ck_assert_int_eq(rmdir(path), 0);
@@ -289,6 +423,10 @@ int main(void)
 
 	TESTS(s, "acts", test_what_was_saved_is_loaded, test_the_oldest_attempts_are_forgotten_first);
 	TESTS(s, "file", test_a_file_that_is_damaged_is_put_aside,
+	      test_a_file_that_says_what_no_agent_writes_is_put_aside,
+	      test_two_acts_under_way_or_more_than_are_kept_are_damage,
+	      test_a_damaged_file_that_cannot_be_put_aside_is_removed,
+	      test_a_file_in_the_working_directory_is_durable_too,
 	      test_a_file_that_cannot_be_read_is_not_taken_for_none,
 	      test_a_crash_at_any_call_leaves_the_old_state_or_the_new_one,
 	      test_a_failure_at_any_call_is_told_with_what_it_left);

@@ -283,11 +283,31 @@ START_TEST(test_what_could_not_begin_for_long_is_dropped)
 }
 END_TEST
 
+START_TEST(test_a_call_that_can_no_longer_be_read_is_failed_and_not_guessed)
+{
+	json_t *state;
+
+	start();
+	ck_assert_int_eq(call("reboot", "{\"attemptId\":\"a1\"}"), 200);
+	state = json_load_file(state_file, 0, NULL);
+	json_object_set_new(json_array_get(json_object_get(state, "acts"), 0), "payload", json_string("{"));
+	ck_assert_int_eq(json_dump_file(state, state_file, 0), 0);
+	json_decref(state);
+	start();
+	ck_assert(!work_is_to_begin(w));
+	ck_assert_int_eq(strncmp(reported("reboot"), "failed: ", 8), 0);
+}
+END_TEST
+
 START_TEST(test_an_agent_that_cannot_know_does_not_start)
 {
 	char state[128];
 
 	put(boot_file, "\n");
+	ck_assert_ptr_null(work_open(&o));
+	put(boot_file, "bo\xc3\xb6t\n");
+	ck_assert_ptr_null(work_open(&o));
+	put(boot_file, "boot\t1\n");
 	ck_assert_ptr_null(work_open(&o));
 	put(boot_file, "boot-1\n");
 	ck_assert_int_eq(mkdir(state_file, 0700), 0);
@@ -315,6 +335,7 @@ int main(void)
 	tcase_add_test(c, test_an_update_is_done_when_its_check_says_so);
 	tcase_add_test(c, test_without_a_disk_nothing_is_taken_and_nothing_begins);
 	tcase_add_test(c, test_what_could_not_begin_for_long_is_dropped);
+	tcase_add_test(c, test_a_call_that_can_no_longer_be_read_is_failed_and_not_guessed);
 	tcase_add_test(c, test_an_agent_that_cannot_know_does_not_start);
 	suite_add_tcase(s, c);
 	return suite_run(s);
