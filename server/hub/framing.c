@@ -7,6 +7,7 @@
  *                └──────────────────────────────┘   and from each to BROKEN */
 #include "server/hub/framing.h"
 
+#include <assert.h>
 #include <string.h>
 #include <strings.h>
 
@@ -210,16 +211,6 @@ static void read_head(struct framing *f, const char *head, size_t n)
 
 /* ---- the rest ---- */
 
-static bool put_body(struct framing *f, const char *data, size_t n)
-{
-	if (n > f->body_max - f->body.len) {
-		broken(f, "the answer is longer than allowed");
-		return false;
-	}
-	buf_put(&f->body, data, n);
-	return true;
-}
-
 static void read_chunk_size(struct framing *f, const char *line, size_t n)
 {
 	uint64_t size = 0;
@@ -339,14 +330,17 @@ static size_t take_some(struct framing *f, const char *data, size_t n)
 	case FRAMING_LENGTH:
 	case FRAMING_CHUNK:
 		wanted = n < f->left ? n : (size_t)f->left;
-		if (!put_body(f, data, wanted))
-			return n;
+		assert(wanted <= f->body_max - f->body.len); /* or its length had been refused */
+		buf_put(&f->body, data, wanted);
 		f->left -= wanted;
 		if (f->left == 0)
 			f->state = f->state == FRAMING_LENGTH ? FRAMING_DONE : FRAMING_CHUNK_END;
 		return wanted;
 	case FRAMING_TO_THE_END:
-		put_body(f, data, n);
+		if (n > f->body_max - f->body.len)
+			broken(f, "the answer is longer than allowed");
+		else
+			buf_put(&f->body, data, n);
 		return n;
 	case FRAMING_CHUNK_SIZE:
 	case FRAMING_CHUNK_END:

@@ -8,6 +8,7 @@
 
 #include "server/base/clock.h"
 #include "server/hub/rest.h"
+#include "server/hub/where.h"
 
 #define JOB_BYTES_MAX (1024 * 1024)
 #define JOB_TIMEOUT_MS 30000
@@ -69,17 +70,6 @@ static void put_path(const char *id, struct buf *out)
 	buf_printf(out, "/jobs/v2/%s" REST_API_VERSION, id);
 }
 
-static void put_quoted(const char *text, struct buf *out)
-{
-	buf_putc(out, '\'');
-	for (; *text != '\0'; text++) {
-		if (*text == '\'' || *text == '\\')
-			buf_putc(out, '\\');
-		buf_putc(out, *text);
-	}
-	buf_putc(out, '\'');
-}
-
 size_t hub_job_bytes(const char *device_id)
 {
 	size_t n = 3; /* quotes and comma */
@@ -95,7 +85,7 @@ static void put_job(const struct hub_job *job, struct buf *out)
 
 	for (size_t i = 0; i < job->devices_n; i++) {
 		buf_puts(&condition, i > 0 ? "," : "deviceId IN [");
-		put_quoted(job->device_ids[i], &condition);
+		where_quote(job->device_ids[i], &condition);
 	}
 	buf_putc(&condition, ']');
 	buf_printf(

@@ -116,6 +116,10 @@ START_TEST(test_unsound_connection_strings_are_refused_with_a_reason_without_sec
 	        {"HostName=a@b;" POLICY ";SharedAccessKey=" KEY, "host name"},
 	        {"HostName=a:;" POLICY ";SharedAccessKey=" KEY, "host name"},
 	        {"HostName=a:99999;" POLICY ";SharedAccessKey=" KEY, "host name"},
+	        {"HostName=.a;" POLICY ";SharedAccessKey=" KEY, "host name"},
+	        {"HostName=-a;" POLICY ";SharedAccessKey=" KEY, "host name"},
+	        {"HostName=a:8x;" POLICY ";SharedAccessKey=" KEY, "host name"},
+	        {"HostName=a:0000080;" POLICY ";SharedAccessKey=" KEY, "host name"},
 	        {"HostName=https://a;" POLICY ";SharedAccessKey=" KEY, "host name"},
 	        {HOST ";" POLICY ";SharedAccessKey=not+base64", "base64"},
 	        {HOST ";" POLICY ";SharedAccessKey=", "base64"},
@@ -233,7 +237,13 @@ START_TEST(test_a_token_is_made_anew_when_refused_or_when_the_clock_went_back)
 	token_refused(t, token_no(t));
 	assert_expires(t, t0 + 2000, "&se=1893456002");
 	assert_expires(t, t0 + 1000, "&se=1893456001");
+	token_refused(t, token_no(t) - 1); /* of which another was made meanwhile */
+	assert_expires(t, t0 + 2000, "&se=1893456001");
+	token_renew(t);
+	token_renew(t);
+	assert_expires(t, t0 + 2000, "&se=1893456002");
 	token_free(t);
+	token_free(NULL);
 }
 END_TEST
 
@@ -459,6 +469,106 @@ START_TEST(test_an_access_token_that_the_hub_refuses_is_renewed_a_minute_after_i
 }
 END_TEST
 
+START_TEST(test_a_refusal_says_nothing_of_a_token_that_is_not_in_use_or_is_renewed_soon)
+{
+	struct token *t;
+
+	put_secret("s-1234");
+	t = new_access_token(ENTRA_CLIENT_SECRET, T0);
+	token_refused(t, token_no(t)); /* none has come yet */
+	token_renew(t);
+	answer(ERR_OK, 200, "{\"expires_in\":3600,\"access_token\":\"abc\"}");
+	token_refused(t, token_no(t) - 1);
+	token_value(t, T0 + 60000);
+	ck_assert_uint_eq(asked.asked_n, 1);
+	token_refused(t, token_no(t));
+	token_refused(t, token_no(t));
+	token_value(t, T0 + 59999);
+	ck_assert_uint_eq(asked.asked_n, 1);
+	token_renew(t);
+	ck_assert_str_eq(token_value(t, T0 + 1), "Bearer abc");
+	ck_assert_uint_eq(asked.asked_n, 2);
+	answer(ERR_NOT_SENT, 0, "");
+	token_free(t);
+}
+END_TEST
+
+START_TEST(test_an_access_token_is_not_trusted_when_the_clock_went_back)
+{
+	struct token *t;
+
+	put_secret("s-1234");
+	t = new_access_token(ENTRA_CLIENT_SECRET, T0);
+	answer(ERR_OK, 200, "{\"expires_in\":3600,\"access_token\":\"abc\"}");
+	ck_assert_ptr_null(token_value(t, T0 - 1000));
+	ck_assert_uint_eq(asked.asked_n, 2);
+	answer(ERR_OK, 200, "{\"expires_in\":3600,\"access_token\":\"def\"}");
+	token_renew(t);
+	ck_assert_str_eq(token_value(t, T0), "Bearer def");
+	ck_assert_uint_eq(asked.asked_n, 3);
+	ck_assert_ptr_null(token_value(t, T0 - 5000)); /* while it is renewed */
+	answer(ERR_OK, 200, "{\"expires_in\":3600,\"access_token\":\"ghi\"}");
+	ck_assert_str_eq(token_value(t, T0), "Bearer ghi");
+	token_free(t);
+}
+END_TEST
+
+START_TEST(test_an_access_token_goes_on_where_the_secret_has_gone)
+{
+	struct token *t;
+
+	put_secret("s-1234");
+	t = new_access_token(ENTRA_CLIENT_SECRET, T0);
+	answer(ERR_OK, 200, "{\"expires_in\":3600,\"access_token\":\"abc\"}");
+	unlink(secret_file);
+	token_renew(t);
+	ck_assert_str_eq(token_value(t, T0 + 1000), "Bearer abc");
+	ck_assert_ptr_nonnull(strstr(token_error(t), "cannot be read"));
+	ck_assert_uint_eq(asked.asked_n, 1);
+	ck_assert_ptr_null(token_value(t, T0 + 3600000));
+	token_free(t);
+}
+END_TEST
+
+START_TEST(test_an_answer_without_a_token_that_lives_is_none)
+{
+	static const char *const bodies[] = {"",
+	                                     "[]",
+	                                     "{\"expires_in\":3600}",
+	                                     "{\"expires_in\":3600,\"access_token\":\"\"}",
+	                                     "{\"expires_in\":3600,\"access_token\":7}",
+	                                     "{\"access_token\":\"abc\"}",
+	                                     "{\"expires_in\":0,\"access_token\":\"abc\"}",
+	                                     "{\"expires_in\":-1,\"access_token\":\"abc\"}",
+	                                     "{\"expires_in\":\"soon\",\"access_token\":\"abc\"}"};
+	struct buf got = BUF_INIT;
+	char reason[ENTRA_REASON_SIZE];
+	int64_t life_ms;
+
+	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+		ck_assert_msg(entra_read(bodies[i], strlen(bodies[i]), &got, &life_ms, reason) == ERR_INVALID,
+		              "%s", bodies[i]);
+		ck_assert_str_eq(reason, "no token in the answer");
+	}
+#define FOREVER "{\"expires_in\":99999999999,\"access_token\":\"abc\"}"
+	ck_assert_int_eq(entra_read(FOREVER, strlen(FOREVER), &got, &life_ms, reason), ERR_OK);
+	ck_assert_int_eq(life_ms, INT64_C(7) * 24 * 3600 * 1000); /* nobody's lives longer */
+	buf_done(&got);
+}
+END_TEST
+
+START_TEST(test_a_managed_identity_of_the_machine_itself_has_no_name)
+{
+	struct entra e = {.flow = ENTRA_MANAGED_IDENTITY};
+	struct token *t = token_new_entra(&e, NULL, T0);
+
+	ck_assert_str_eq(asked.path, "/metadata/identity/oauth2/token?api-version=2018-02-01"
+	                             "&resource=https%3A%2F%2Fiothubs.azure.net");
+	answer(ERR_NOT_SENT, 0, "");
+	token_free(t);
+}
+END_TEST
+
 /* ---- keys that are exchanged ---- */
 
 #define OTHER_KEY "/wECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -529,6 +639,19 @@ START_TEST(test_a_file_of_keys_is_read_again_when_refused_or_told_to)
 	ck_assert_str_ne(now, other);
 	ck_assert_str_ne(now, first);
 	ck_assert_str_eq(token_error(t), "");
+	put_secret(HOST ";SharedAccessKeyName=other;SharedAccessKey=" THIRD_KEY);
+	token_renew(t); /* the same key of another policy is another */
+	ck_assert_ptr_nonnull(strstr(token_value(t, T0), "&skn=other&"));
+	put_secret(HOST ";SharedAccessKeyName=other;SharedAccessKey=/v8C");
+	token_renew(t);
+	ck_assert_ptr_nonnull(strstr(token_value(t, T0), "&skn=other&"));
+	put_secret("nonsense");
+	token_renew(t);
+	ck_assert_ptr_nonnull(strstr(token_value(t, T0), "&skn=other&"));
+	ck_assert_ptr_nonnull(strstr(token_error(t), "is not taken: "));
+	put_secret(WITH_KEY(THIRD_KEY));
+	token_renew(t);
+	ck_assert_str_eq(token_value(t, T0), now);
 	put_secret("HostName=evil.example;" POLICY ";SharedAccessKey=" KEY);
 	free(other);
 	token_renew(t);
@@ -585,6 +708,11 @@ int main(void)
 	tcase_add_test(access, test_who_is_refused_asks_ever_more_seldom_and_tells_why);
 	tcase_add_test(access, test_a_secret_file_that_is_not_there_is_told_and_looked_for_again);
 	tcase_add_test(access, test_an_access_token_that_the_hub_refuses_is_renewed_a_minute_after_it_came);
+	tcase_add_test(access, test_a_refusal_says_nothing_of_a_token_that_is_not_in_use_or_is_renewed_soon);
+	tcase_add_test(access, test_an_access_token_is_not_trusted_when_the_clock_went_back);
+	tcase_add_test(access, test_an_access_token_goes_on_where_the_secret_has_gone);
+	tcase_add_test(access, test_an_answer_without_a_token_that_lives_is_none);
+	tcase_add_test(access, test_a_managed_identity_of_the_machine_itself_has_no_name);
 	tcase_add_test(access, test_where_one_of_two_keys_is_refused_the_other_is_used_once_for_all_calls);
 	tcase_add_test(access, test_a_file_of_keys_is_read_again_when_refused_or_told_to);
 	tcase_add_test(access, test_two_keys_are_of_one_hub_and_there_are_no_more);

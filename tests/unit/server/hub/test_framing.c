@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/base/clock.h"
 #include "server/hub/framing.h"
 
 #define BODY_MAX 100
@@ -71,6 +72,10 @@ START_TEST(test_answers_are_read_however_they_are_cut)
 	assert_read(CHUNKED "3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n", 200, "abcde", true, "");
 	assert_read(CHUNKED "0a \r\n0123456789\r\n00\r\nX: 1\r\nContent-Length: 3\r\n\r\n", 200, "0123456789",
 	            true, "");
+	assert_read(CHUNKED "A\t;x\r\n0123456789\r\n0\r\n\r\n", 200, "0123456789", true, "");
+	assert_read(OK "Connection:\t \r\nContent-Length: 0\r\n\r\n", 200, "", true, "");
+	assert_read(OK "Connection: , \t,TE ,\tclose\t, x\r\nContent-Length: 1\r\n\r\nx", 200, "x", false,
+	            "");
 	assert_read(OK "Connection: keep-alive, Close\r\nContent-Length: 1\r\n\r\nx", 200, "x", false, "");
 	assert_read("HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx", 200, "x", false, "");
 	assert_read("HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 1\r\n\r\nx", 200, "x", true,
@@ -85,6 +90,7 @@ START_TEST(test_an_answer_without_a_length_goes_to_the_end_of_the_connection)
 {
 	assert_read("HTTP/1.1 503 Busy\r\n\r\nuntil the end", 503, "until the end", false, "");
 	assert_read("HTTP/1.1 503 Busy\r\n\r\n", 503, "", false, "");
+	assert_read("HTTP/1.1 503 Busy\r\nA: b\r\n\r\n\rX", 503, "\rX", false, "");
 }
 END_TEST
 
@@ -112,7 +118,32 @@ START_TEST(test_headers_are_captured_from_the_head_of_the_answer_only)
 	ck_assert_str_eq(a.continuation, "a b=");
 	ck_assert_int_eq(a.retry_after_ms, 3000);
 	ck_assert_ptr_null(a.request_id);
+	framing_end(&f); /* the end of the connection comes after that of the answer */
+	ck_assert_int_eq(f.state, FRAMING_DONE);
 	framing_free(&f);
+}
+END_TEST
+
+static int64_t retry_after(const char *value)
+{
+	struct buf text = BUF_INIT;
+	struct http_answer a = {0};
+	struct framing f = {0};
+
+	buf_printf(&text, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nRetry-After: %s\r\n\r\n", value);
+	read_in(&f, text.data, text.len, 0);
+	captured_read(&f.captured, &a);
+	framing_free(&f);
+	buf_done(&text);
+	return a.retry_after_ms;
+}
+
+START_TEST(test_a_date_to_come_back_at_counts_from_now_where_the_answer_has_none)
+{
+	ck_assert_int_gt(retry_after("Fri, 31 Dec 2249 23:59:59 GMT"), INT64_C(86400000) * 365 * 100);
+	ck_assert_int_eq(retry_after("Tue, 14 May 2024 09:13:20 GMT"), 0);
+	ck_assert_int_eq(retry_after("9999999999"), TIME_NONE);
+	ck_assert_int_eq(retry_after("soon"), TIME_NONE);
 }
 END_TEST
 
@@ -135,14 +166,24 @@ START_TEST(test_what_leaves_a_doubt_is_broken)
 	        {"HTTP/1.1 20 OK\r\n\r\n", "not HTTP/1.1"},
 	        {"HTTP/1.1 2000 OK\r\n\r\n", "not HTTP/1.1"},
 	        {"HTTP/1.1 099 OK\r\n\r\n", "not HTTP/1.1"},
+	        {"HTTP/1.1 x00 OK\r\n\r\n", "not HTTP/1.1"},
+	        {"HTTP/1.1 2x0 OK\r\n\r\n", "not HTTP/1.1"},
+	        {"HTTP/1.1 20x OK\r\n\r\n", "not HTTP/1.1"},
+	        {"HTTP/1.1 200OK\r\n\r\n", "not HTTP/1.1"},
+	        {"HTTP/1.1 20\r\n\r\n", "not HTTP/1.1"},
+	        {"HTTP/1.1 \r\n\r\n", "not HTTP/1.1"},
 	        {"SSH-2.0-stub\r\n\r\n", "not HTTP/1.1"},
+	        {"\nHTTP/1.1 200 OK\r\n\r\n", "does not end"},
 	        {"HTTP/1.1 101 Switching\r\n\r\n", "no answer to this"},
 	        {"HTTP/1.1 100 Continue\r\nContent-Length: 1\r\n\r\n", "no answer to this"},
+	        {"HTTP/1.1 100 Continue\r\nTransfer-Encoding: chunked\r\n\r\n", "no answer to this"},
 	        {OK "Content-Length: 1\n\r\n\r\nx", "does not end"},
 	        {OK "A: b\nContent-Length: 1\r\n\r\nx", "does not end"},
 	        {OK " folded: 1\r\n\r\n", "malformed"},
 	        {OK "A: b\r\n c\r\n\r\n", "malformed"},
 	        {OK "no colon\r\n\r\n", "malformed"},
+	        {OK "name\r\n\r\n", "malformed"},
+	        {OK "X\xc3\xa5: 1\r\n\r\n", "malformed"},
 	        {OK ": no name\r\n\r\n", "malformed"},
 	        {OK "A : b\r\n\r\n", "malformed"},
 	        {OK "A: b\rc\r\n\r\n", "malformed"},
@@ -162,6 +203,12 @@ START_TEST(test_what_leaves_a_doubt_is_broken)
 	        {CHUNKED "\r\n", "has no size"},
 	        {CHUNKED "g\r\n", "has no size"},
 	        {CHUNKED "-1\r\n", "has no size"},
+	        {CHUNKED "`\r\n", "has no size"},
+	        {CHUNKED "@\r\n", "has no size"},
+	        {CHUNKED "G\r\n", "has no size"},
+	        {CHUNKED "1;a\rb\r\nx\r\n", "has no size"},
+	        {CHUNKED "000000001\r\nx\r\n", "has no size"},
+	        {CHUNKED "\n", "does not end as"},
 	        {CHUNKED "1x\r\n", "has no size"},
 	        {CHUNKED "100000000\r\n", "has no size"},
 	        {CHUNKED "1\nx\r\n", "does not end"},
@@ -176,6 +223,7 @@ START_TEST(test_what_leaves_a_doubt_is_broken)
 
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
 		assert_broken(table[i].text, strlen(table[i].text), table[i].wrong);
+	assert_broken(CHUNKED "1;\0\r\nx", sizeof CHUNKED - 1 + 6, "has no size");
 	assert_broken(OK "A: \0b\r\n\r\n", sizeof OK - 1 + 9, "malformed");
 }
 END_TEST
@@ -217,6 +265,7 @@ int main(void)
 	TESTS(s, "framing", test_answers_are_read_however_they_are_cut,
 	      test_an_answer_without_a_length_goes_to_the_end_of_the_connection,
 	      test_what_follows_an_answer_is_left, test_headers_are_captured_from_the_head_of_the_answer_only,
+	      test_a_date_to_come_back_at_counts_from_now_where_the_answer_has_none,
 	      test_what_leaves_a_doubt_is_broken, test_heads_trailers_and_chunk_lines_have_a_limit);
 	return suite_run(s);
 }

@@ -11,11 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <openssl/opensslv.h>
 #include <uv.h>
 
 #include "server/base/buf.h"
 #include "server/base/clock.h"
 #include "server/hub/http.h"
+#include "server/hub/link.h"
 #include "tests/unit/server/hub/stub.h"
 
 #define BODY "{\"methodName\":\"reboot\"}"
@@ -958,8 +960,66 @@ START_TEST(test_nothing_that_could_end_a_line_is_sent)
 	r = sound;
 	r.authorization = "a\rb";
 	ck_assert_int_eq(http_send(http, &r, on_answer, &got), ERR_INVALID);
+	r.authorization = "SharedAccessSignature\x7f";
+	ck_assert_int_eq(http_send(http, &r, on_answer, &got), ERR_INVALID);
+	r = sound;
+	r.path = "/a#b";
+	ck_assert_int_eq(http_send(http, &r, on_answer, &got), ERR_INVALID);
+	r = sound;
+	r.content_type = "text/plain; x=\ny";
+	ck_assert_int_eq(http_send(http, &r, on_answer, &got), ERR_INVALID);
+	r = sound;
+	r.max_item_count = "1\x7f";
+	ck_assert_int_eq(http_send(http, &r, on_answer, &got), ERR_INVALID);
+	r = sound;
+	r.headers = &(struct http_header){"X-Own", "a\r\nX: y"};
+	r.headers_n = 1;
+	ck_assert_int_eq(http_send(http, &r, on_answer, &got), ERR_INVALID);
 	client_stop();
 	ck_assert_uint_eq(answers_n, 0);
+}
+END_TEST
+
+static bool echo_own_headers(struct stub_conn *c, const struct stub_request *r, void *arg)
+{
+	(void)arg;
+	stub_answer(c, "200 OK", "",
+	            strstr(r->head, "\r\nX-One: 1\r\nX-Two: zwei\r\n") != NULL ? "both" : "");
+	return true;
+}
+
+START_TEST(test_headers_of_the_callers_own_are_sent)
+{
+	static const struct http_header own[] = {{"X-One", "1"}, {"X-Two", "zwei"}};
+	struct stub *stub = stub_start(echo_own_headers, NULL);
+	struct http_request r = {.method = "GET",
+	                         .path = "/",
+	                         .headers = own,
+	                         .headers_n = 2,
+	                         .timeout_ms = 20000,
+	                         .answer_max_bytes = 1000};
+	struct got got = {.times = 0};
+
+	client_start(stub_url(stub), NULL, 4);
+	ck_assert_int_eq(http_send(http, &r, on_answer, &got), ERR_OK);
+	wait_for(1);
+	assert_ok(&got, 200, "both");
+	free(got.body);
+	client_stop();
+	stub_free(stub);
+}
+END_TEST
+
+START_TEST(test_only_the_tls_that_this_was_built_with_is_looked_into)
+{
+	char name[32];
+
+	snprintf(name, sizeof name, "OpenSSL/%d.0.1", OPENSSL_VERSION_MAJOR);
+	ck_assert(link_knows(name));
+	snprintf(name, sizeof name, "OpenSSL/%d.0.1", OPENSSL_VERSION_MAJOR + 1);
+	ck_assert(!link_knows(name));
+	ck_assert(!link_knows("GnuTLS/3.7.9"));
+	ck_assert(!link_knows(NULL)); /* without TLS */
 }
 END_TEST
 
@@ -975,6 +1035,9 @@ START_TEST(test_a_client_of_nothing_is_refused)
 	                                .ca_file = "/nonexistent/ca.pem",
 	                                .connections_max = 1};
 	ck_assert_int_eq(http_new(&options, &h), ERR_NOT_FOUND);
+	options = (struct http_options){
+	        .loop = &loop, .base_url = "file:///tmp", .is_wired = true, .connections_max = 1};
+	ck_assert_int_eq(http_new(&options, &h), ERR_INVALID); /* it has no host */
 	ck_assert_ptr_null(h);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	ck_assert_int_eq(uv_loop_close(&loop), 0);
@@ -1073,8 +1136,11 @@ static void wired(void)
 int main(void)
 {
 	const TTest *const records[] = {test_another_record_behind_the_answer_ends_a_connection, NULL};
+	const TTest *const own[] = {test_headers_of_the_callers_own_are_sent,
+	                            test_only_the_tls_that_this_was_built_with_is_looked_into, NULL};
 	Suite *s = suite_create("http");
 
+	suite_add(s, "headers, by libcurl", own);
 	suite_add_with(s, "records, wired", wired, records); /* libcurl (7.88) takes it for the next answer */
 	CLIENT_TESTS("once", test_a_post_that_was_read_before_its_reused_connection_was_cut_is_sent_once,
 	             test_a_post_that_was_not_read_before_its_reused_connection_was_cut_is_sent_once,

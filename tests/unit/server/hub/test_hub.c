@@ -46,7 +46,7 @@ static struct {
 	                   final */
 	enum hub_job_stage job_stage;
 	size_t job_devices_n;
-	size_t bad_rows_n;
+	size_t rows_n, bad_rows_n;
 } got;
 
 static bool on_request(struct stub_conn *c, const struct stub_request *r, void *arg)
@@ -101,6 +101,7 @@ static void on_answer(void *arg, const struct hub_answer *a)
 	}
 	for (size_t i = 0; i < a->rows_n; i++)
 		put_row(&a->rows[i]);
+	got.rows_n = a->rows_n;
 	got.bad_rows_n = a->bad_rows_n;
 	uv_stop(&loop); /* a turn that began with this (a timer's) must not go on to wait for a socket */
 }
@@ -216,6 +217,17 @@ START_TEST(test_an_answer_without_a_payload_is_an_answer)
 	expect("200 OK", "", "{\"status\":200,\"payload\":\"Reboot started\"}");
 	invoke("d", "null");
 	ck_assert_str_eq(got.payload, "\"Reboot started\"");
+	expect("200 OK", "", "{\"st\\u0061tus\":7}");
+	invoke("d", "null");
+	ck_assert_int_eq(got.method_status, 7);
+	ck_assert(!got.has_payload);
+	expect("200 OK", "", "{\"st\\u0061tus\":8,\"payload\":null}");
+	invoke("d", "null");
+	ck_assert_int_eq(got.method_status, 8);
+	ck_assert(!got.has_payload);
+	expect("200 OK", "", "{\"st\\u0061tus\":9,\"payload\":[1.50]}");
+	invoke("d", "null");
+	ck_assert_str_eq(got.payload, "[1.5]");
 	stop();
 }
 END_TEST
@@ -231,7 +243,11 @@ START_TEST(test_a_200_that_is_no_devices_answer_is_ambiguous)
 	                                     "{\"status\":2.5}",
 	                                     "{\"status\":99999999999}",
 	                                     "<html>",
-	                                     "{\"status\":200}x"};
+	                                     "{\"status\":200}x",
+	                                     "{\"status\":-99999999999}",
+	                                     "{\"st\\u0061tus\":\"200\"}",
+	                                     "{\"st\\u0061tus\":99999999999}",
+	                                     "{\"st\\u0061tus\":-99999999999}"};
 
 	start();
 	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
@@ -387,6 +403,28 @@ START_TEST(test_rows_of_a_page_may_be_written_in_any_way)
 		ck_assert_str_eq(got.rows, pages[i].rows);
 		ck_assert_uint_eq(got.bad_rows_n, pages[i].bad_n);
 	}
+	stop();
+}
+END_TEST
+
+START_TEST(test_a_page_may_have_more_rows_than_were_asked_for)
+{
+	struct buf page = BUF_INIT, rows = BUF_INIT;
+
+	start();
+	for (int i = 0; i < 300; i++) {
+		buf_printf(&page, "%s{\"deviceId\":\"d%d\"}", i > 0 ? "," : "[", i);
+		if (i < 10)
+			buf_printf(&rows, "d%d=-@1715678000000;", i);
+	}
+	buf_putc(&page, ']');
+	expect("200 OK", DATE, page.data);
+	wait_for_answer(hub_query(hub, NULL, NULL, watch, on_answer, &got));
+	ck_assert_int_eq(got.outcome, HUB_ANSWERED);
+	ck_assert_uint_eq(got.rows_n, 300);
+	assert_starts(got.rows, rows.data);
+	buf_done(&page);
+	buf_done(&rows);
 	stop();
 }
 END_TEST
@@ -566,10 +604,10 @@ END_TEST
 
 static void start_job(void)
 {
-	const char *const ids[] = {"d-1", "d'2"};
+	const char *const ids[] = {"d-1", "d'2", "d\\3"};
 	struct hub_job job = {.id = "j-1",
 	                      .device_ids = ids,
-	                      .devices_n = 2,
+	                      .devices_n = 3,
 	                      .method_name = "reboot",
 	                      .payload = "{\"a\":1}",
 	                      .response_timeout_s = 30,
@@ -590,12 +628,13 @@ START_TEST(test_a_job_is_started_as_documented)
 	        script.got,
 	        "{\"jobId\":\"j-1\",\"type\":\"scheduleDeviceMethod\",\"cloudToDeviceMethod\":{"
 	        "\"methodName\":\"reboot\",\"responseTimeoutInSeconds\":30,\"connectTimeoutInSeconds\":5,"
-	        "\"payload\":{\"a\":1}},\"queryCondition\":\"deviceId IN ['d-1','d\\\\'2']\","
+	        "\"payload\":{\"a\":1}},\"queryCondition\":\"deviceId IN ['d-1','d\\\\'2','d\\\\\\\\3']\","
 	        "\"maxExecutionTimeInSeconds\":155}");
 	ck_assert_int_eq(got.outcome, HUB_ANSWERED);
 	ck_assert_int_eq(got.job_stage, HUB_JOB_GOING);
 	ck_assert_uint_eq(got.job_devices_n, SIZE_MAX);
 	ck_assert_uint_eq(hub_job_bytes("d'2"), strlen("'d\\'2',"));
+	ck_assert_uint_eq(hub_job_bytes("d\\3"), strlen("'d\\\\3',"));
 	expect("200 OK", "", "{\"status\":200}"); /* and a call after it is a POST again */
 	invoke("d", "null");
 	assert_starts(script.head, "POST /twins/d/methods");
@@ -640,6 +679,17 @@ START_TEST(test_how_far_a_job_is_can_be_read)
 		ck_assert_uint_eq(got.job_devices_n, 7);
 	}
 	assert_starts(script.head, "GET /jobs/v2/j-1?api-version=2021-04-12 HTTP/1.1\r\n");
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(body, sizeof body,
+		         "{\"status\":\"running\",\"deviceJobStatistics\":{\"deviceCount\":%s}}",
+		         i == 0 ? "-1" : "\"7\"");
+		expect("200 OK", "", body);
+		wait_for_answer(hub_job_read(hub, "j-1", on_answer, &got));
+		ck_assert_uint_eq(got.job_devices_n, SIZE_MAX); /* not known */
+	}
+	expect("503 Busy", "", "");
+	wait_for_answer(hub_job_read(hub, "j-1", on_answer, &got));
+	ck_assert_int_eq(got.outcome, HUB_TROUBLE);
 	expect("200 OK", "", "[]");
 	wait_for_answer(hub_job_read(hub, "j-1", on_answer, &got));
 	ck_assert_int_eq(got.outcome, HUB_TROUBLE);
@@ -668,6 +718,39 @@ START_TEST(test_a_jobs_rows_are_outcomes_of_its_devices)
 	                 "f=ambiguous 0 -;");
 	ck_assert_uint_eq(got.bad_rows_n, 2);
 	ck_assert_str_eq(got.continuation, "more");
+	expect("200 OK", "",
+	       "[{\"deviceId\":\"a\",\"status\":\"completed\",\"outcome\":{\"deviceMethodResponse\":{\"status\":1,"
+	       "\"payload\":null}}},"
+	       "{\"deviceId\":\"b\",\"status\":\"completed\",\"outcome\":{\"deviceMethodResponse\":{\"status\":2}}},"
+	       "{\"deviceId\":\"c\",\"status\":\"completed\",\"outcome\":{\"deviceMethodResponse\":{"
+	       "\"status\":9999999999}}},"
+	       "{\"deviceId\":\"d\",\"status\":\"completed\",\"outcome\":{\"deviceMethodResponse\":{"
+	       "\"status\":-9999999999}}},"
+	       "{\"deviceId\":\"e\",\"status\":\"failed\"},"
+	       "{\"deviceId\":\"f\",\"status\":\"failed\",\"error\":{\"code\":\"Unheard\"}},{\"deviceId\":\"g\"}]");
+	wait_for_answer(hub_job_rows(hub, "j-1", NULL, on_answer, &got));
+	ck_assert_str_eq(got.rows, "a=answered 1 -;b=answered 2 -;c=ambiguous 0 -;d=ambiguous 0 -;"
+	                           "e=ambiguous 0 -;f=ambiguous 0 -;");
+	ck_assert_uint_eq(got.bad_rows_n, 1);
+	stop();
+}
+END_TEST
+
+START_TEST(test_rows_of_a_job_that_cannot_be_had_are_trouble)
+{
+	static const char *const bodies[] = {"", "{}", "[{\"deviceId\":"};
+
+	start();
+	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+		expect("200 OK", "x-ms-continuation: more\r\n", bodies[i]);
+		wait_for_answer(hub_job_rows(hub, "j-1", NULL, on_answer, &got));
+		ck_assert_int_eq(got.outcome, HUB_TROUBLE);
+		ck_assert_str_eq(got.rows, "");
+		ck_assert_str_eq(got.continuation, "");
+	}
+	expect("429 Too Many Requests", "", "");
+	wait_for_answer(hub_job_rows(hub, "j-1", NULL, on_answer, &got));
+	ck_assert_int_eq(got.outcome, HUB_THROTTLED);
 	stop();
 }
 END_TEST
@@ -684,11 +767,13 @@ int main(void)
 	      test_the_time_out_of_a_call_covers_the_hubs_waiting_and_connecting);
 	TESTS(s, "twins", test_a_twin_is_read, test_a_twin_that_is_not_there_is_a_reading_of_absence,
 	      test_what_is_not_the_asked_twin_is_trouble, test_a_query_is_read_page_by_page,
-	      test_rows_of_a_page_may_be_written_in_any_way, test_a_query_that_fails_tells_how,
+	      test_rows_of_a_page_may_be_written_in_any_way,
+	      test_a_page_may_have_more_rows_than_were_asked_for, test_a_query_that_fails_tells_how,
 	      test_a_query_of_more_than_8192_characters_is_refused);
 	TESTS(s, "jobs", test_a_job_is_started_as_documented,
 	      test_a_job_whose_start_got_no_job_back_is_in_doubt, test_how_far_a_job_is_can_be_read,
-	      test_a_jobs_rows_are_outcomes_of_its_devices);
+	      test_a_jobs_rows_are_outcomes_of_its_devices,
+	      test_rows_of_a_job_that_cannot_be_had_are_trouble);
 	TESTS(s, "access token", test_calls_carry_an_access_token_once_the_authority_has_given_it);
 	TESTS(s, "hub", test_ids_that_no_path_can_name_are_refused,
 	      test_a_call_that_is_out_when_the_hub_ends_is_not_delivered_or_ambiguous,

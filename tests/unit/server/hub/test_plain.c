@@ -168,9 +168,12 @@ END_TEST
 
 START_TEST(test_rows_of_which_plain_text_does_not_say_all_are_left_to_jansson)
 {
+	struct buf longer = BUF_INIT; /* than what is shown whole */
 	static const char *const rows[] = {"{}",
 	                                   "{\"deviceId\":\"\"}",
 	                                   "{\"deviceId\":7}",
+	                                   NULL, /* longer */
+	                                   "{\"deviceId\":{}}",
 	                                   "{\"deviceId\":\"d\",\"v\":{\"b\":1}}",
 	                                   "{\"deviceId\":\"d\",\"b\":[]}",
 	                                   "{\"deviceId\":\"d\",\"s\":{}}",
@@ -180,15 +183,17 @@ START_TEST(test_rows_of_which_plain_text_does_not_say_all_are_left_to_jansson)
 	struct watch *w = NULL;
 
 	ck_assert_int_eq(watch_new(&options, &w), ERR_OK);
+	buf_printf(&longer, "{\"deviceId\":\"d\",\"v\":\"%01100d\"}", 0);
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		const char *at = rows[i];
+		const char *text = rows[i] != NULL ? rows[i] : longer.data, *at = text;
 		struct plain_object row;
 		struct reading r;
 
 		ck_assert(plain_object(&at, at + strlen(at), &row));
-		ck_assert_msg(!reading_from_plain_row(w, &row, &r), "%s", rows[i]);
+		ck_assert_msg(!reading_from_plain_row(w, &row, &r), "%s", text);
 	}
 	watch_free(w);
+	buf_done(&longer);
 }
 END_TEST
 

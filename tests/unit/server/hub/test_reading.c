@@ -74,6 +74,20 @@ START_TEST(test_select_names_every_watched_value_and_its_ancestors_times)
 }
 END_TEST
 
+START_TEST(test_names_that_the_query_language_would_not_read_as_names_are_quoted)
+{
+	struct watch *w = watch_of("a_b.1st", "a-b", "\xc3\xa5.[[Value]]", NULL);
+	struct buf out = BUF_INIT;
+
+	watch_select(w, &out);
+	ck_assert_ptr_nonnull(strstr(out.data, ".a_b.[[1st]] AS v"));
+	ck_assert_ptr_nonnull(strstr(out.data, ".[[a-b]] AS s"));
+	ck_assert_ptr_nonnull(strstr(out.data, ".[[\xc3\xa5]].[[Value]] AS e"));
+	buf_done(&out);
+	watch_free(w);
+}
+END_TEST
+
 START_TEST(test_a_watch_of_nothing_selects_the_identity)
 {
 	struct watch *w = watch_of(NULL, NULL, NULL, NULL);
@@ -262,6 +276,48 @@ START_TEST(test_predicates_are_decided_in_a_point_read_only)
 }
 END_TEST
 
+START_TEST(test_a_precheck_holds_where_there_is_none)
+{
+	static const struct {
+		struct watch_options options;
+		bool precheck;
+	} cases[] = {{{.value_path = "a"}, true},
+	             {{.precheck = "tags.site = 'A'"}, true},
+	             {{.precheck = "tags.site = 'B'"}, false}};
+	json_t *json = json_of(twin);
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct watch *w;
+		struct reading r;
+
+		ck_assert_int_eq(watch_new(&cases[i].options, &w), ERR_OK);
+		ck_assert_int_eq(reading_from_twin(w, json, &r), ERR_OK);
+		ck_assert_int_eq(r.precheck, cases[i].precheck);
+		ck_assert(!r.success && !r.failure);
+		reading_done(&r);
+		watch_free(w);
+	}
+	json_decref(json);
+}
+END_TEST
+
+START_TEST(test_counts_of_no_group_have_none)
+{
+	struct watch_options all = {.counts = true};
+	json_t *row = json_of("{\"n\":3,\"g\":\"A\"}");
+	struct reading r;
+	struct watch *w;
+
+	ck_assert_int_eq(watch_new(&all, &w), ERR_OK);
+	ck_assert_int_eq(reading_from_row(w, row, &r), ERR_OK);
+	ck_assert_uint_eq(r.n, 3);
+	assert_not_seen(&r.group);
+	reading_done(&r);
+	watch_free(w);
+	json_decref(row);
+}
+END_TEST
+
 START_TEST(test_a_row_is_read_by_its_aliases)
 {
 	struct watch *w = watch_of("dm.reboot.last", "s", "e", "boot");
@@ -292,6 +348,7 @@ START_TEST(test_a_connection_is_told_by_a_twin_only)
 	} cases[] = {{"{\"deviceId\":\"d\",\"connectionState\":\"Connected\"}", LINK_UP},
 	             {"{\"deviceId\":\"d\",\"connectionState\":\"disconnected\"}", LINK_DOWN},
 	             {"{\"deviceId\":\"d\",\"connectionState\":null}", LINK_UNKNOWN},
+	             {"{\"deviceId\":\"d\",\"connectionState\":\"Elsewhere\"}", LINK_UNKNOWN},
 	             {"{\"deviceId\":\"d\"}", LINK_UNKNOWN}};
 	struct watch *w = watch_of("a", NULL, NULL, NULL);
 
@@ -375,6 +432,8 @@ START_TEST(test_equal_values_have_equal_fingerprints_and_others_do_not)
 	                  hash_of(w, "{\"deviceId\":\"d\",\"v\":1.50}"));
 	ck_assert_uint_ne(hash_of(w, "{\"deviceId\":\"d\",\"v\":5}"),
 	                  hash_of(w, "{\"deviceId\":\"d\",\"v\":\"5\"}"));
+	ck_assert_uint_ne(hash_of(w, "{\"deviceId\":\"d\",\"v\":1e300}"),
+	                  hash_of(w, "{\"deviceId\":\"d\",\"v\":2e300}"));
 	ck_assert_uint_ne(hash_of(w, "{\"deviceId\":\"d\",\"v\":1.5}"),
 	                  hash_of(w, "{\"deviceId\":\"d\",\"v\":1.6}"));
 	ck_assert_uint_ne(hash_of(w, "{\"deviceId\":\"d\",\"v\":\"a\\u0000b\"}"),
@@ -417,12 +476,15 @@ int main(void)
 	Suite *s = suite_create("reading");
 
 	TESTS(s, "watch", test_select_names_every_watched_value_and_its_ancestors_times,
-	      test_a_watch_of_nothing_selects_the_identity, test_a_watch_that_counts_reads_rows_of_counts,
-	      test_unsound_paths_and_predicates_are_refused, test_each_unsound_member_is_refused_by_itself,
+	      test_a_watch_of_nothing_selects_the_identity,
+	      test_names_that_the_query_language_would_not_read_as_names_are_quoted,
+	      test_a_watch_that_counts_reads_rows_of_counts, test_unsound_paths_and_predicates_are_refused,
+	      test_each_unsound_member_is_refused_by_itself,
 	      test_candidates_are_those_of_which_anything_can_be_told);
 	TESTS(s, "reading", test_a_twin_is_read_with_the_time_of_the_nearest_ancestor,
 	      test_null_missing_and_unreachable_values_are_not_there,
 	      test_predicates_are_decided_in_a_point_read_only, test_a_row_is_read_by_its_aliases,
+	      test_a_precheck_holds_where_there_is_none, test_counts_of_no_group_have_none,
 	      test_a_connection_is_told_by_a_twin_only, test_what_has_no_device_id_is_refused,
 	      test_a_bare_twin_is_a_reading_of_nothing,
 	      test_equal_values_have_equal_fingerprints_and_others_do_not,

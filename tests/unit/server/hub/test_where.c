@@ -204,7 +204,8 @@ START_TEST(test_comparisons_of_one_type_decide)
 	      {"2 > 1", 't'}, {"1 >= 2", 'f'}, {"'a' <> 'b'", 't'}, {"'a' >= 'a'", 't'}, {"'a' > 'a'", 'f'},
 	      {"true = true", 't'}, {"true != false", 't'}, {"true = false", 'f'}, {"null = null", 't'},
 	      {"null != null", 'f'}, {"tags.nothing = null", 't'}, {"statusReason = null", 't'},
-	      {"tags.site = tags.same", 't'}, {"5=tags.n", 't'});
+	      {"tags.site = tags.same", 't'}, {"5=tags.n", 't'}, {"1 < 1.5", 't'}, {"1.5 > 1", 't'},
+	      {"1.5 = 1.5", 't'});
 }
 END_TEST
 
@@ -344,6 +345,24 @@ START_TEST(test_refusals_name_the_place_and_what_is_expected)
 	        {"'\\ud83d\\u0041'", 1, "surrogate"},
 	        {"'\\ud83d\\ud83d'", 1, "surrogate"},
 	        {"'\\ud83d\\uxxxx'", 7, "four hexadecimal"},
+	        {"'\\ud83d\\ue000'", 1, "surrogate"},
+	        {"'\\ud83d\\\\'", 1, "surrogate"},
+	        {"'\\ud83dx'", 1, "surrogate"},
+	        {"'\\u00@0'", 1, "four hexadecimal"},
+	        {"1 * ;", 4, "a value expected"},
+	        {"1 + ;", 4, "a value expected"},
+	        {"1 = - ;", 6, "a value expected"},
+	        {"NOT ;", 4, "a value expected"},
+	        {"true AND ;", 9, "a value expected"},
+	        {"true OR ;", 8, "a value expected"},
+	        {"true AND {", 9, "a value expected"},
+	        {"1 = 'a", 4, "closing quote"},
+	        {"1 = 0x", 6, "a hexadecimal digit expected"},
+	        {"tags.a IN ['a]", 11, "closing quote"},
+	        {"tags.a IN [[1, ;]]", 15, "a constant expected"},
+	        {"STARTSWITH(deviceId, ;)", 21, "a value expected"},
+	        {"IS_DEFINED(tags.;)", 16, "a name expected"},
+	        {"[tags.a] = 1", 1, "a constant expected"},
 	        {"tags.a = 12abc", 11, "number should end here"},
 	        {"tags.a = 1.2.3", 12, "number should end here"},
 	        {"tags.a = 1.", 11, "a digit expected"},
