@@ -1882,6 +1882,19 @@ START_TEST(test_put_of_a_campaign_that_is_not_there_is_refused)
 }
 END_TEST
 
+START_TEST(test_put_of_a_baseline_or_a_plans_ends_that_are_not_there_is_refused)
+{
+	struct baseline baseline = {.version = 1};
+	struct batch *b = half_sound();
+
+	batch_baseline_put(b, 1, 2, &baseline);
+	assert_refused(b, ERR_NOT_FOUND);
+	b = batch_new();
+	batch_plan_put(b, &(struct plan_row){.campaign = 1});
+	ck_assert_int_eq(rig_try_commit(&rig, b), ERR_NOT_FOUND);
+}
+END_TEST
+
 START_TEST(test_drop_of_a_live_campaign_is_refused)
 {
 	struct batch *b = half_sound();
@@ -1977,6 +1990,7 @@ int main(void)
 	tcase_add_test(tc, test_each_commit_moves_the_revision_by_one_and_reads_tell_it);
 	tcase_add_test(tc, test_put_of_what_is_not_there_undoes_the_commit_and_stops_the_store);
 	tcase_add_test(tc, test_put_of_a_campaign_that_is_not_there_is_refused);
+	tcase_add_test(tc, test_put_of_a_baseline_or_a_plans_ends_that_are_not_there_is_refused);
 	tcase_add_test(tc, test_drop_of_a_live_campaign_is_refused);
 	tcase_add_test(tc, test_put_of_a_dropped_campaign_is_refused);
 	tcase_add_test(tc, test_adding_twice_is_refused);

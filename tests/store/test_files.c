@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -264,12 +265,30 @@ END_TEST
 START_TEST(test_file_that_is_no_database_of_ours_is_left_alone)
 {
 	static const char text[] = "Dear diary, today I was not a database.\n";
+	static const struct {
+		const char *sql, *words;
+	} headers[] = {
+	        {"PRAGMA user_version = 3", "not one of rollcall's"},
+	        {"PRAGMA application_id = 7", "not one of rollcall's"},
+	        {"PRAGMA application_id = 0x726f6c6c; PRAGMA user_version = 2", "do not fit together"},
+	};
 
 	write_file(rig.path, text, sizeof text - 1);
 	assert_refused(ERR_CORRUPT, "not a database");
 	unlink(rig.path);
 	run_sql("CREATE TABLE campaigns (a); INSERT INTO campaigns VALUES (1)", false);
 	assert_refused(ERR_CORRUPT, "not one of rollcall's");
+	for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+		unlink(rig.path);
+		run_sql(headers[i].sql, false);
+		assert_refused(ERR_CORRUPT, headers[i].words);
+	}
+	unlink(rig.path);
+	make_database(1);
+	run_sql("PRAGMA user_version = -1", false);
+	assert_refused(ERR_CORRUPT, "do not fit together");
+	run_sql("PRAGMA user_version = 0", false);
+	assert_refused(ERR_CORRUPT, "do not fit together");
 }
 END_TEST
 
@@ -578,6 +597,21 @@ START_TEST(test_same_file_under_another_name_is_locked_too)
 	ck_assert_int_eq(symlink(rig.path, name), 0);
 	ck_assert_int_eq(backend_open(name, &b, &head, &reason), ERR_LOCKED);
 	free(reason);
+	rig_close_store(&rig);
+}
+END_TEST
+
+START_TEST(test_whoever_holds_the_lock_without_a_word_is_told_of_without_a_name)
+{
+	int fd;
+
+	make_database(1);
+	fd = open(beside(".lock"), O_RDWR | O_TRUNC | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
+	assert_refused(ERR_LOCKED, "it is in use by another process");
+	close(fd);
+	rig_open_store(&rig);
 	rig_close_store(&rig);
 }
 END_TEST
@@ -1088,6 +1122,8 @@ END_TEST
 START_TEST(test_whoever_changes_what_was_forgotten_is_found)
 {
 	static const char misfit[] = " does not fit: it was changed, or the one before it was made anew; ";
+	static const char *const no_marks[] = {"'nothing'", "'3'", "'3:12'", "'0:' || hex(zeroblob(32))",
+	                                       "'3:' || replace(hex(zeroblob(32)), '0', 'z')"};
 	char expected[256];
 
 	give_orders(1, 5);
@@ -1101,10 +1137,15 @@ START_TEST(test_whoever_changes_what_was_forgotten_is_found)
 	tamper("UPDATE audit SET was = '3:' || hex(zeroblob(32)) WHERE no = 6");
 	snprintf(expected, sizeof expected, "audit entry 4%saudit entry 6%s", misfit, misfit);
 	ck_audit(NULL, 3, expected);
-	tamper("UPDATE audit SET was = 'nothing' WHERE no = 6");
 	snprintf(expected, sizeof expected, "audit entries 1 to 3 not there any more; audit entry 6%s",
 	         misfit);
-	ck_audit(NULL, 3, expected);
+	for (size_t i = 0; i < sizeof no_marks / sizeof *no_marks; i++) {
+		char sql[128];
+
+		snprintf(sql, sizeof sql, "UPDATE audit SET was = %s WHERE no = 6", no_marks[i]);
+		tamper(sql);
+		ck_audit(NULL, 3, expected);
+	}
 	tamper("DELETE FROM audit WHERE no = 6");
 	ck_audit(NULL, 2,
 	         "audit entries 1 to 3 not there any more; audit entry 6 not there any more, at the end; ");
@@ -1224,7 +1265,12 @@ START_TEST(test_copy_holds_one_commit_with_live_campaigns_paused_while_the_store
 	struct batch *b;
 
 	rig_open(&rig);
-	rig_commit(&rig, rig_campaign_batch(1, 500));
+	b = rig_campaign_batch(1, 500);
+	row = rig_target_row(1, 1);
+	row.attempt_seq = 4;
+	row.since_hub_ms = 77;
+	batch_target_put(b, &row);
+	rig_commit(&rig, b);
 	snprintf(copy, sizeof copy, "%s", beside(".copy"));
 	ck_assert_int_eq(store_backup(rig.path, copy, NOW_MS, &reason), ERR_OK);
 	ck_assert_int_eq(store_backup(rig.path, copy, NOW_MS, &reason), ERR_CONFLICT);
@@ -1255,6 +1301,9 @@ START_TEST(test_copy_holds_one_commit_with_live_campaigns_paused_while_the_store
 	        seen.targets[0].row.is_unresolved); /* it may have been called since, as its first attempt */
 	ck_assert_uint_eq(seen.targets[0].row.attempt_seq, 1);
 	ck_assert_uint_eq(seen.targets[0].row.calls, 0);
+	ck_assert(seen.targets[1].row.is_unresolved); /* or as its fourth, which it was on */
+	ck_assert_uint_eq(seen.targets[1].row.attempt_seq, 4);
+	ck_assert_int_eq(seen.targets[1].row.since_hub_ms, 77);
 	rig_close_store(&other);
 	arena_done(&other.arena);
 	unlink(copy);
@@ -1275,6 +1324,44 @@ START_TEST(test_copy_of_what_is_not_there_or_not_ours_leaves_no_file)
 }
 END_TEST
 
+START_TEST(test_copy_to_where_none_can_be_made_says_so_and_to_here_is_one)
+{
+	char path[100], *reason = NULL;
+
+	make_database(5);
+	snprintf(path, sizeof path, "%s/nowhere/copy", rig.folder);
+	ck_assert_int_eq(store_backup(rig.path, path, NOW_MS, &reason), ERR_IO);
+	ck_assert_ptr_nonnull(strstr(reason, "cannot make"));
+	ck_assert_ptr_nonnull(strstr(reason, "No such file"));
+	free(reason);
+	ck_assert_int_eq(chdir(rig.folder), 0);
+	ck_assert_int_eq(store_backup(rig.path, "copy", NOW_MS, &reason), ERR_OK);
+	ck_assert_int_eq(unlink("copy"), 0);
+	ck_assert_int_eq(chdir("/"), 0);
+}
+END_TEST
+
+START_TEST(test_copy_to_a_full_disk_says_so_and_leaves_no_file)
+{
+	char database[100], path[100], *reason = NULL;
+
+	make_database(20000);
+	snprintf(database, sizeof database, "/tmp/rollcall-%d.db", (int)getpid());
+	snprintf(path, sizeof path, "%s/copy", rig.folder);
+	ck_assert_int_eq(store_backup(rig.path, database, NOW_MS, &reason), ERR_OK);
+	if (mount_small("size=1m")) {
+		ck_assert_int_eq(chdir(rig.folder), 0);
+		ck_assert_int_eq(store_backup(database, path, NOW_MS, &reason), ERR_FULL);
+		ck_assert_msg(strstr(reason, "cannot write") != NULL, "%s", reason);
+		free(reason);
+		ck_assert_int_eq(system("test -z \"$(ls -A)\""), 0);
+		ck_assert_int_eq(chdir("/"), 0);
+		ck_assert_int_eq(umount2(rig.folder, MNT_DETACH), 0);
+	}
+	unlink(database);
+}
+END_TEST
+
 /* As a service of that version left it, which had been brought there step by step. */
 START_TEST(test_database_of_each_earlier_version_is_brought_up_to_date)
 {
@@ -1282,7 +1369,8 @@ START_TEST(test_database_of_each_earlier_version_is_brought_up_to_date)
 	struct target_filter targets = {
 	        .campaign = 1, .limit = 10, .state = -1, .reason = -1, .wait = -1, .hub = -1};
 	struct store_census census;
-	char sql[64];
+	struct audit_census audited;
+	char sql[64], *reason = NULL;
 
 	run_sql(sq_migrations[0], false);
 	run_sql("INSERT INTO campaigns VALUES (1, 'c1', 'n', 6, 6, 1, '', 'eva', '', 0, 0, 0, 0, 0, 1, 0,"
@@ -1295,6 +1383,15 @@ START_TEST(test_database_of_each_earlier_version_is_brought_up_to_date)
 		run_sql(sq_migrations[version - 1], false);
 		snprintf(sql, sizeof sql, "PRAGMA user_version = %d", version);
 		run_sql(sql, false);
+	}
+	if (_i < sq_migrations_n) {
+		ck_assert_int_eq(store_check(rig.path, on_fault, NULL, &census, &reason), ERR_INVALID);
+		ck_assert_ptr_nonnull(strstr(reason, "older version"));
+		free(reason);
+		ck_assert_int_eq(store_audit_verify(rig.path, NULL, on_fault, NULL, &audited, &reason),
+		                 ERR_INVALID);
+		ck_assert_ptr_nonnull(strstr(reason, "older version"));
+		free(reason);
 	}
 	rig_open_store(&rig);
 	ck_assert_int_eq(rig.head.schema_version, sq_migrations_n);
@@ -1364,6 +1461,7 @@ int main(void)
 	tcase_add_test(tc, test_rows_of_a_dropped_campaign_stay_until_its_last_hold_has_ended);
 	tcase_add_test(tc, test_second_process_is_refused_until_the_first_ends_however_that_is);
 	tcase_add_test(tc, test_same_file_under_another_name_is_locked_too);
+	tcase_add_test(tc, test_whoever_holds_the_lock_without_a_word_is_told_of_without_a_name);
 	tcase_add_test(tc, test_file_or_folder_that_may_only_be_read_is_refused);
 	tcase_add_test(tc, test_a_store_goes_on_without_tables_that_it_does_not_need);
 	tcase_add_test(tc, test_folder_that_is_not_there_is_told);
@@ -1384,6 +1482,8 @@ int main(void)
 	tcase_add_test(tc, test_wal_is_written_back_while_lists_are_read);
 	tcase_add_test(tc, test_copy_holds_one_commit_with_live_campaigns_paused_while_the_store_goes_on);
 	tcase_add_test(tc, test_copy_of_what_is_not_there_or_not_ours_leaves_no_file);
+	tcase_add_test(tc, test_copy_to_where_none_can_be_made_says_so_and_to_here_is_one);
+	tcase_add_test(tc, test_copy_to_a_full_disk_says_so_and_leaves_no_file);
 	tcase_add_test(tc, test_check_names_what_does_not_fit_together);
 	suite_add_tcase(s, tc);
 	return suite_run(s);

@@ -1,6 +1,6 @@
 /* tests/store: each allocation that SQLite asks for while it does what it is told fails once: what is asked
  * then says that it failed, or answers as ever; a commit is there as a whole or not at all, and can be made
- * again. And each table is gone once: then what needs it says so. */
+ * again. And each table is gone once, and what stands in it is damaged: then what needs it says so. */
 #include "tests/lib/suite.h"
 
 #include <sqlite3.h>
@@ -665,17 +665,24 @@ static const char *const tables[] = {
         "progress", "plans",      "relapses", "hub_days",    "schedules",     "notes", "target_zones",
         "audit",    "audit_head", "webhooks", "dead_letters"};
 
-static void drop_table(const char *table)
+/* Behind the store's back. */
+static void run_sql(const char *sql)
 {
 	sqlite3 *db;
+
+	ck_assert_int_eq(sqlite3_open_v2(DATABASE, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI, NULL),
+	                 SQLITE_OK);
+	ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s: %s", sql,
+	              sqlite3_errmsg(db));
+	ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+}
+
+static void drop_table(const char *table)
+{
 	char sql[64];
 
 	snprintf(sql, sizeof sql, "DROP TABLE %s", table);
-	ck_assert_int_eq(sqlite3_open_v2(DATABASE, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI, NULL),
-	                 SQLITE_OK);
-	ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s: %s", table,
-	              sqlite3_errmsg(db));
-	ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+	run_sql(sql);
 }
 
 /* Gives whether it failed; if so the table has to be named. */
@@ -764,6 +771,158 @@ START_TEST(test_what_needs_a_table_that_is_gone_says_so_and_changes_nothing)
 }
 END_TEST
 
+/* ---- what stands there is damaged ---- */
+
+static const struct {
+	const char *sql, *reason;
+} damages[] = {
+        {"UPDATE campaigns SET state = 99", "a campaign's row is damaged"},
+        {"UPDATE campaigns SET phase = 99", "a campaign's row is damaged"},
+        {"UPDATE campaigns SET counts = x''", "a campaign's row is damaged"},
+        {"UPDATE campaigns SET counts = x'ff0000'", "a campaign's row is damaged"},
+        {"UPDATE campaigns SET counts = x'00ff00'", "a campaign's row is damaged"},
+        {"UPDATE campaigns SET counts = x'0000ff'", "a campaign's row is damaged"},
+        {"UPDATE campaigns SET waves = x'01'", "a campaign's row is damaged"},
+        {"UPDATE campaigns SET waves = x'ff0000'", "a campaign's row is damaged"},
+        {"UPDATE campaigns SET waves = x'00ff00'", "a campaign's row is damaged"},
+        {"UPDATE campaigns SET waves = x'0000ff'", "a campaign's row is damaged"},
+        {"UPDATE targets SET marks = marks | 255", "a target's row is damaged"},
+        {"UPDATE targets SET marks = marks | 255 << 8", "a target's row is damaged"},
+        {"UPDATE targets SET marks = marks | 255 << 16", "a target's row is damaged"},
+        {"UPDATE targets SET marks = marks | 255 << 24", "a target's hub is not known"},
+        {"UPDATE targets SET life = x'00'", "a target's row is damaged"},
+        {"UPDATE targets SET baseline = x'00'", "a target's row is damaged"},
+        {"INSERT INTO target_groups VALUES (2 << 32 | 9, 'west', 0, 0); UPDATE targets SET group_no = 5",
+         "a target's group is not known"},
+        {"INSERT INTO target_groups VALUES (2 << 32 | 2, 'west', 0, 0); UPDATE targets SET group_no = 1",
+         "a target's group is not known"},
+        {"UPDATE targets SET marks = marks | 255", "a target's group is not known"},
+        {"WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 64)"
+         " INSERT INTO hubs SELECT 2, i, 'hub' FROM n",
+         "a campaign has too many hubs"},
+        {"UPDATE pages SET found = x'ff'", "a page of a selection is damaged"},
+        {"UPDATE pages SET found = x'ffffffffffffffffffffff'", "a page of a selection is damaged"},
+        {"UPDATE pages SET found = substr(found, 1, length(found) - 1)", "a page of a selection is damaged"},
+        {"UPDATE pages SET found = substr(found, 1, 2)", "a page of a selection is damaged"},
+        {"UPDATE events SET run = x'ff'", "a run of events is damaged"},
+        {"UPDATE list_pages SET ids = x'00'", "a page of a list of devices is damaged"},
+        {"UPDATE list_pages SET ids = x'ff'", "a page of a list of devices is damaged"},
+        {"UPDATE progress SET states = x''", "a campaign's progress is damaged"},
+        {"UPDATE plans SET ends = x''", "a campaign's plan is damaged"},
+        {"UPDATE relapses SET after = x''", "a watch over a proven target is damaged"},
+        {"UPDATE relapses SET relapse = 99", "a watch over a proven target is damaged"},
+};
+
+/* Each that fails says that something is damaged, and is no worse for it: ret_n of them for reason. */
+static void damaged_reads(const char *reason, size_t *ret_n)
+{
+	struct buf got = BUF_INIT;
+	struct backend *b;
+
+	ck_assert_int_eq(backend_open_reader(holder, &b), ERR_OK);
+	for (size_t i = 0; i <= sizeof reads / sizeof *reads; i++) {
+		enum err err = i < sizeof reads / sizeof *reads ? read_once(i, b, &got) : load_once(b, &got);
+
+		/* not that a transaction is still open, or the like */
+		ck_assert_msg(err == ERR_OK ||
+		                      (err == ERR_CORRUPT && strstr(backend_reason(b), "SQLite") == NULL),
+		              "%s", backend_reason(b));
+		*ret_n += err == ERR_CORRUPT && strcmp(backend_reason(b), reason) == 0;
+	}
+	backend_close(b);
+	buf_done(&got);
+}
+
+START_TEST(test_what_is_damaged_is_named_and_not_taken_for_something_else)
+{
+	struct store_census census;
+	char copy[64], *reason = NULL;
+	size_t failed_n = 0, faults_n = 0;
+	enum err err;
+
+	make();
+	run_sql(damages[_i].sql);
+	damaged_reads(damages[_i].reason, &failed_n);
+	ck_assert_msg(failed_n > 0, "%s", damages[_i].sql);
+	err = store_check(DATABASE, count_fault, &faults_n, &census, &reason);
+	ck_assert_msg(err == ERR_OK, "%s", reason);
+	snprintf(copy, sizeof copy, "/tmp/rollcall-damaged-%d.db", (int)getpid());
+	err = store_backup(DATABASE, copy, NOW_MS, &reason); /* of a damaged database is better than none */
+	ck_assert_int_eq(remove(copy) == 0, err == ERR_OK);
+	if (strstr(damages[_i].sql, "life") != NULL) /* which it has to change */
+		ck_assert_ptr_nonnull(strstr(reason, "a target's row is damaged"));
+	else
+		ck_assert_msg(err == ERR_OK, "%s", reason);
+	free(reason);
+	backend_close(holder);
+}
+END_TEST
+
+static void note_fault(void *arg, const char *text)
+{
+	buf_printf(arg, "%s;", text);
+}
+
+START_TEST(test_a_check_goes_on_behind_what_is_damaged)
+{
+	static const struct {
+		const char *sql, *fault;
+	} faults[] = {
+	        {"UPDATE campaigns SET state = 99 WHERE no = 1", "campaign 1: a campaign's row is damaged;"},
+	        {"DELETE FROM specs WHERE campaign = 1", "campaign 1: its spec is missing;"},
+	        {"UPDATE targets SET marks = marks | 255 WHERE key >> 32 = 1",
+	         "campaign 1: 2 targets are in a state that there is not;"},
+	        {"UPDATE targets SET marks = marks | 255 << 8 WHERE key >> 32 = 1",
+	         "campaign 1: 2 targets are in a state that there is not;"},
+	        {"UPDATE targets SET marks = marks | 255 << 16 WHERE key >> 32 = 1",
+	         "campaign 1: 2 targets are in a state that there is not;"},
+	        {"UPDATE targets SET marks = marks & ~(255 << 8) WHERE key >> 32 = 2 AND state > 0",
+	         "campaign c2: it counts 1 targets for gone, there are 0 (P8);"},
+	        {"PRAGMA ignore_check_constraints = 1; UPDATE audit_head SET only = 2",
+	         "the file: CHECK constraint failed in audit_head;"},
+	};
+
+	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+		struct buf told = BUF_INIT;
+		struct store_census census;
+		char *reason = NULL;
+		enum err err;
+
+		make();
+		run_sql(faults[i].sql);
+		err = store_check(DATABASE, note_fault, &told, &census, &reason);
+		ck_assert_msg(err == ERR_OK, "%s", reason);
+		ck_assert_msg(told.len > 0 && strstr(told.data, faults[i].fault) != NULL, "%s: %s",
+		              faults[i].sql, told.len > 0 ? told.data : "");
+		ck_assert_uint_eq(census.campaigns, 2);
+		buf_done(&told);
+		backend_close(holder);
+		head = (struct store_head){0};
+	}
+}
+END_TEST
+
+/* As sim and tools load: only what they look at. */
+START_TEST(test_a_load_tells_nobody_what_nobody_asked_for)
+{
+	struct buf out = BUF_INIT;
+	const struct store_loader few = {.on_campaign = on_campaign,
+	                                 .on_target = on_target,
+	                                 .on_hold = on_hold,
+	                                 .on_relapse = on_relapse,
+	                                 .on_page = on_page,
+	                                 .arg = &out};
+
+	make();
+	ck_assert_int_eq(backend_load(holder, NOW_MS, &few), ERR_OK);
+	ck_assert_ptr_nonnull(strstr(out.data, "t2,1,d-1,"));
+	ck_assert_ptr_null(strstr(out.data, "UTC"));
+	ck_assert_ptr_null(strstr(out.data, "2026a"));
+	buf_done(&out);
+	backend_close(holder);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("store memory");
@@ -786,6 +945,10 @@ int main(void)
 	      test_a_copy_and_a_check_without_memory_say_so_and_leave_nothing);
 	tcase_add_loop_test(tables_case, test_what_needs_a_table_that_is_gone_says_so_and_changes_nothing, 0,
 	                    sizeof tables / sizeof *tables);
+	tcase_add_loop_test(tables_case, test_what_is_damaged_is_named_and_not_taken_for_something_else, 0,
+	                    sizeof damages / sizeof *damages);
+	tcase_add_test(tables_case, test_a_check_goes_on_behind_what_is_damaged);
+	tcase_add_test(tables_case, test_a_load_tells_nobody_what_nobody_asked_for);
 	suite_add_tcase(s, tables_case);
 	return suite_run(s);
 }
