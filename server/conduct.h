@@ -50,6 +50,7 @@ struct port {
 	/* The hub's clock less ours, as on record; and at a start, where ours goes on from there, at most,
 	 * until ours follows the clock on the wall. TIME_NONE: it is not known. */
 	int64_t noted_offset_ms, recorded_offset_ms;
+	uint32_t lates_n; /* whose twins are followed although they have ended */
 	uint64_t throttled;
 	int64_t throttled_at_ms, last_error_at_ms;
 	struct day day;
@@ -144,6 +145,10 @@ struct conductor {
 	uint32_t ports_n;
 	struct live *lives;
 	struct watched *watches;
+	/* conduct_late.c */
+	struct call_out *calls_out;
+	struct late *lates, *lates_by_device;
+	struct alarms late_alarms; /* who: campaign << 32 | target */
 	uint64_t last_event_id, committing_event_id;
 	struct signature *signature; /* NULL: what is ordered goes on no record */
 	uint32_t last_campaign;
@@ -235,6 +240,9 @@ void conduct_give_signature(struct conductor *c, struct signature *s);
 void signature_free(struct signature *s); /* NULL is fine */
 
 /* conduct_hub.c: calls, reads, gates, the hub's clock */
+/* Puts on record what a twin said of a target. */
+void conduct_evidence(struct conductor *c, const struct track_news *news, const struct verdict *v,
+                      const char *verdict, bool is_baseline, bool is_late, int64_t now_ms);
 MUST_CHECK enum err port_init(struct port *p, struct conductor *c, uint8_t index,
                               const struct conductor_hub *options);
 void port_done(struct port *p);
@@ -306,6 +314,41 @@ int64_t retention_run(struct conductor *c, int64_t now_ms);
 /* Asks what is due, ends what is over; gives when it wants to run next. */
 int64_t preview_run(struct conductor *c, int64_t now_ms);
 void previews_free(struct conductor *c);
+
+/* conduct_late.c: what is still heard of targets that have ended: put on their history, and never applied */
+
+/* A call whose end has not been heard yet, as it was when it was made. */
+struct call_out {
+	UT_hash_handle hh;
+	struct call_key {
+		uint32_t campaign, no, call;
+	} key;
+	const struct profile *profile;
+	uint16_t attempt, attempt_seq;
+	int64_t called_at_ms, hub_at_ms;
+};
+void call_begin(struct conductor *c, const struct live *live, const struct target_row *row);
+/* Gives the call to the caller, who frees it; NULL: its campaign has been forgotten. */
+struct call_out *call_end(struct conductor *c, uint32_t campaign, uint32_t no, uint16_t call);
+/* A device has answered after its target had ended. */
+void late_answer(struct conductor *c, const struct call_out *call, const struct hub_answer *a,
+                 enum call_result result, int64_t now_ms);
+/* A target has ended, from that state: a point read may still be out, and the twin of one whose call nobody
+ * knows the outcome of is followed for a while. */
+void late_begin(struct conductor *c, const struct live *live, const struct target_state_view *t,
+                enum target_state from);
+bool late_is_followed(const struct conductor *c, uint32_t campaign, uint32_t no);
+/* A device is called: what its twin says from now on is no longer about its targets before. */
+void late_end(struct conductor *c, uint8_t hub, const char *device_id);
+/* What a twin says of a target that has ended, or that a point read of it failed. live and t are NULL where
+ * its campaign is over, too. */
+void late_news(struct conductor *c, const struct live *live, const struct target_state_view *t,
+               const struct track_news *news, int64_t now_ms);
+/* Ends those whose time is over; gives when it wants to run next. */
+int64_t late_run(struct conductor *c, int64_t now_ms);
+/* A campaign is being forgotten. */
+void late_forget(struct conductor *c, uint32_t campaign);
+void lates_free(struct conductor *c);
 
 /* conduct_orders.c */
 void conduct_forget_making(struct conductor *c);

@@ -90,12 +90,13 @@ static void run_day(struct port *p, int64_t now_ms)
 {
 	struct dispatch_stats calls;
 	struct track_stats reads;
+	uint32_t awaited_n;
 
 	day_run(&p->day, hub_now(p, now_ms));
 	dispatch_stats(p->dispatch, &calls);
 	track_stats(p->track, &reads);
-	if (!p->day.is_spent &&
-	    day_is_spent(&p->day, (uint64_t)reads.watched + calls.inflight + calls.queued))
+	awaited_n = reads.watched > p->lates_n ? reads.watched - p->lates_n : 0;
+	if (!p->day.is_spent && day_is_spent(&p->day, (uint64_t)awaited_n + calls.inflight + calls.queued))
 		p->spent_at_ms = now_ms;
 	track_spare(p->track, day_is_short(&p->day));
 	if (day_is_short(&p->day) && !p->is_short_told)
@@ -157,18 +158,18 @@ static bool counts_as_attempt(enum call_result r)
 	       r == CALL_REJECTED;
 }
 
-static void record_attempt(struct conductor *c, const struct target_state_view *t, uint16_t call,
-                           const struct hub_answer *a, enum call_result result, int64_t now_ms)
+static void record_attempt(struct conductor *c, const struct call_out *call, const struct hub_answer *a,
+                           enum call_result result, int64_t now_ms)
 {
 	char *payload = a->payload != NULL ? xstrndup(a->payload, PAYLOAD_KEPT_MAX) : NULL;
-	struct attempt_row row = {.campaign = t->row.campaign,
-	                          .no = t->row.no,
-	                          .call = call,
-	                          .attempt = counts_as_attempt(result) ? t->row.attempts : 0,
-	                          .attempt_seq = t->row.attempt_seq,
-	                          .called_at_ms = t->row.called_at_ms,
+	struct attempt_row row = {.campaign = call->key.campaign,
+	                          .no = call->key.no,
+	                          .call = (uint16_t)call->key.call,
+	                          .attempt = counts_as_attempt(result) ? call->attempt : 0,
+	                          .attempt_seq = call->attempt_seq,
+	                          .called_at_ms = call->called_at_ms,
 	                          .ended_at_ms = now_ms,
-	                          .hub_at_ms = t->row.since_hub_ms,
+	                          .hub_at_ms = call->hub_at_ms,
 	                          .outcome = hub_outcome_text(a->outcome),
 	                          .http_status = a->http_status,
 	                          .hub_code = a->error.code,
@@ -227,17 +228,22 @@ static void hear_outcome(struct port *p, uint32_t campaign, uint32_t no, uint16_
 {
 	struct conductor *c = p->c;
 	struct live *live = conduct_live(c, campaign);
+	struct call_out *out = call_end(c, campaign, no, call);
 	struct target_state_view t;
 	struct fact f = {.kind = FACT_CALL, .at_ms = now_ms, .campaign = campaign, .no = no, .call = call};
 
 	charge(p, live, &(struct campaign_cost){.calls = 1, .messages = call_messages(p, live, a)});
 	conduct_wake(c);
-	if (live == NULL || !engine_target(c->engine, campaign, no, &t))
+	if (out == NULL)
 		return;
-	f.result = result_of(live->rule.profile, a);
+	f.result = result_of(out->profile, a);
 	f.method_status = a->outcome == HUB_ANSWERED ? a->method_status : 0;
-	record_attempt(c, &t, call, a, f.result, now_ms);
-	(void)conduct_feed(c, &f);
+	record_attempt(c, out, a, f.result, now_ms);
+	if (!engine_target(c->engine, campaign, no, &t) || target_state_is_final(t.row.state))
+		late_answer(c, out, a, f.result, now_ms);
+	else
+		(void)conduct_feed(c, &f);
+	free(out);
 }
 
 static void on_outcome(void *arg, uint32_t campaign, uint32_t no, uint16_t call, const struct hub_answer *a)
@@ -287,6 +293,7 @@ static void on_withdrawn(void *arg, uint32_t campaign, uint32_t no, uint16_t cal
 	                 .no = no,
 	                 .call = call};
 
+	free(call_end(c, campaign, no, call));
 	(void)conduct_feed(c, &f);
 	conduct_wake(c);
 }
@@ -306,8 +313,8 @@ void port_withdraw(struct port *p, uint32_t campaign)
 
 /* ---- what twins say ---- */
 
-static void record_evidence(struct conductor *c, const struct track_news *news, const struct verdict *v,
-                            const char *verdict, bool is_baseline, bool is_late, int64_t now_ms)
+void conduct_evidence(struct conductor *c, const struct track_news *news, const struct verdict *v,
+                      const char *verdict, bool is_baseline, bool is_late, int64_t now_ms)
 {
 	const struct reading *r = news->reading;
 	const struct seen *seen = v->strength == STRENGTH_ATTEMPT_ID ? &r->echo
@@ -364,7 +371,7 @@ static void hear_reading(struct conductor *c, struct live *live, const struct tr
 	                 .is_there = news->reading->is_there,
 	                 .is_enabled = news->reading->is_enabled,
 	                 .precheck_holds = news->reading->precheck};
-	bool had_baseline = t->baseline.source != SOURCE_NONE, is_baseline, is_late;
+	bool had_baseline = t->baseline.source != SOURCE_NONE, is_baseline, is_applied;
 	bool had_relapsed = engine_has_relapsed(c->engine, news->campaign, news->no);
 	struct target_state_view after;
 	struct verdict v;
@@ -379,10 +386,11 @@ static void hear_reading(struct conductor *c, struct live *live, const struct tr
 	f.boot_at_ms = news->reading->boot.at_ms;
 	f.is_up = news->reading->link == LINK_UP;
 	f.is_down = news->reading->link == LINK_DOWN;
-	is_late = conduct_feed(c, &f) != ERR_OK;
-	if (t->row.state == TARGET_SUCCEEDED && !is_late) { /* watched for a relapse */
-		if (!had_relapsed && engine_has_relapsed(c->engine, news->campaign, news->no))
-			record_evidence(c, news, &v, "relapse", false, true, now_ms);
+	is_applied = conduct_feed(c, &f) == ERR_OK;
+	if (target_state_is_final(t->row.state)) {
+		if (is_applied && !had_relapsed && engine_has_relapsed(c->engine, news->campaign, news->no))
+			conduct_evidence(c, news, &v, "relapse", false, true, now_ms);
+		late_news(c, live, t, news, now_ms);
 		return;
 	}
 	is_baseline = !had_baseline && engine_target(c->engine, news->campaign, news->no, &after) &&
@@ -390,11 +398,11 @@ static void hear_reading(struct conductor *c, struct live *live, const struct tr
 	/* On record: the baseline, what a verdict rests on, and point reads that found nothing after a call.
 	 */
 	if (is_baseline)
-		record_evidence(c, news, &v, "baseline", true, false, now_ms);
+		conduct_evidence(c, news, &v, "baseline", true, false, now_ms);
 	else if (v.kind == VERDICT_MOVED ? !t->row.has_moved : v.kind != VERDICT_NOTHING)
-		record_evidence(c, news, &v, verdict_text(v.kind), false, is_late, now_ms);
-	else if (f.is_point_read && t->row.since_hub_ms != TIME_NONE && !is_late)
-		record_evidence(c, news, &v, f.is_there ? "nothing" : "gone", false, false, now_ms);
+		conduct_evidence(c, news, &v, verdict_text(v.kind), false, false, now_ms);
+	else if (f.is_point_read && t->row.since_hub_ms != TIME_NONE)
+		conduct_evidence(c, news, &v, f.is_there ? "nothing" : "gone", false, false, now_ms);
 }
 
 static void on_news(void *arg, const struct track_news *news)
@@ -406,9 +414,9 @@ static void on_news(void *arg, const struct track_news *news)
 	int64_t now_ms = conduct_now(c);
 
 	conduct_wake(c);
-	if (live == NULL || !engine_target(c->engine, news->campaign, news->no, &t))
-		return;
-	if (news->reading != NULL) {
+	if (live == NULL || !engine_target(c->engine, news->campaign, news->no, &t)) {
+		late_news(c, NULL, NULL, news, now_ms);
+	} else if (news->reading != NULL) {
 		hear_reading(c, live, news, &t, now_ms);
 	} else {
 		struct fact f = {.kind = FACT_READ_FAILED,
@@ -417,6 +425,8 @@ static void on_news(void *arg, const struct track_news *news)
 		                 .no = news->no};
 
 		(void)conduct_feed(c, &f);
+		if (target_state_is_final(t.row.state))
+			late_news(c, live, &t, news, now_ms);
 	}
 }
 
@@ -474,6 +484,7 @@ static void invoke(struct conductor *c, struct live *live, struct port *p, const
 			inv.until_ms = s->row.called_at_ms + SEND_WITHIN_MS;
 		dispatch_submit(p->dispatch, &inv);
 	}
+	call_begin(c, live, &s->row);
 	if (live->rule.profile->restarts)
 		reconnects_take(&p->reconnects, conduct_now(c));
 	buf_done(&payload);
@@ -498,7 +509,7 @@ void port_act(struct conductor *c, const struct step *s)
 	if (live == NULL || !engine_target(c->engine, s->campaign, s->row.no, &t))
 		return;
 	p = &c->ports[t.hub];
-	if (s->acts & ACT_UNWATCH)
+	if ((s->acts & ACT_UNWATCH) && !late_is_followed(c, s->campaign, s->row.no))
 		track_unwatch(p->track, s->campaign, s->row.no);
 	if (s->acts & ACT_WATCH)
 		watch(p, s, &t, live);

@@ -408,6 +408,7 @@ static void on_removal(void *arg, enum err err, uint64_t revision, const struct 
 		r->on_done(r->arg, ERR_NOT_FOUND, "no such campaign", "");
 	} else {
 		batch_campaign_drop(r->c->batch, rows[0].no);
+		late_forget(r->c, rows[0].no);
 		conduct_give_signature(r->c, r->signature);
 		r->signature = NULL;
 		conduct_audit(r->c, rows[0].id, campaign_state_text(rows[0].state), "deleted");

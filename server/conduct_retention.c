@@ -136,6 +136,7 @@ static void on_old(void *arg, enum err err, uint64_t revision, const struct camp
 	}
 	for (size_t i = 0; i < n; i++) {
 		batch_campaign_drop(c->batch, rows[i].no);
+		late_forget(c, rows[i].no);
 		log_info("campaign forgotten", LS("campaign", rows[i].id),
 		         LI("retentionDays", c->options.retention_days));
 	}

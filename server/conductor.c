@@ -412,6 +412,7 @@ void conductor_free(struct conductor *c)
 		return;
 	HASH_ITER (hh, c->lives, live, next)
 		live_drop(c, live);
+	lates_free(c);
 	for (uint32_t i = 0; i < c->ports_n; i++)
 		port_done(&c->ports[i]);
 	select_free(c);
@@ -505,7 +506,15 @@ static void write_target(struct conductor *c, const struct step *s)
 	batch_target_put(c->batch, &s->row);
 	if (s->acts & ACT_BASELINE)
 		batch_baseline_put(c->batch, s->campaign, s->row.no, &s->baseline);
-	if (s->is_moved && engine_target(c->engine, s->campaign, s->row.no, &t)) {
+	if (!engine_target(c->engine, s->campaign, s->row.no, &t))
+		return;
+	if (s->row.state == TARGET_INVOKING)
+		late_end(c, t.hub, t.device_id);
+	if (s->is_moved && target_state_is_final(s->row.state)) {
+		t.row = s->row;
+		late_begin(c, conduct_live(c, s->campaign), &t, (enum target_state)s->from);
+	}
+	if (s->is_moved) {
 		event.device_id = t.device_id;
 		tell_target(c, &event, c->ports[t.hub].name, &detail);
 		buf_done(&detail);
@@ -736,7 +745,7 @@ static int64_t sooner(const struct conductor *c, int64_t at_ms, int64_t wall_ms)
 
 int64_t conductor_run(struct conductor *c)
 {
-	int64_t now_ms, wall_ms, wake_ms, at_ms[2];
+	int64_t now_ms, wall_ms, wake_ms, at_ms[3];
 
 	conduct_hear_wall(c);
 	now_ms = conduct_now(c);
@@ -747,7 +756,8 @@ int64_t conductor_run(struct conductor *c)
 	wake_ms = sooner(c, wake_ms, conduct_schedules_run(c, wall_ms));
 	at_ms[0] = turn(c, now_ms);
 	at_ms[1] = preview_run(c, now_ms);
-	for (size_t i = 0; i < 2; i++)
+	at_ms[2] = late_run(c, now_ms);
+	for (size_t i = 0; i < 3; i++)
 		wake_ms = at_ms[i] < wake_ms ? at_ms[i] : wake_ms;
 	for (uint32_t i = 0; i < c->ports_n; i++) {
 		int64_t port_ms = port_after(&c->ports[i], now_ms);

@@ -445,8 +445,6 @@ static void end(struct change *ch)
 	if (target_state_is_final(row.state)) {
 		ch->e->ends++;
 		engine_unpark(ch->c, row.no);
-		free(ch->a);
-		ch->t->active = NULL;
 	}
 	after_change(ch->e, ch->c, ch->from, ch->from_wait, &row);
 }
@@ -1575,6 +1573,10 @@ static void tell(struct engine *e, const struct step *s)
 		counts_move(&c->told, s->from, s->from_reason, s->from_wait, &s->row);
 		waves_move(c, c->told_waves, s->from, &s->row);
 		mark_dirty(e, c);
+		if (target_state_is_final(s->row.state)) { /* until now it could be asked for */
+			free(c->targets[s->row.no].active);
+			c->targets[s->row.no].active = NULL;
+		}
 	} else if (s->kind == STEP_RELAPSE) {
 		c->told_waves[wave_at(c, s->row.no)].relapsed += s->relapse.relapse != RELAPSE_NONE;
 		if (s->is_stored)

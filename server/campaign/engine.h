@@ -200,6 +200,7 @@ struct target_state_view {
 	uint8_t hub;           /* the engine's hub */
 	struct target_row row; /* as of now, also what is not handed out yet */
 	struct baseline baseline;
+	bool is_reading; /* a point read of it is out */
 };
 bool engine_target(const struct engine *e, uint32_t campaign, uint32_t no, struct target_state_view *ret);
 /* NULL: not live. Borrowed until the campaign is dropped. */

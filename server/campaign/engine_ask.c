@@ -12,6 +12,7 @@ bool engine_target(const struct engine *e, uint32_t campaign, uint32_t no, struc
 	ret->device_id = device_of(c, no);
 	ret->hub = hub_of(c, no);
 	baseline_unpack(&c->baselines[no], &ret->baseline);
+	ret->is_reading = (c->targets[no].flags & F_READING) != 0;
 	ret->row = c->targets[no].active != NULL ? c->targets[no].active->row : engine_blank_row(c, no);
 	return true;
 }

@@ -65,12 +65,31 @@ static uint32_t site_of(const struct sim *s, uint32_t hub, const char *device_id
 	return hub << 24 | no / s->options.world.site_size;
 }
 
+/* How much was learnt of a target before its end; what was learnt later is marked. */
+static uint32_t count_evidence(struct sim *s, const struct known *k, const struct target_row *t,
+                               const char *device_id)
+{
+	struct answer page;
+	uint32_t n = 0;
+
+	answer_init(&page);
+	SIM_CHECK(s, backend_read_target(s->record, k->no, device_id, t->hub, &page) == ERR_OK,
+	          "the record cannot be read");
+	for (size_t i = 0; i < page.evidence_n; i++)
+		n += !page.evidence[i].is_late;
+	SIM_CHECK(s, n == page.evidence_n || target_state_is_final(t->state),
+	          "P10: evidence of %s in %s is late, which has not ended", device_id, k->id);
+	answer_done(&page);
+	return n;
+}
+
 /* P8: counts are true. P10: final is final. Remembers what it saw. */
 static void check_targets(struct sim *s, struct known *k, const struct answer *page, struct counts *seen)
 {
 	for (size_t i = 0; i < page->targets_n; i++) {
 		const struct target_row *row = &page->targets[i].row;
 		struct target_row *old = row->no < k->targets_n ? &k->targets[row->no] : NULL;
+		bool is_new = old == NULL;
 
 		seen->total++;
 		seen->state[row->state]++;
@@ -81,6 +100,7 @@ static void check_targets(struct sim *s, struct known *k, const struct answer *p
 			k->targets = xrealloc(k->targets, (row->no + 1) * sizeof *k->targets);
 			k->sites = xrealloc(k->sites, (row->no + 1) * sizeof *k->sites);
 			k->seen_at_ms = xrealloc(k->seen_at_ms, (row->no + 1) * sizeof *k->seen_at_ms);
+			k->evidence_n = xrealloc(k->evidence_n, (row->no + 1) * sizeof *k->evidence_n);
 			k->seen_at_ms[row->no] = s->now_ms;
 			k->sites[row->no] = site_of(s, k->hubs[row->hub], page->targets[i].device_id);
 			k->targets_n = row->no + 1;
@@ -91,6 +111,8 @@ static void check_targets(struct sim *s, struct known *k, const struct answer *p
 			          target_state_text(old->state), reason_text(old->reason),
 			          target_state_text(row->state), reason_text(row->reason));
 		}
+		if (target_state_is_final(row->state) && (is_new || !target_state_is_final(old->state)))
+			k->evidence_n[row->no] = count_evidence(s, k, row, page->targets[i].device_id);
 		if (old->changed_at_ms != row->changed_at_ms)
 			k->seen_at_ms[row->no] = s->died_at_ms < s->now_ms ? s->died_at_ms : s->now_ms;
 		*old = *row;
@@ -146,6 +168,33 @@ static void check_plan(struct sim *s, const struct known *k, const struct campai
 	SIM_CHECK(s, ends_at_ms == TIME_NONE || ends_at_ms >= conductor_now(s->conductor),
 	          "%s is foretold to have ended %lld ms ago", k->id,
 	          (long long)(conductor_now(s->conductor) - ends_at_ms));
+}
+
+void check_late(struct sim *s)
+{
+	struct target_filter f = {.limit = STORE_PAGE_MAX, .state = -1, .reason = -1, .wait = -1, .hub = -1};
+
+	for (uint32_t i = 0; s->is_up && i < s->known_n; i++) {
+		const struct known *k = &s->known[i];
+		struct answer page;
+
+		f.campaign = k->no;
+		answer_init(&page);
+		SIM_CHECK(s, backend_read_targets(s->record, &f, &page) == ERR_OK,
+		          "the record cannot be read");
+		for (size_t t = 0; t < page.targets_n; t++) {
+			const struct target_row *row = &page.targets[t].row;
+			uint32_t n = count_evidence(s, k, row, page.targets[t].device_id);
+
+			SIM_CHECK(s,
+			          row->no >= k->targets_n ||
+			                  !target_state_is_final(k->targets[row->no].state) ||
+			                  n == k->evidence_n[row->no],
+			          "P10: %u things were learnt of %s in %s by its end, now %u",
+			          k->evidence_n[row->no], page.targets[t].device_id, k->id, n);
+		}
+		answer_done(&page);
+	}
 }
 
 void check_campaign(struct sim *s, struct known *k)

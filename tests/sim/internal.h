@@ -30,6 +30,7 @@ struct known {
 	struct target_row *targets; /* as last seen on record */
 	int64_t *seen_at_ms;        /* of each of them: when it was seen to be as it is, by time itself */
 	uint32_t *sites;            /* of each of them: the group that its world put its device in */
+	uint32_t *evidence_n;       /* of each final one: what was on its record when it was seen to be so */
 	uint8_t hubs[SIM_HUBS_MAX]; /* ours of each of its own */
 	uint32_t hubs_n;
 	struct wave_row waves[WAVES_MAX];
@@ -108,6 +109,8 @@ void on_event(void *arg, const struct event *event, const char *campaign_id);
 /* All campaigns, as on record. */
 void check_record(struct sim *s);
 void check_campaign(struct sim *s, struct known *k);
+/* P10: what was learnt of targets after their end is marked so. */
+void check_late(struct sim *s);
 /* Each waiting target's reason; while the record is all there is. */
 void check_waiting(struct sim *s, const struct known *k);
 /* What leaves: of one call, and of a job. */

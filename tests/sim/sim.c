@@ -454,6 +454,7 @@ void sim_free(struct sim *s)
 {
 	struct device *d;
 
+	check_late(s);
 	end(s);
 	for (uint32_t h = 0; h < s->options.hubs_n; h++) {
 		net_free(s->sides[h].net);
@@ -465,6 +466,7 @@ void sim_free(struct sim *s)
 		free(s->known[i].targets);
 		free(s->known[i].seen_at_ms);
 		free(s->known[i].sites);
+		free(s->known[i].evidence_n);
 		spec_done(s->known[i].spec);
 		free(s->known[i].spec);
 	}
@@ -606,6 +608,12 @@ static bool step(struct sim *s, int64_t until_ms)
 		sim_crash(s);
 	}
 	return true;
+}
+
+void sim_stall(struct sim *s, int64_t for_ms)
+{
+	s->now_ms += for_ms;
+	run_conductor(s);
 }
 
 void sim_pass(struct sim *s, int64_t for_ms)

@@ -57,6 +57,9 @@ const char *sim_last_words(const struct sim *s);
 void sim_schedule(struct sim *s, const char *json);
 /* Somebody sets the process's clock forward (back where negative); time itself goes on. */
 void sim_set_clock(struct sim *s, int64_t by_ms);
+/* The process stands still for so long (stopped, or its machine asleep), and then does what is due before it
+ * hears what has come meanwhile. */
+void sim_stall(struct sim *s, int64_t for_ms);
 /* Runs for so long, whatever there is. */
 void sim_pass(struct sim *s, int64_t for_ms);
 struct world *sim_world(struct sim *s, uint32_t hub);
