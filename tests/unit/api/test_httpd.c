@@ -1,11 +1,14 @@
 /* tests: api/httpd.c: bodies and their limits, slow and broken clients, many at once, stopping. */
 #include "tests/unit/api/harness.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "server/base/clock.h"
 #include "server/base/rng.h"
@@ -645,6 +648,117 @@ START_TEST(test_an_address_in_use_is_a_clear_reason)
 }
 END_TEST
 
+static int listening_on(const char *address, uint16_t *ret_port)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET};
+	socklen_t len = sizeof at;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(inet_pton(AF_INET, address, &at.sin_addr), 1);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	*ret_port = ntohs(at.sin_port);
+	return fd;
+}
+
+START_TEST(test_a_socket_of_the_service_manager_is_taken_where_it_is_the_one_that_was_set)
+{
+	uint16_t port;
+	int fd = listening_on("127.0.0.1", &port);
+
+	ck_assert_int_eq(listen(fd, 8), 0);
+	server_start((struct api_options){.listen_fd = fd, .port = port});
+	ck_assert_uint_eq(api_port(api), port);
+	check_alive();
+	server_stop();
+}
+END_TEST
+
+static void check_refused_socket(int fd, const char *address, uint16_t port)
+{
+	struct api_options options = {.address = address, .port = port, .listen_fd = fd};
+	struct api *other = NULL;
+	char *reason = NULL;
+	uv_loop_t loop;
+
+	ck_assert_int_eq(uv_loop_init(&loop), 0);
+	options.loop = &loop;
+	options.conductor = &conductor;
+	options.store = store;
+	ck_assert_int_eq(api_start(&options, &other, &reason), ERR_INVALID);
+	ck_assert_msg(strstr(reason, "the service manager's socket is not one there") != NULL, "%s", reason);
+	free(reason);
+	ck_assert_int_eq(uv_loop_close(&loop), 0);
+}
+
+START_TEST(test_any_other_socket_of_the_service_manager_is_refused)
+{
+	uint16_t port;
+	int fd = listening_on("127.0.0.2", &port), ends[2];
+
+	start();
+	check_refused_socket(-1, "127.0.0.1", 0);
+	check_refused_socket(fd, "127.0.0.2", port); /* it does not listen */
+	ck_assert_int_eq(listen(fd, 8), 0);
+	check_refused_socket(fd, "127.0.0.1", port);
+	check_refused_socket(fd, "127.0.0.2", port == 1 ? 2 : 1);
+	check_refused_socket(fd, "::1", port);
+	ck_assert_int_eq(pipe(ends), 0);
+	check_refused_socket(ends[0], "127.0.0.1", 0); /* it is none at all */
+	close(ends[0]);
+	close(ends[1]);
+	close(fd);
+	server_stop();
+}
+END_TEST
+
+START_TEST(test_an_address_that_this_machine_does_not_have_is_a_clear_reason)
+{
+	struct api_options options = {.address = "192.0.2.1", .tokens_file = tokens_file(TOKENS)};
+	struct api *other = NULL;
+	char *reason = NULL;
+	uv_loop_t loop;
+
+	start();
+	ck_assert_int_eq(uv_loop_init(&loop), 0);
+	options.loop = &loop;
+	options.conductor = &conductor;
+	options.store = store;
+	ck_assert_int_eq(api_start(&options, &other, &reason), ERR_IO);
+	ck_assert_ptr_nonnull(strstr(reason, "cannot listen on 192.0.2.1 port 0: Cannot assign"));
+	free(reason);
+	options.tokens_file = NULL;
+	options.address = "2001:db8::1"; /* of everybody, where nobody has a token */
+	ck_assert_int_eq(api_start(&options, &other, &reason), ERR_INVALID);
+	ck_assert_ptr_nonnull(strstr(reason, "only loopback addresses are allowed"));
+	free(reason);
+	ck_assert_int_eq(uv_loop_close(&loop), 0);
+	server_stop();
+}
+END_TEST
+
+START_TEST(test_the_loopback_of_ipv6_is_one_too)
+{
+	struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct client c = {.fd = fd};
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) != 0) {
+		fprintf(stderr, "this machine has no IPv6\n");
+		return;
+	}
+	close(fd);
+	server_start((struct api_options){.address = "::1"});
+	c.fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	at.sin6_port = htons(api_port(api));
+	ck_assert_int_eq(connect(c.fd, (struct sockaddr *)&at, sizeof at), 0);
+	ck_assert(client_send(&c, "GET /v1/hubs HTTP/1.1\r\nHost: [::1]\r\n\r\n"));
+	expect(&c, 200, "{\"value\":");
+	client_close(&c);
+	server_stop();
+}
+END_TEST
+
 START_TEST(test_stopping_lets_running_requests_end_and_cuts_idle_ones)
 {
 	struct client idle, half, running;
@@ -724,6 +838,10 @@ int main(void)
 	      test_a_head_that_is_too_large_is_refused, test_a_hundred_clients_at_once_are_all_answered,
 	      test_clients_that_leave_while_parked_do_no_harm);
 	TESTS(s, "life", test_an_address_in_use_is_a_clear_reason,
+	      test_a_socket_of_the_service_manager_is_taken_where_it_is_the_one_that_was_set,
+	      test_any_other_socket_of_the_service_manager_is_refused,
+	      test_an_address_that_this_machine_does_not_have_is_a_clear_reason,
+	      test_the_loopback_of_ipv6_is_one_too,
 	      test_stopping_lets_running_requests_end_and_cuts_idle_ones,
 	      test_stopping_does_not_wait_for_a_half_sent_body, test_stopping_without_clients_is_quick);
 	return suite_run(s);

@@ -3,6 +3,7 @@
 #include "tests/unit/api/harness.h"
 
 #include <cjose/cjose.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +135,8 @@ START_TEST(test_a_token_of_the_issuer_gives_name_role_and_end)
 	ck_assert_int_eq(check(sign(ec, "ES256", NULL, NULL, NULL, SOUND_CLAIMS)),
 	                 LOGIN_GOOD); /* there is no other */
 	ck_assert_int_eq(check(sign(rsa, "RS256", "r1", "typ", "at+jwt", SOUND_CLAIMS)), LOGIN_GOOD);
+	ck_assert_int_eq(check(sign(rsa, "RS256", "r1", "typ", "application/at+jwt", SOUND_CLAIMS)),
+	                 LOGIN_GOOD);
 	oidc_free(o);
 }
 END_TEST
@@ -205,6 +208,8 @@ START_TEST(test_times_issuer_and_audience_must_fit)
 	new_oidc(NULL);
 	check_claims_refused(WITH("https://login.example/t/", "\"rollcall\"", EXP), "iss");
 	check_claims_refused(WITH("https://login.example", "\"rollcall\"", EXP), "iss");
+	check_claims_refused("{\"aud\":\"rollcall\",\"sub\":\"eva\",\"roles\":\"viewer\"" EXP "}", "iss");
+	check_claims_refused("{\"iss\":7,\"aud\":\"rollcall\",\"sub\":\"eva\"" EXP "}", "iss");
 	check_claims_refused(WITH(ISSUER, "\"other\"", EXP), "aud");
 	check_claims_refused(WITH(ISSUER, "[\"other\",7,{}]", EXP), "aud");
 	check_claims_refused(WITH(ISSUER, "{\"rollcall\":1}", EXP), "aud");
@@ -216,6 +221,7 @@ START_TEST(test_times_issuer_and_audience_must_fit)
 	check_claims_refused(WITH(ISSUER, "\"rollcall\"", EXP ",\"nbf\":1893456061"), "nbf");
 	check_claims_refused(WITH(ISSUER, "\"rollcall\"", EXP ",\"nbf\":\"0\""), "nbf");
 	check_claims_refused(WITH(ISSUER, "\"rollcall\"", EXP ",\"iat\":1893456061"), "iat");
+	check_claims_refused(WITH(ISSUER, "\"rollcall\"", EXP ",\"iat\":true"), "iat");
 	check_claims_refused("[]", "no JSON object");
 	check_claims_refused("{", "no JSON object");
 	check_claims_refused(CLAIMS(",\"aud\":\"other\""), "no JSON object"); /* twice: which one counts? */
@@ -242,11 +248,16 @@ static void check_role(const char *roles_claim, const char *roles, const char *c
 #define ROLES_CLAIMS(claim) \
 	"{\"iss\":\"" ISSUER "\",\"aud\":\"rollcall\",\"sub\":\"eva\",\"exp\":1893459600," claim "}"
 
+#define LONGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 START_TEST(test_the_highest_role_of_the_claim_counts_and_no_other)
 {
 	check_role("roles", NULL, ROLES_CLAIMS("\"roles\":[\"viewer\",\"approver\",\"king\",7]"),
 	           ROLE_APPROVER);
 	check_role("roles", NULL, ROLES_CLAIMS("\"roles\":\"openid viewer\""), ROLE_VIEWER);
+	check_role("roles", NULL, ROLES_CLAIMS("\"roles\":[\"approver\",\"viewer\"]"), ROLE_APPROVER);
+	check_role("roles", NULL, ROLES_CLAIMS("\"roles\":[\"" LONGEST LONGEST LONGEST LONGEST LONGEST "\"]"),
+	           ROLE_NONE);
 	check_role("roles", NULL, ROLES_CLAIMS("\"roles\":[\"none\",\"Admin\",\"admin \"]"), ROLE_NONE);
 	check_role("roles", NULL, ROLES_CLAIMS("\"roles\":{\"admin\":true}"), ROLE_NONE);
 	check_role("roles", NULL, ROLES_CLAIMS("\"groups\":[\"admin\"]"), ROLE_NONE);
@@ -344,6 +355,58 @@ START_TEST(test_keys_that_are_weak_secret_or_for_other_uses_are_left_out)
 }
 END_TEST
 
+START_TEST(test_of_very_many_keys_the_first_are_kept)
+{
+	struct buf many = BUF_INIT;
+	char *r = public_json((make_keys(), rsa)), *e = public_json(ec), *text, name[8];
+	json_t *key = json_loads(e, 0, NULL);
+
+	new_oidc(NULL);
+	buf_printf(&many, "{\"keys\":[%s", r);
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof name, "k%d", i);
+		json_object_set_new(key, "kid", json_string(name));
+		text = json_dumps(key, 0);
+		buf_printf(&many, ",%s", text);
+		free(text);
+	}
+	json_decref(key);
+	buf_printf(&many, ",%s]}", e);
+	ck_assert_msg(oidc_set_keys(o, many.data, many.len, reason) == ERR_OK, "%s", reason);
+	ck_assert_int_eq(check(sign(rsa, "RS256", "r1", NULL, NULL, SOUND_CLAIMS)), LOGIN_GOOD);
+	check_refused(sign(ec, "ES256", "e1", NULL, NULL, SOUND_CLAIMS), "kid");
+	buf_done(&many);
+	free(r);
+	free(e);
+	oidc_free(o);
+}
+END_TEST
+
+START_TEST(test_a_key_without_a_name_is_for_tokens_that_name_none)
+{
+	cjose_jwk_t *nameless = named(cjose_jwk_create_EC_random(CJOSE_JWK_EC_P_384, NULL), NULL);
+	char text[1024], *n = public_json(nameless);
+
+	new_oidc(NULL);
+	snprintf(text, sizeof text, "{\"keys\":[%s]}", n);
+	ck_assert_int_eq(oidc_set_keys(o, text, strlen(text), reason), ERR_OK);
+	ck_assert_int_eq(check(sign(nameless, "ES384", NULL, NULL, NULL, SOUND_CLAIMS)), LOGIN_GOOD);
+	check_refused(sign(nameless, "ES384", "e1", NULL, NULL, SOUND_CLAIMS), "kid");
+	cjose_jwk_release(nameless);
+	free(n);
+	oidc_free(o);
+}
+END_TEST
+
+START_TEST(test_a_token_has_three_parts)
+{
+	ck_assert(oidc_is_token("a.b.c"));
+	ck_assert(!oidc_is_token("a"));
+	ck_assert(!oidc_is_token("a.b"));
+	ck_assert(!oidc_is_token("a.b.c.d"));
+}
+END_TEST
+
 START_TEST(test_discovery_must_be_the_issuers_own)
 {
 	static const char
@@ -367,8 +430,14 @@ END_TEST
 
 START_TEST(test_role_lists_that_are_none_are_refused)
 {
-	static const char *const wrong[] = {
-	        "", "ops", "=admin", "ops=king", "ops=none", "ops=admin,", "ops=admin,,a=viewer"};
+	static const char *const wrong[] = {"",
+	                                    "ops",
+	                                    "=admin",
+	                                    "ops=king",
+	                                    "ops=none",
+	                                    "ops=admin,",
+	                                    "ops=admin,,a=viewer",
+	                                    LONGEST LONGEST LONGEST LONGEST LONGEST "=admin"};
 
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
 		struct oidc_options options = {ISSUER, "rollcall", "roles", wrong[i], "sub"};
@@ -443,6 +512,8 @@ int main(void)
 	      test_a_name_is_escaped_and_never_that_of_a_tokens_file);
 	TESTS(s, "issuer", test_an_unknown_key_is_asked_for_and_a_known_one_not,
 	      test_keys_that_are_weak_secret_or_for_other_uses_are_left_out,
+	      test_of_very_many_keys_the_first_are_kept,
+	      test_a_key_without_a_name_is_for_tokens_that_name_none, test_a_token_has_three_parts,
 	      test_discovery_must_be_the_issuers_own, test_role_lists_that_are_none_are_refused);
 	TESTS(s, "door", test_at_the_door_an_issuers_token_does_what_its_role_may,
 	      test_a_stream_ends_with_its_token);

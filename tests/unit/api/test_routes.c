@@ -137,15 +137,24 @@ START_TEST(test_without_tokens_a_foreign_host_is_refused)
 {
 	static const char *const ours[] = {"localhost", "LOCALHOST:80", "127.0.0.1:9",
 	                                   "127.8.9.1", "[::1]:8080",   "[::1]"};
-	static const char *const foreign[] = {"evil.example",
-	                                      "localhost.evil.example",
-	                                      "127.0.0.1.evil.example",
-	                                      "10.0.0.1:8080",
-	                                      "[::2]",
-	                                      "",
-	                                      "0.0.0.0",
-	                                      "[::1",
-	                                      "::1x"};
+	static const char *const foreign[] = {
+	        "evil.example",
+	        "localhost.evil.example",
+	        "127.0.0.1.evil.example",
+	        "10.0.0.1:8080",
+	        "[::2]",
+	        "",
+	        "0.0.0.0",
+	        "[::1",
+	        "::1x",
+	        "[::1]x",
+	        "[::1]:8x",
+	        "[localhost]",
+	        "localhost:80x",
+	        "127.0.0.1x",
+	        "localhost.of.a.name.that.is.longer.than.what.is.looked.at.here"};
+	struct answer old;
+	struct client c;
 	char header[80];
 
 	start();
@@ -163,6 +172,13 @@ START_TEST(test_without_tokens_a_foreign_host_is_refused)
 		ck_has(a, a->status == 403 ? "\"code\":\"foreignHost\"" : "\"code\":\"malformedRequest\"");
 	}
 	ck_status(ask("GET", "/v1/hubs", "Host: localhost\r\nHost: localhost\r\n", NULL), 400);
+	client_open(&c); /* which may leave it out, */
+	ck_assert(client_send(&c, "GET /livez HTTP/1.0\r\n\r\n"));
+	client_answer(&c, false, &old);
+	ck_status(&old, 403); /* but who does so here is no browser of ours */
+	ck_has(&old, "\"code\":\"foreignHost\"");
+	answer_done(&old);
+	client_close(&c);
 	server_stop();
 }
 END_TEST
@@ -232,13 +248,32 @@ START_TEST(test_unknown_paths_are_404_and_other_methods_405_with_allow)
 }
 END_TEST
 
+#define MANY_PARAMS \
+	"/v1/campaigns?a&b&c&d&e&f&g&h&i&j&k&l&m&n&o&p&q&r&s&t&u&v&w&x&y&z&A&B&C&D&E&F&G&H&I&J&K&L&M&N&O&P"
+
 START_TEST(test_broken_targets_are_400)
 {
-	static const char *const broken[] = {"/v1/campaigns/%",       "/v1/campaigns/%4",
-	                                     "/v1/campaigns/%zz",     "/v1/campaigns/a%2Fb",
-	                                     "/v1/campaigns/%00",     "/v1/campaigns/c#x",
-	                                     "v1/campaigns",          "*",
-	                                     "/v1/campaigns?name=%",  "/v1/campaigns?a=1&a=2",
+	static const char *const broken[] = {"/v1/campaigns/%",
+	                                     "/v1/campaigns/%4",
+	                                     "/v1/campaigns/%zz",
+	                                     "/v1/campaigns/a%2Fb",
+	                                     "/v1/campaigns/%00",
+	                                     "/v1/campaigns/c#x",
+	                                     "v1/campaigns",
+	                                     "*",
+	                                     "/v1/campaigns?name=%",
+	                                     "/v1/campaigns?a=1&a=2",
+	                                     "/v1/campaigns/%g0",
+	                                     "/v1/campaigns/%0g",
+	                                     "/v1/campaigns/%:0",
+	                                     "/v1/campaigns/%0`",
+	                                     "/v1/campaigns?%=1",
+	                                     "/v1/campaigns?a=%00",
+	                                     "/v1/campaigns/\x7f",
+	                                     MANY_PARAMS,
+	                                     "/v1/campaigns?cursor=1",
+	                                     "/v1/campaigns?cursor=1.2.3",
+	                                     "/v1/campaigns?cursor=1.x.y",
 	                                     "/v1/campaigns/\xc3\xa9"};
 
 	start();
@@ -263,6 +298,7 @@ START_TEST(test_unknown_parameters_are_refused_all_by_name)
 	          "{\"parameter\":\"bar\",\"detail\":\"is not known here\"}]");
 	ck_status(get("/v1/hubs?limit=1"), 400);
 	ck_status(get("/livez?x"), 400);
+	ck_status(get("/v1/campaigns?&limit=1&&state=running&"), 200);
 	server_stop();
 }
 END_TEST
@@ -284,6 +320,15 @@ START_TEST(test_what_is_not_accepted_is_406)
 	ck_status(ask("GET", "/v1/hubs", "Accept: text/event-stream, application/json\r\n", NULL), 200);
 	ck_status(ask("GET", "/v1/hubs", "Accept: *\r\n", NULL), 406);
 	ck_status(ask("GET", "/v1/hubs", "Accept: */*\r\n", NULL), 200);
+	ck_status(ask("GET", "/v1/hubs", "Accept: \r\n", NULL), 200);
+	ck_status(ask("GET", "/v1/hubs", "Accept: application/json;q=9\r\n", NULL), 200);
+	ck_status(ask("GET", "/v1/hubs", "Accept: application/json;q=-1\r\n", NULL), 406);
+	ck_status(ask("GET", "/v1/hubs", "Accept: application/jsom, applicatiom/*, applications/*, a*b\r\n",
+	              NULL),
+	          406);
+	a = ask("GET", "/v1/campaigns", "Accept: text/html\r\n", NULL); /* POST is served there, too */
+	ck_status(a, 406);
+	ck_has(a, "\"detail\":\"only application/json is served here\"");
 	server_stop();
 }
 END_TEST
@@ -389,6 +434,10 @@ START_TEST(test_every_answer_has_the_security_headers_and_no_server_header)
 }
 END_TEST
 
+#define LONG_ID \
+	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" \
+	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 START_TEST(test_a_plain_request_id_comes_back_and_any_other_is_replaced)
 {
 	const struct answer *a;
@@ -399,6 +448,11 @@ START_TEST(test_a_plain_request_id_comes_back_and_any_other_is_replaced)
 	a = ask("GET", "/livez", "X-Request-Id: a b\r\n", NULL);
 	ck_assert_ptr_nonnull(strstr(a->head, "\r\nX-Request-Id: "));
 	ck_assert(!has_header(a, "X-Request-Id", "a b"));
+	a = ask("GET", "/livez", "X-Request-Id: \r\n", NULL);
+	ck_assert(!has_header(a, "X-Request-Id", ""));
+	a = ask("GET", "/livez", "X-Request-Id: " LONG_ID "\r\n", NULL);
+	ck_assert_ptr_nonnull(strstr(a->head, "\r\nX-Request-Id: "));
+	ck_assert(!has_header(a, "X-Request-Id", LONG_ID));
 	server_stop();
 }
 END_TEST

@@ -171,6 +171,7 @@ START_TEST(test_a_stream_goes_on_behind_the_id_that_it_is_given)
 	ck_has(ask("GET", "/v1/events", STREAM "Last-Event-ID: -1\r\n", NULL),
 	       "\"parameter\":\"Last-Event-ID\"");
 	ck_status(ask("GET", "/v1/events", STREAM "Last-Event-ID: 99999999999999999999\r\n", NULL), 400);
+	ck_status(ask("GET", "/v1/events", STREAM "Last-Event-ID: 9223372036854775808\r\n", NULL), 400);
 	ck_has(ask("GET", "/v1/events?after=x", STREAM, NULL), "\"parameter\":\"after\"");
 	ck_has(ask("GET", "/v1/events?limit=1", STREAM, NULL), "\"parameter\":\"limit\"");
 	server_stop();
