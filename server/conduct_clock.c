@@ -3,9 +3,9 @@
  * itself: also not where somebody sets the one on the wall while the process is away, or a device would be
  * called while an earlier call to it may still be on its way (P2, P3). So while anything is held on record,
  * ours goes on at a start from where the record ends, and catches up with what a hub's own clock shows to
- * have passed since then: once, by its first answer. Whatever begins after that must not be made shorter;
- * what that answer was late by is made up slowly. A wall clock that went back is followed: it makes nothing
- * shorter. */
+ * have passed since then at least: once, by its first answer. Whatever begins after that must not be made
+ * shorter; the few seconds that a hub's clock leaves open are made up slowly, also where the wall's agrees:
+ * it could have been set by as much. A wall clock that went back is followed: it makes nothing shorter. */
 #include "server/conduct.h"
 
 #include <stdio.h>
@@ -21,9 +21,10 @@
  * noted anew where it differs by so much. */
 #define OFFSET_SLACK_MS 3000
 #define NOTED_APART_MS 1000
-/* The clock on the wall is believed where a hub's differs by no more: less than the margin of a call's time.
+/* What a hub's clock leaves open at a start (the slack, its whole seconds, an answer that was slow) is no
+ * step.
  */
-#define AGREES_MS 8000
+#define OPEN_AT_START_MS 8000
 
 int64_t conduct_now(const struct conductor *c)
 {
@@ -50,15 +51,20 @@ int64_t conductor_now(const struct conductor *c)
 	return conduct_now(c);
 }
 
-/* Puts ours forward, to where the one on the wall is or (is_proven) by what a hub has shown. */
-static void move_clock(struct conductor *c, int64_t by_ms, bool is_proven)
+static void move_clock(struct conductor *c, int64_t by_ms)
 {
-	steady_follow(c->steady, conduct_now(c) + by_ms, conduct_mono(c));
-	for (uint32_t i = 0; i < c->ports_n; i++) {
+	steady_set(c->steady, conduct_now(c) + by_ms, conduct_mono(c));
+	for (uint32_t i = 0; i < c->ports_n; i++)
 		track_clock_moved(c->ports[i].track, by_ms);
-		if (!is_proven)
-			c->ports[i].recorded_offset_ms = TIME_NONE;
-	}
+	c->is_behind = false;
+}
+
+/* Puts ours to where the one on the wall is: nothing counts time. */
+static void follow_wall(struct conductor *c)
+{
+	move_clock(c, conduct_wall(c) - conduct_now(c));
+	for (uint32_t i = 0; i < c->ports_n; i++)
+		c->ports[i].recorded_offset_ms = TIME_NONE;
 }
 
 void clock_begin(struct conductor *c, int64_t recorded_ms)
@@ -67,7 +73,7 @@ void clock_begin(struct conductor *c, int64_t recorded_ms)
 		return;
 	c->is_behind = recorded_ms < conduct_wall(c);
 	if (c->is_behind)
-		steady_follow(c->steady, recorded_ms, conduct_mono(c));
+		steady_set(c->steady, recorded_ms, conduct_mono(c));
 }
 
 static struct port *noted_port(struct conductor *c, const char *note)
@@ -116,27 +122,31 @@ void clock_write(struct conductor *c)
 
 void clock_loaded(struct conductor *c)
 {
-	if (!c->is_behind || engine_holds(c->engine))
-		return;
-	c->is_behind = false;
-	move_clock(c, conduct_wall(c) - conduct_now(c), false);
+	if (c->is_behind && !engine_holds(c->engine))
+		follow_wall(c);
 }
 
-/* By so much ours is behind, as a hub's clock shows; at least. */
+/* By so much ours is behind at least, as a hub's clock shows. */
 static void catch_up(struct conductor *c, const struct port *p)
 {
-	int64_t wall_ms = conduct_wall(c) - conduct_now(c),
-	        hub_ms = port_clock_offset_most(p) - p->recorded_offset_ms;
-	bool agrees = wall_ms - hub_ms <= AGREES_MS && hub_ms - wall_ms <= AGREES_MS;
-	int64_t by_ms = agrees ? wall_ms : hub_ms;
+	int64_t by_ms = port_clock_offset_most(p) - p->recorded_offset_ms;
 
-	if (by_ms > 0)
-		move_clock(c, by_ms, !agrees);
-	c->is_behind = false;
+	move_clock(c, by_ms > 0 ? by_ms : 0);
+}
+
+/* That the clock on the wall was set, which cannot be told before a hub has said how late it is. */
+static void say_step(const struct conductor *c, int64_t less_ms, bool was_behind)
+{
+	int64_t step_ms = was_behind ? less_ms : less_ms - c->wall_less_now_ms,
+	        least_ms = was_behind ? OPEN_AT_START_MS : STEP_MS;
+
+	if (!c->is_behind && (step_ms > least_ms || step_ms < -least_ms))
+		log_warn("the clock was set", LI("ahead_ms", step_ms));
 }
 
 void conduct_hear_wall(struct conductor *c)
 {
+	bool was_behind = c->is_behind;
 	int64_t less_ms;
 
 	for (uint32_t i = 0; i < c->ports_n && c->is_behind; i++)
@@ -144,14 +154,12 @@ void conduct_hear_wall(struct conductor *c)
 			catch_up(c, &c->ports[i]);
 	less_ms = conduct_wall(c) - conduct_now(c);
 	if (c->options.mono_ms != NULL && less_ms > 0 && c->lives == NULL && !engine_holds(c->engine)) {
-		move_clock(c, less_ms, false); /* nothing counts time */
-		c->is_behind = false;
+		follow_wall(c);
 		less_ms = 0;
 	}
-	if (less_ms - c->wall_less_now_ms > STEP_MS || c->wall_less_now_ms - less_ms > STEP_MS)
-		log_warn("the clock was set", LI("ahead_ms", less_ms - c->wall_less_now_ms));
-	else if (less_ms - c->wall_less_now_ms <= WINDOW_MARGIN_MS / 2 &&
-	         c->wall_less_now_ms - less_ms <= WINDOW_MARGIN_MS / 2)
+	say_step(c, less_ms, was_behind);
+	if (less_ms - c->wall_less_now_ms <= WINDOW_MARGIN_MS / 2 &&
+	    c->wall_less_now_ms - less_ms <= WINDOW_MARGIN_MS / 2)
 		return;
 	c->wall_less_now_ms = less_ms;
 	engine_wall(c->engine, less_ms);

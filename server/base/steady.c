@@ -5,9 +5,10 @@
 #define DRIFT_MAX_MS 1000
 #define MAKE_UP 100 /* a hundredth of the time that passes */
 
-void steady_follow(struct steady *s, int64_t wall_ms, int64_t mono_ms)
+void steady_set(struct steady *s, int64_t now_ms, int64_t mono_ms)
 {
-	*s = (struct steady){.has_begun = true, .ms = wall_ms, .mono_ms = mono_ms, .told_ms = wall_ms};
+	*s = (struct steady){
+	        .has_begun = true, .ms = now_ms, .mono_ms = mono_ms, .told_ms = now_ms, .is_apart = true};
 }
 
 /* No more than there is: the last reading may be long ago. */
@@ -23,7 +24,8 @@ int64_t steady_read(struct steady *s, int64_t wall_ms, int64_t mono_ms)
 	int64_t passed_ms = mono_ms - s->mono_ms, now_ms = s->ms + passed_ms, drift_ms = wall_ms - now_ms;
 
 	if (!s->has_begun) {
-		steady_follow(s, wall_ms, mono_ms);
+		steady_set(s, wall_ms, mono_ms);
+		s->is_apart = false;
 		return wall_ms;
 	}
 	if (drift_ms < -DRIFT_MAX_MS || drift_ms > DRIFT_MAX_MS)

@@ -85,13 +85,26 @@ START_TEST(test_no_more_is_made_up_than_there_is)
 }
 END_TEST
 
-START_TEST(test_it_follows_at_once_where_it_is_told_to)
+START_TEST(test_it_goes_on_at_once_from_where_it_is_set)
 {
 	struct steady s = {0};
 
 	ck_assert_int_eq(steady_read(&s, WALL, 0), WALL);
-	steady_follow(&s, WALL - HOUR_MS, 1000);
+	steady_set(&s, WALL - HOUR_MS, 1000);
 	ck_assert_int_eq(steady_read(&s, WALL - HOUR_MS + 5, 1005), WALL - HOUR_MS + 5);
+}
+END_TEST
+
+START_TEST(test_where_it_was_set_less_than_a_step_away_that_is_made_up_slowly_too)
+{
+	struct steady s = {0};
+
+	steady_set(&s, WALL - 900, 0);
+	ck_assert_int_eq(steady_read(&s, WALL + 50, 50), WALL - 850);
+	ck_assert_int_eq(steady_read(&s, WALL + 1000, 1000), WALL + 110);
+	for (int64_t t = 2000; t <= 91000; t += 1000)
+		(void)steady_read(&s, WALL + t, t);
+	ck_assert_int_eq(steady_read(&s, WALL + 91001, 91001), WALL + 91001);
 }
 END_TEST
 
@@ -102,6 +115,7 @@ int main(void)
 	TESTS(s, "steady", test_it_is_the_clock_on_the_wall_while_nobody_sets_it,
 	      test_it_stands_while_the_clock_goes_back_a_little, test_a_step_is_made_up_by_a_hundredth,
 	      test_the_last_second_of_a_step_is_made_up_like_the_rest, test_no_more_is_made_up_than_there_is,
-	      test_it_follows_at_once_where_it_is_told_to);
+	      test_it_goes_on_at_once_from_where_it_is_set,
+	      test_where_it_was_set_less_than_a_step_away_that_is_made_up_slowly_too);
 	return suite_run(s);
 }
