@@ -742,8 +742,8 @@ int64_t preview_run(struct conductor *c, int64_t now_ms)
 			count(a, now_ms);
 		if (a->on_done == NULL && !is_used(a))
 			preview_free(a);
-		else if (a->on_done != NULL && a->until_ms < wake_ms)
-			wake_ms = a->until_ms;
+		else if (a->on_done != NULL && a->is_counting && a->until_ms < wake_ms)
+			wake_ms = a->until_ms; /* who waits for the record is woken by it */
 	}
 	return wake_ms;
 }

@@ -114,7 +114,7 @@ void store_ask(struct store *s, struct ask *ask)
 
 enum err store_load(struct store *s, int64_t now_ms, const struct store_loader *loader)
 {
-	return backend_load(s->reader, now_ms, loader);
+	return s->ask_err != ERR_OK ? s->ask_err : backend_load(s->reader, now_ms, loader);
 }
 
 enum err store_load_webhooks(struct store *s, const struct webhook_loader *loader)

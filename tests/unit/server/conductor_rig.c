@@ -47,7 +47,7 @@ static void open_store(void)
 
 void rig_open(void)
 {
-	rig = (struct rig){.now_ms = RIG_BEGIN_MS};
+	rig = (struct rig){.sku = "none", .now_ms = RIG_BEGIN_MS};
 	rig.options = (struct conductor_options){.hubs_n = RIG_HUBS_N,
 	                                         .seed = 1,
 	                                         .now_ms = now_of,
@@ -67,7 +67,7 @@ enum err rig_start(void)
 		rig.hubs[h] = fake_hub_new();
 		hubs[h] = (struct conductor_hub){.hub = rig.hubs[h],
 		                                 .name = names[h],
-		                                 .sku = "none",
+		                                 .sku = rig.sku,
 		                                 .units = 1,
 		                                 .inflight_max = 100,
 		                                 .track_interval_ms = 1000,

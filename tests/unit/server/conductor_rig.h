@@ -22,6 +22,7 @@ extern struct rig {
 	struct conductor *conductor;
 	struct hub *hubs[RIG_HUBS_N];
 	struct conductor_options options; /* to be changed before rig_start() */
+	const char *sku;                  /* of both hubs, likewise */
 	int64_t now_ms;                   /* the clock that nobody sets */
 	int64_t set_by_ms;                /* the one on the wall goes ahead of it by so much */
 	enum err broken;                  /* a commit failed so */
