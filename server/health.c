@@ -2,6 +2,7 @@
 #include "server/health.h"
 
 #include <curl/curl.h>
+#include <signal.h>
 #include <string.h>
 
 #include "server/base/buf.h"
@@ -34,6 +35,7 @@ enum err health_ask(const char *address, uint16_t port, bool is_tls, char **ret_
 	enum err err = ERR_OK;
 	long status = 0;
 
+	signal(SIGPIPE, SIG_IGN); /* which TLS may raise at its end, and NOSIGNAL leaves to us */
 	put_url(&url, address, port, is_tls);
 	if (easy != NULL) {
 		curl_easy_setopt(easy, CURLOPT_URL, url.data);

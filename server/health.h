@@ -1,5 +1,7 @@
 /* server: asks the service that runs with these settings whether it takes orders, as a container's health
- * check does where no other program is. Blocks; for a process that does nothing else. */
+ * check does where no other program is. Blocks, and ignores SIGPIPE from then on: for a process that does
+ * nothing else.
+ */
 #ifndef ROLLCALL_SERVER_HEALTH_H
 #define ROLLCALL_SERVER_HEALTH_H
 
