@@ -13,8 +13,9 @@
 /* Point reads that may stand in the tracker's queue: enough to keep it busy. */
 #define READS_QUEUED_MAX 64
 #define PAYLOAD_KEPT_MAX 4096
-/* Messages of a campaign that a crash may forget. */
+/* Messages of a campaign that a crash may forget: so many, and one of so many on record. */
 #define COST_UNRECORDED_MAX 100
+#define COST_UNRECORDED_PART 64
 
 /* ---- the hub's clock and gate ---- */
 
@@ -194,7 +195,8 @@ static void charge(struct port *p, struct live *live, const struct campaign_cost
 	live->cost.messages += cost->messages;
 	/* It goes on record with whatever else changes; a campaign that is only followed is not written for
 	 * each look. */
-	if (live->cost.messages >= live->messages_recorded + COST_UNRECORDED_MAX)
+	if (live->cost.messages >=
+	    live->messages_recorded + COST_UNRECORDED_MAX + live->messages_recorded / COST_UNRECORDED_PART)
 		engine_touch(p->c->engine, live->no);
 }
 
@@ -359,7 +361,7 @@ static void hear_reading(struct conductor *c, struct live *live, const struct tr
 	struct evidence_case ec = {.rule = &live->rule,
 	                           .baseline = &t->baseline,
 	                           .since_hub_ms = t->row.since_hub_ms,
-	                           .attempt_id = attempt_id,
+	                           .attempt_id = news->reading->echo.is_there ? attempt_id : NULL,
 	                           .has_moved = t->row.has_moved,
 	                           .is_uncalled = t->row.state == TARGET_WAITING};
 	struct fact f = {.kind = FACT_READING,
@@ -376,12 +378,14 @@ static void hear_reading(struct conductor *c, struct live *live, const struct tr
 	struct target_state_view after;
 	struct verdict v;
 
-	id_attempt(live->id, news->no, t->row.attempt_seq, attempt_id);
+	if (ec.attempt_id != NULL)
+		id_attempt(live->id, news->no, t->row.attempt_seq, attempt_id);
 	v = evidence_judge(&ec, news->reading);
 	f.says = says_of(v.kind);
 	f.strength = v.strength;
 	f.is_done_path = v.is_done_path;
-	if (f.is_there && (f.is_point_read || !live->rule.is_where))
+	if ((!had_baseline || target_state_is_final(t->row.state)) && f.is_there &&
+	    (f.is_point_read || !live->rule.is_where))
 		evidence_baseline(&live->rule, news->reading, &f.baseline);
 	f.boot_at_ms = news->reading->boot.at_ms;
 	f.is_up = news->reading->link == LINK_UP;

@@ -67,19 +67,21 @@ static void hear_lag(struct track *t, const struct request *r, struct target *ta
 }
 
 /* Tells all that watch the row's device. Gives whose row it was, 0: nobody's. Whoever is told may unwatch
- * others: each is looked up anew. */
+ * others: each but the first is looked up anew. */
 static uint32_t row_answered(struct track *t, const struct request *r, const struct reading *row,
                              const struct hub_answer *answer)
 {
-	struct target *target = track_open_first_of_device(t, row->device_id);
+	struct target *first = NULL, *target = track_open_first_of_device(t, row->device_id);
 	uint64_t keys[SAME_MAX];
 	uint32_t n = 0;
 
 	for (; target != NULL && n < SAME_MAX; target = target->same)
-		if (target->group == r->group && target->serial <= r->serial)
+		if (target->group == r->group && target->serial <= r->serial) {
+			first = n == 0 ? target : first;
 			keys[n++] = target->key;
+		}
 	for (uint32_t i = 0; i < n; i++) {
-		target = track_open_find(t, keys[i]);
+		target = i == 0 ? first : track_open_find(t, keys[i]);
 		if (target == NULL || target->serial > r->serial)
 			continue;
 		if (watch_is_in_rows(target->group->watch)) {
