@@ -118,7 +118,8 @@ static void become(char *const *words, char **env, int report_fd)
 	    fcntl(3, F_SETFD, FD_CLOEXEC) == 0) {
 		report_fd = 3;
 		close_range(4, ~0U, 0);
-		execvpe(words[0], words, env);
+		environ = env;
+		execvp(words[0], words);
 	}
 	error = errno;
 	told = write(report_fd, &error, sizeof error);

@@ -76,6 +76,13 @@ done
 it "its units are sound" systemd-analyze verify "$folder"/units/*
 it "its unit leaves as little open as can be" systemd-analyze security --offline=true --threshold=15 "$units/rollcall-agent.service"
 
+# --- its command line ---
+
+help() { "$AGENT" --help | grep -q -- --connection-string-file; }
+it "asked for help it tells its options" help
+"$AGENT" --no-such >"$folder/wrong.log" 2>&1
+it "an option that there is not ends its start with status 2" is "$?" 2
+
 # --- one of which the token gets old while the rest goes on ---
 
 start_door tokens <<<'{}'
