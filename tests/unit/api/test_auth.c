@@ -9,6 +9,7 @@
 #include "api/auth.h"
 
 #define HASH "10a4c7c9fc5206d6f36dc6944a81bb6f4a3cb0e25014ae3b12e6c3e52712292a" /* of admin-token */
+#define HASH_TAIL "0a4c7c9fc5206d6f36dc6944a81bb6f4a3cb0e25014ae3b12e6c3e52712292a"
 #define ENTRY(name, hash) "{\"name\":\"" name "\",\"role\":\"admin\",\"sha256\":\"" hash "\"}"
 
 static struct auth *load(const char *text)
@@ -147,6 +148,9 @@ START_TEST(test_files_that_would_lock_out_or_confuse_are_refused)
 	check_refused("[", "line 1");
 	check_refused("{}", "must be an array");
 	check_refused("[]", "no tokens in it");
+	check_refused("[" ENTRY("", HASH) "]", "/0: name must be 1 to 64");
+	check_refused("[" ENTRY(HASH "a", HASH) "]", "/0: name must be 1 to 64");
+	check_refused("[" ENTRY("a", "g" HASH_TAIL) "]", "/0: sha256 must be 64 hexadecimal digits");
 	check_refused("[" ENTRY("a", HASH) "," ENTRY("b", HASH) "]", "/1: sha256 is used twice");
 	check_refused(
 	        "[" ENTRY("a", HASH) ",{\"name\":\"a\",\"role\":\"admin\",\"sha256\":"
@@ -192,6 +196,22 @@ START_TEST(test_a_fresh_token_works_with_its_entry)
 }
 END_TEST
 
+START_TEST(test_a_file_that_is_a_folder_or_very_large_is_refused)
+{
+	struct auth *a = NULL;
+	char *reason = NULL;
+	const char *path = tokens_file("[]");
+
+	ck_assert_int_eq(auth_load("/", &a, &reason), ERR_IO);
+	ck_assert_ptr_nonnull(strstr(reason, "Is a directory"));
+	free(reason);
+	ck_assert_int_eq(truncate(path, 64 << 20), 0);
+	ck_assert_int_eq(auth_load(path, &a, &reason), ERR_IO);
+	ck_assert_ptr_nonnull(strstr(reason, "larger than"));
+	free(reason);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("api auth");
@@ -201,6 +221,7 @@ int main(void)
 	      test_a_file_that_cannot_be_read_any_more_leaves_the_tokens_as_they_were,
 	      test_all_that_is_wrong_with_the_file_is_told_at_once,
 	      test_files_that_would_lock_out_or_confuse_are_refused,
+	      test_a_file_that_is_a_folder_or_very_large_is_refused,
 	      test_a_token_put_there_by_mistake_is_not_told, test_a_fresh_token_works_with_its_entry);
 	return suite_run(s);
 }

@@ -224,6 +224,8 @@ START_TEST(test_cells_are_quoted_and_never_formulas)
 	static const char *const cases[][2] = {{"plain", "plain"},
 	                                       {"a b", "a b"},
 	                                       {" a", "\" a\""},
+	                                       {"a ", "\"a \""},
+	                                       {"'", "''"},
 	                                       {"a,b", "\"a,b\""},
 	                                       {"a\"b", "\"a\"\"b\""},
 	                                       {"a\r\nb", "\"a\r\nb\""},
@@ -242,6 +244,8 @@ START_TEST(test_cells_are_quoted_and_never_formulas)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		ck_assert_str_eq(cell(cases[i][0], out), cases[i][1]);
 	ck_assert_str_eq(cell(NULL, out), "");
+	ck_assert(csv_is_guarded("'=1") && csv_is_guarded("''"));
+	ck_assert(!csv_is_guarded("'") && !csv_is_guarded("'a") && !csv_is_guarded("=1"));
 }
 END_TEST
 

@@ -507,7 +507,11 @@ START_TEST(test_a_failing_store_is_500_and_a_busy_one_503)
 	                                    "/v1/campaigns/c1/progress",
 	                                    "/v1/devices/d1/history",
 	                                    "/v1/events",
-	                                    "/v1/campaigns/c1/events"};
+	                                    "/v1/campaigns/c1/events",
+	                                    "/v1/schedules",
+	                                    "/v1/schedules/s1",
+	                                    "/v1/device-lists/tills",
+	                                    "/v1/audit"};
 	const struct answer *a;
 
 	start();
@@ -520,6 +524,29 @@ START_TEST(test_a_failing_store_is_500_and_a_busy_one_503)
 		a = get(paths[i]);
 		ck_status(a, 503);
 		ck_assert(has_header(a, "Retry-After", "1"));
+	}
+	server_stop();
+}
+END_TEST
+
+START_TEST(test_a_page_of_no_size_or_from_nowhere_is_refused_by_every_list)
+{
+	static const char *const lists[] = {"/v1/campaigns",
+	                                    "/v1/campaigns/c1/targets",
+	                                    "/v1/campaigns/c1/groups",
+	                                    "/v1/devices/d1/history",
+	                                    "/v1/schedules",
+	                                    "/v1/device-lists/tills",
+	                                    "/v1/audit",
+	                                    "/v1/webhooks/w/dead-letters"};
+	char path[96];
+
+	start();
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+		snprintf(path, sizeof path, "%s?limit=0&cursor=x", lists[i]);
+		ck_status(get(path), 400);
+		ck_has(get(path), "{\"parameter\":\"limit\",");
+		ck_has(get(path), "{\"parameter\":\"cursor\",");
 	}
 	server_stop();
 }
@@ -661,8 +688,9 @@ int main(void)
 	      test_every_answer_has_the_security_headers_and_no_server_header,
 	      test_a_plain_request_id_comes_back_and_any_other_is_replaced, test_head_is_get_without_its_body,
 	      test_draining_refuses_orders_and_readiness_but_not_reads,
-	      test_a_failing_store_is_500_and_a_busy_one_503, test_a_problem_is_a_whole_document,
-	      test_hubs_are_shown_with_quota_use_and_trouble);
+	      test_a_failing_store_is_500_and_a_busy_one_503,
+	      test_a_page_of_no_size_or_from_nowhere_is_refused_by_every_list,
+	      test_a_problem_is_a_whole_document, test_hubs_are_shown_with_quota_use_and_trouble);
 	TESTS(s, "description", test_openapi_describes_exactly_the_routes_and_their_roles,
 	      test_openapi_names_every_problem_code_and_query_parameter);
 	return suite_run(s);
