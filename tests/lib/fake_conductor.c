@@ -51,6 +51,7 @@ void fake_conductor_set_live(struct conductor *c, const struct campaign_row *row
 
 void conductor_sign(struct conductor *c, const struct origin *o)
 {
+	c->is_signed = o != NULL;
 	if (o != NULL)
 		snprintf(c->signed_by, sizeof c->signed_by, "%s %s %s %s %s %s", o->actor, o->role,
 		         o->address, o->method, o->path, o->what != NULL ? o->what : "-");

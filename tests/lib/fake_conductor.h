@@ -9,7 +9,8 @@
 struct conductor {
 	struct store *store;
 	bool is_draining;
-	char signed_by[160];             /* "actor role method path what" of the last order that was signed */
+	char signed_by[512];             /* "actor role method path what" of the last order that was signed */
+	bool is_signed;                  /* what is ordered now would be, so */
 	char forgotten[96];              /* which dead letters were */
 	struct campaign_waiting waiting; /* of every campaign */
 	uint64_t parked;                 /* bit 1 << number of a target, of every campaign */

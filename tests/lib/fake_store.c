@@ -40,7 +40,7 @@ struct key {
 struct store {
 	uint64_t revision;
 	enum err err;
-	size_t views_n;
+	size_t views_n, unviewed_n;
 	struct campaign **campaigns; /* [0] is number 1; each stays where it is, as its row is handed out */
 	struct target **targets;     /* of all campaigns, each in order */
 	struct attempt_row *attempts;
@@ -119,6 +119,11 @@ void fake_store_fail(struct store *s, enum err err)
 size_t fake_store_views_n(const struct store *s)
 {
 	return s->views_n;
+}
+
+size_t fake_store_unviewed_n(const struct store *s)
+{
+	return s->unviewed_n;
 }
 
 size_t fake_store_campaigns_n(const struct store *s)
@@ -411,6 +416,7 @@ void store_read_targets(struct store *s, const struct target_filter *f, store_ta
 	struct ask *a = ask_new(s, f->device_id, arg);
 
 	a->targets = *f;
+	s->unviewed_n += f->view == NULL;
 	a->name = f->group != NULL ? xstrdup(f->group) : NULL;
 	a->on_targets = cb;
 	later(answer_targets, a);

@@ -9,6 +9,8 @@ void fake_store_free(struct store *s);
 void fake_store_set_revision(struct store *s, uint64_t revision);
 /* Views that are open. A view shows what is there when it is read. */
 size_t fake_store_views_n(const struct store *s);
+/* Pages of targets that were read outside of any. */
+size_t fake_store_unviewed_n(const struct store *s);
 /* All reads fail so from now on. */
 void fake_store_fail(struct store *s, enum err err);
 size_t fake_store_campaigns_n(const struct store *s);

@@ -332,9 +332,28 @@ START_TEST(test_what_has_changed_meanwhile_is_not_replaced)
 	        ERR_OK);
 	ck_assert_int_eq(row_of(s).next_at_ms, at("2026-01-10T01:15:00Z"));
 	ck_assert_uint_eq(row_of(s).revision, revision + 1);
+	ck_assert_int_eq(replace(s, id, revision, HOURLY ",\"campaign\":" AT_FIVE "}"), ERR_CONFLICT);
 	sim_pass(s, HOUR_MS);
 	ck_assert_str_eq(told(s), "created changed started");
 	ck_assert_int_eq(row_of(s).done_at_ms, at("2026-01-10T01:15:00Z"));
+	sim_free(s);
+}
+END_TEST
+
+START_TEST(test_what_a_changed_schedule_says_counts_from_the_change_on)
+{
+	struct sim *s = start();
+
+	sim_schedule(s, HOURLY ",\"catchUpSeconds\":86400,\"campaign\":" AT_FIVE "}");
+	sim_pass(s, 50 * MINUTE_MS); /* twenty past one */
+	ck_assert_int_eq(
+	        replace(s, row_of(s).id, 1,
+	                "{\"name\":\"s\",\"recurrence\":{\"cron\":\"10 * * * *\"},\"catchUpSeconds\":86400,"
+	                "\"overlap\":\"allow\",\"campaign\":" AT_FIVE "}"),
+	        ERR_OK);
+	sim_pass(s, MINUTE_MS);
+	ck_assert_str_eq(told(s), "created started changed");
+	ck_assert_int_eq(row_of(s).next_at_ms, at("2026-01-10T02:10:00Z"));
 	sim_free(s);
 }
 END_TEST
@@ -468,6 +487,7 @@ int main(void)
 	      test_more_than_one_commit_holds_are_started_all_the_same,
 	      test_a_rule_occurs_from_and_until_where_it_says,
 	      test_what_has_changed_meanwhile_is_not_replaced,
+	      test_what_a_changed_schedule_says_counts_from_the_change_on,
 	      test_a_schedule_that_is_deleted_leaves_its_campaigns,
 	      test_what_cannot_be_is_refused_where_it_stands, test_a_service_that_stops_takes_no_orders);
 	return suite_run(s);

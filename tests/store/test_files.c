@@ -1053,6 +1053,38 @@ START_TEST(test_orders_are_chained_and_a_changed_one_is_named)
 }
 END_TEST
 
+START_TEST(test_whatever_is_changed_in_an_order_is_found)
+{
+	static const char *const changes[] = {
+	        "at_ms = at_ms - 1",
+	        "actor = 'evb'",
+	        "role = 'viewer'",
+	        "address = '::2'",
+	        "method = 'PUT'",
+	        "path = '/v1/y'",
+	        "request_id = 's'",
+	        "campaign_id = 'c2'",
+	        "was = 'b'",
+	        "became = ''",
+	        "was = '', became = 'a' || became", /* nor may a text be moved on to the next */
+	};
+
+	give_orders(1, 2);
+	rig_close_store(&rig);
+	tamper("CREATE TABLE kept AS SELECT * FROM audit");
+	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+		char sql[128];
+
+		snprintf(sql, sizeof sql, "UPDATE audit SET %s WHERE no = 1", changes[i]);
+		tamper(sql);
+		ck_audit(NULL, 2,
+		         "audit entry 1 does not fit: it was changed, or the one before it was made anew; ");
+		tamper("REPLACE INTO audit SELECT * FROM kept");
+	}
+	ck_audit(NULL, 2, "");
+}
+END_TEST
+
 START_TEST(test_orders_cut_off_the_end_are_missed_also_once_others_have_followed)
 {
 	struct audit_mark noted;
@@ -1474,6 +1506,7 @@ int main(void)
 	tcase_add_test(tc, test_close_commits_what_was_handed_over);
 	tcase_add_test(tc, test_long_listing_sees_whole_commits_and_does_not_hold_them_up);
 	tcase_add_test(tc, test_orders_are_chained_and_a_changed_one_is_named);
+	tcase_add_test(tc, test_whatever_is_changed_in_an_order_is_found);
 	tcase_add_test(tc, test_orders_cut_off_the_end_are_missed_also_once_others_have_followed);
 	tcase_add_test(tc, test_forgotten_orders_leave_an_entry_from_which_the_chain_goes_on);
 	tcase_add_test(tc, test_whoever_changes_what_was_forgotten_is_found);

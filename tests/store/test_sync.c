@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "server/base/buf.h"
+#include "store/answer.h"
+#include "store/backend.h"
 #include "store/pack.h"
 #include "tests/lib/store_sync.h"
 #include "tests/store/rig.h"
@@ -148,6 +150,52 @@ START_TEST(test_dropped_rows_go_five_thousand_a_run_and_a_crash_only_interrupts_
 	s = open_store();
 	store_sync_run(s);
 	ck_assert_int_eq(targets_on_disk(), 0);
+	store_sync_crash(s);
+	disk_free(disk);
+}
+END_TEST
+
+static void put_events(struct batch *b, uint64_t first, uint64_t last)
+{
+	for (uint64_t id = first; id <= last; id++)
+		batch_event_add(b, &(struct event){.id = id,
+		                                   .at_ms = NOW_MS + (int64_t)id,
+		                                   .type = EVENT_CAMPAIGN,
+		                                   .campaign = 1});
+}
+
+START_TEST(test_a_campaign_that_was_swept_is_named_by_its_events_until_the_last_of_them_is_forgotten)
+{
+	struct campaign_row done = rig_campaign_row(1);
+	struct batch *b = rig_campaign_batch(1, 10);
+	struct answer events;
+	struct backend *record;
+	struct store *s;
+
+	disk = disk_new();
+	s = open_store();
+	done.state = done.phase = CAMPAIGN_COMPLETED;
+	batch_campaign_put(b, &done);
+	put_events(b, 1, 10);
+	store_commit(s, b, on_swept, NULL);
+	b = batch_new();
+	batch_campaign_drop(b, 1);
+	put_events(b, 11, 20);
+	store_commit(s, b, on_swept, NULL);
+	for (int i = 0; i < 20; i++)
+		store_sync_run(s);
+	ck_assert_int_eq(targets_on_disk(), 0);
+	b = batch_new();
+	batch_events_drop(b, NOW_MS + 15);
+	store_commit(s, b, on_swept, NULL);
+	store_sync_run(s);
+	record = store_sync_record(s);
+	answer_init(&events);
+	ck_assert_int_eq(backend_read_events(record, 0, 0, 100, &events), ERR_OK);
+	ck_assert_uint_eq(events.events_n, 10);
+	ck_assert_str_eq(events.campaign_ids[0], "c1");
+	answer_done(&events);
+	backend_close(record);
 	store_sync_crash(s);
 	disk_free(disk);
 }
@@ -331,7 +379,8 @@ int main(void)
 	TESTS(s, "fates", test_failed_commit_is_told_and_so_are_all_that_follow,
 	      test_lost_commit_leaves_no_trace_and_tells_nothing,
 	      test_last_commit_is_on_record_but_tells_nothing);
-	TESTS(s, "sweep", test_dropped_rows_go_five_thousand_a_run_and_a_crash_only_interrupts_it);
+	TESTS(s, "sweep", test_dropped_rows_go_five_thousand_a_run_and_a_crash_only_interrupts_it,
+	      test_a_campaign_that_was_swept_is_named_by_its_events_until_the_last_of_them_is_forgotten);
 	TESTS(s, "pack", test_packed_target_has_the_bytes_it_always_had,
 	      test_packed_event_has_the_bytes_it_always_had,
 	      test_counts_of_an_older_version_are_read_and_damaged_ones_are_not, test_each_mark_is_kept_alone,

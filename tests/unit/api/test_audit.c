@@ -5,6 +5,8 @@
 #include "tests/unit/api/harness.h"
 
 #define JSON_TYPE "Content-Type: application/json\r\n"
+#define ONE "/v1/schedules/plan0001"
+#define PLAN "{\"name\":\"nightly\",\"recurrence\":{\"cron\":\"30 2 * * *\"},\"campaign\":" SOUND "}"
 #define AS(role) "Authorization: Bearer " role "-token\r\n" JSON_TYPE
 
 static void start(void)
@@ -56,17 +58,35 @@ START_TEST(test_each_order_is_signed_by_who_gives_it_from_where)
 	         "operator operator 127.0.0.1 POST /v1/campaigns n"},
 	        {"POST", "/v1/campaigns/c1/pause", AS("operator"), "",
 	         "operator operator 127.0.0.1 POST /v1/campaigns/c1/pause -"},
+	        {"POST", "/v1/campaigns/c1/resume", AS("operator"), "",
+	         "operator operator 127.0.0.1 POST /v1/campaigns/c1/resume -"},
+	        {"POST", "/v1/campaigns/c1/cancel", AS("operator"), "",
+	         "operator operator 127.0.0.1 POST /v1/campaigns/c1/cancel -"},
 	        {"POST", "/v1/campaigns/c1/approve", AS("approver"), "",
 	         "approver approver 127.0.0.1 POST /v1/campaigns/c1/approve -"},
 	        {"POST", "/v1/campaigns/c1/retry", AS("admin"), "{}",
 	         "admin admin 127.0.0.1 POST /v1/campaigns/c1/retry {}"},
 	        {"POST", "/v1/campaigns/c1/targets/d1/skip", AS("operator"), "",
 	         "operator operator 127.0.0.1 POST /v1/campaigns/c1/targets/d1/skip -"},
+	        {"POST", "/v1/campaigns/c1/targets/d1/retry", AS("operator"), "",
+	         "operator operator 127.0.0.1 POST /v1/campaigns/c1/targets/d1/retry -"},
 	        {"DELETE", "/v1/campaigns/c1", AS("operator"), NULL,
 	         "operator operator 127.0.0.1 DELETE /v1/campaigns/c1 -"},
 	        {"PUT", "/v1/device-lists/tills",
 	         "Authorization: Bearer operator-token\r\nContent-Type: text/plain\r\n", "a\n",
 	         "operator operator 127.0.0.1 PUT /v1/device-lists/tills -"},
+	        {"DELETE", "/v1/device-lists/tills", AS("operator"), NULL,
+	         "operator operator 127.0.0.1 DELETE /v1/device-lists/tills -"},
+	        {"POST", "/v1/schedules", AS("operator"), PLAN,
+	         "operator operator 127.0.0.1 POST /v1/schedules nightly"},
+	        {"PUT", ONE, AS("operator") "If-Match: \"1\"\r\n", PLAN,
+	         "operator operator 127.0.0.1 PUT " ONE " nightly"},
+	        {"POST", ONE "/pause", AS("operator"), "",
+	         "operator operator 127.0.0.1 POST " ONE "/pause -"},
+	        {"POST", ONE "/resume", AS("operator"), "",
+	         "operator operator 127.0.0.1 POST " ONE "/resume -"},
+	        {"POST", ONE "/run", AS("operator"), "", "operator operator 127.0.0.1 POST " ONE "/run -"},
+	        {"DELETE", ONE, AS("operator"), NULL, "operator operator 127.0.0.1 DELETE " ONE " -"},
 	};
 
 	start();
@@ -77,6 +97,7 @@ START_TEST(test_each_order_is_signed_by_who_gives_it_from_where)
 		a = ask(cases[i].method, cases[i].target, cases[i].headers, cases[i].body);
 		ck_assert_msg(a->status / 100 == 2, "%s: %u %s", cases[i].target, a->status, a->body);
 		ck_assert_str_eq(conductor.signed_by, cases[i].expected);
+		ck_assert(!conductor.is_signed); /* or the next order would be, that nobody gives */
 	}
 	server_stop();
 }

@@ -157,6 +157,7 @@ START_TEST(test_files_that_would_lock_out_or_confuse_are_refused)
 	                             "\"0850123315d21ab90f4f7236408a52ef6dbd6a02a6550e5c10dc73f4d993680e\"}]",
 	        "/1: name is used twice");
 	check_refused("[" ENTRY("a", "zz" HASH) "]", "sha256 must be");
+	check_refused("[{\"name\":\"a\",\"role\":\"\",\"sha256\":\"" HASH "\"}]", "role must be");
 	check_refused("[{\"name\":\"a\",\"role\":\"none\",\"sha256\":\"" HASH "\"}]", "role must be");
 }
 END_TEST

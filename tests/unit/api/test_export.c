@@ -103,6 +103,7 @@ END_TEST
 START_TEST(test_a_long_list_is_whole_and_in_order)
 {
 	enum { TARGETS_N = 3000 };
+	struct target_row *t = NULL;
 	struct stream s;
 	const char *at;
 	unsigned n = 0;
@@ -112,8 +113,11 @@ START_TEST(test_a_long_list_is_whole_and_in_order)
 		char id[16];
 
 		snprintf(id, sizeof id, "d-%04d", i);
-		fake_store_add_target(store, 1, id);
+		t = fake_store_add_target(store, 1, id);
+		t->state = TARGET_SUCCEEDED;
 	}
+	t->state = TARGET_WAITING;
+	t->wait = WAIT_BACKOFF;
 	fetch(&s, TARGETS);
 	for (at = s.text.data; (at = strstr(at, "\r\nd-")) != NULL; at++)
 		ck_assert_uint_eq(strtoul(at + 4, NULL, 10), n++);
@@ -123,6 +127,11 @@ START_TEST(test_a_long_list_is_whole_and_in_order)
 	ck_assert_ptr_nonnull(strstr(s.text.data, "\r\nd-0000,"));
 	ck_assert_uint_lt(s.text.len, 400);
 	stream_done(&s);
+	fetch(&s, TARGETS "?waitingFor=backoff"); /* only the last has */
+	ck_assert_ptr_nonnull(strstr(s.text.data, "\r\nd-2999,"));
+	ck_assert_uint_lt(s.text.len, 400);
+	stream_done(&s);
+	ck_assert_uint_eq(fake_store_unviewed_n(store), 0); /* all are of one commit */
 	server_stop();
 }
 END_TEST

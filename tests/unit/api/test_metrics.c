@@ -126,6 +126,8 @@ START_TEST(test_metrics_tell_what_alerts_ask_for_from_the_start)
 	ck_has(a, "\nrollcall_campaigns{state=\"running\"} 1\n");
 	ck_has(a, "\nrollcall_live_targets{state=\"waiting\"} 4\n");
 	ck_has(a, "\nrollcall_live_targets{state=\"doubtful\"} 0\n");
+	ck_has(a, "\nrollcall_live_targets{state=\"succeeded\"} 0\n");
+	ck_has(a, "\nrollcall_live_targets{state=\"failed\"} 2\n");
 	ck_has(a, "\nrollcall_campaigns_stopped_total{by=\"abortRule\"} 0\n");
 	ck_has(a, "\nrollcall_campaigns_stopped_total{by=\"gate\"} 0\n");
 	ck_has(a, "\nrollcall_schedule_occurrences_total{outcome=\"missed\"} 3\n");

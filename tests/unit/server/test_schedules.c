@@ -187,6 +187,42 @@ START_TEST(test_other_time_zone_data_that_move_an_occurrence_are_told_once)
 }
 END_TEST
 
+/* What has the clocks show 2:00 at two and at three: other time zone data may do that. */
+START_TEST(test_what_was_dealt_with_does_not_run_again_when_the_clocks_show_the_same)
+{
+	struct schedule_row row = row_of("s", SOUND, AT(1));
+
+	rig_open();
+	row.done_at_ms = AT(0) + 3600000;
+	row.done_local_s = (AT(0) + 2 * 3600000) / 1000;
+	put(&row);
+	ck_assert_int_eq(rig_start(), ERR_OK);
+	rig_pass(3 * 3600000);
+	ck_assert(read_schedule("s", &row));
+	ck_assert_uint_eq(row.started, 0);
+	rig_pass(RIG_DAY_MS);
+	ck_assert(read_schedule("s", &row));
+	ck_assert_uint_eq(row.started, 1);
+	rig_close();
+}
+END_TEST
+
+START_TEST(test_what_is_queued_and_waits_for_nothing_any_more_starts_at_once)
+{
+	struct schedule_row row = row_of("s", SOUND, AT(0) + 2 * 3600000);
+
+	rig_open();
+	row.queued_at_ms = AT(-1);
+	put(&row);
+	ck_assert_int_eq(rig_start(), ERR_OK);
+	rig_pass(60000);
+	ck_assert(read_schedule("s", &row));
+	ck_assert_uint_eq(row.started, 1);
+	ck_assert_int_eq(row.queued_at_ms, TIME_NONE);
+	rig_close();
+}
+END_TEST
+
 START_TEST(test_a_key_is_kept_with_the_schedule_that_it_made)
 {
 	const struct conductor_request keyed = {.by = "eva", .idempotency_key = "eva k", .body_hash = 5};
@@ -219,6 +255,8 @@ int main(void)
 	      test_a_campaign_that_is_not_sound_any_more_fails_each_occurrence_and_says_why,
 	      test_an_occurrence_that_finds_no_room_for_its_campaign_fails,
 	      test_other_time_zone_data_that_move_an_occurrence_are_told_once,
+	      test_what_was_dealt_with_does_not_run_again_when_the_clocks_show_the_same,
+	      test_what_is_queued_and_waits_for_nothing_any_more_starts_at_once,
 	      test_a_key_is_kept_with_the_schedule_that_it_made);
 	return suite_run(s);
 }

@@ -2,6 +2,7 @@
  * fail and with commands that do; commands are real processes, and time is the test's own. */
 #include "tests/lib/suite.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,20 @@ int64_t __wrap_utc_ms(void);
 int64_t __wrap_utc_ms(void)
 {
 	return INT64_C(1796090400000) + now_ms;
+}
+
+/* The next syncs but so many fail; -1: none does. */
+static int syncs_left = -1;
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+	if (syncs_left < 0 || syncs_left-- > 0)
+		return __real_fsync(fd);
+	syncs_left = 0;
+	errno = EIO;
+	return -1;
 }
 
 static char folder[32], state_file[64], boot_file[64], version_file[64], said[256];
@@ -131,14 +146,18 @@ START_TEST(test_a_call_without_a_command_is_played_and_repeated_calls_are_answer
 	ck_assert(!work_is_to_begin(w));
 	ck_assert_int_eq(work_away_until_ms(w), now_ms + 2000);
 	ck_assert_str_eq(reported("reboot"), "started");
+	ck_assert_int_eq(call("reboot", "{\"attemptId\":\"a2\"}"), 409); /* nor while it acts */
 	now_ms += 2000;
 	work_turn(w, true);
 	ck_assert_str_eq(reported("reboot"), "complete");
 	ck_assert_int_eq(strncmp(work_boot_id(w), "pretended-", 10), 0);
 	ck_assert_int_eq(call("reboot", "{\"attemptId\":\"a1\"}"), 200);
+	ck_assert_ptr_nonnull(strstr(said, "\"state\":\"done\",\"repeated\":true"));
 	start(); /* which is no boot */
 	ck_assert_int_eq(strncmp(work_boot_id(w), "pretended-", 10), 0);
 	ck_assert_int_eq(call("reboot", "{\"attemptId\":\"a1\"}"), 200);
+	ck_assert_ptr_nonnull(strstr(said, "\"state\":\"done\",\"repeated\":true"));
+	ck_assert(!work_is_to_begin(w));
 }
 END_TEST
 
@@ -283,6 +302,21 @@ START_TEST(test_what_could_not_begin_for_long_is_dropped)
 }
 END_TEST
 
+START_TEST(test_what_may_not_be_remembered_does_not_begin)
+{
+	o.commands[ACT_REBOOT] = command_split("true");
+	start();
+	ck_assert_int_eq(call("reboot", "{\"attemptId\":\"a1\"}"), 200);
+	syncs_left = 1; /* of the file; its folder is not synced */
+	work_turn(w, true);
+	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1); /* nothing was started */
+	syncs_left = -1;
+	now_ms += 5000;
+	work_turn(w, true);
+	ck_assert_str_eq(reported("reboot"), "failed: the agent cannot remember that it begins");
+}
+END_TEST
+
 START_TEST(test_a_call_that_can_no_longer_be_read_is_failed_and_not_guessed)
 {
 	json_t *state;
@@ -335,6 +369,7 @@ int main(void)
 	tcase_add_test(c, test_an_update_is_done_when_its_check_says_so);
 	tcase_add_test(c, test_without_a_disk_nothing_is_taken_and_nothing_begins);
 	tcase_add_test(c, test_what_could_not_begin_for_long_is_dropped);
+	tcase_add_test(c, test_what_may_not_be_remembered_does_not_begin);
 	tcase_add_test(c, test_a_call_that_can_no_longer_be_read_is_failed_and_not_guessed);
 	tcase_add_test(c, test_an_agent_that_cannot_know_does_not_start);
 	suite_add_tcase(s, c);

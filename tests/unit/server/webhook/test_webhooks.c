@@ -467,7 +467,7 @@ END_TEST
 
 START_TEST(test_what_is_not_taken_is_sent_again_later_and_later)
 {
-	static const int status[] = {500, 503, 408, 425, 429, 199, 404};
+	static const int status[] = {500, 503, 408, 408, 425, 425, 429, 429, 199, 404};
 	int64_t at_ms, least_ms = 5000;
 
 	ck_assert_int_eq(start(), ERR_OK);
@@ -503,7 +503,7 @@ START_TEST(test_what_is_not_taken_is_sent_again_later_and_later)
 	answer(200);
 	turn();
 	ck_assert_uint_eq(view().delivered, 1);
-	ck_assert_uint_eq(view().failed, 9);
+	ck_assert_uint_eq(view().failed, 12);
 	ck_assert_uint_eq(view().dead, 0);
 	stop();
 }
@@ -545,6 +545,26 @@ START_TEST(test_what_is_refused_three_times_or_gone_once_is_given_up)
 	webhooks_forget_dead(hooks, 0);
 	webhooks_dead(hooks, 0, &n);
 	ck_assert_uint_eq(n, 0);
+	stop();
+}
+END_TEST
+
+START_TEST(test_what_one_message_was_refused_does_not_count_for_the_next)
+{
+	ck_assert_int_eq(start(), ERR_OK);
+	happen(EVENT_WAVE);
+	happen(EVENT_WAVE);
+	for (int i = 0; i < 4; i++) {
+		turn();
+		answer(400);
+		now_ms = turn();
+		if (i == 1) {
+			turn();
+			answer(200);
+		}
+	}
+	ck_assert_uint_eq(view().delivered, 1);
+	ck_assert_uint_eq(view().dead, 0);
 	stop();
 }
 END_TEST
@@ -722,6 +742,7 @@ int main(void)
 	tcase_add_test(tc, test_a_record_that_cannot_be_read_is_read_again_later);
 	tcase_add_test(tc, test_what_is_not_taken_is_sent_again_later_and_later);
 	tcase_add_test(tc, test_what_is_refused_three_times_or_gone_once_is_given_up);
+	tcase_add_test(tc, test_what_one_message_was_refused_does_not_count_for_the_next);
 	tcase_add_test(tc, test_what_takes_too_long_is_given_up_when_its_time_is_over);
 	tcase_add_test(tc, test_only_the_last_dead_letters_are_kept);
 	tcase_add_test(tc, test_without_a_secret_nothing_is_sent_until_there_is_one);
