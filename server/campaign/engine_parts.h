@@ -203,9 +203,13 @@ static inline int64_t credit_at_of(const struct campaign *c, const struct hub_st
 	return c->spec->action.transport == TRANSPORT_HUB_JOB ? hub->job_credit_at_ms : hub->credit_at_ms;
 }
 
+static inline bool has_expired(const struct campaign *c, int64_t offline_ms)
+{
+	return !c->spec->offline.wait || offline_ms >= (int64_t)c->spec->offline.expire_after_s * 1000;
+}
+
 /* ---- engine.c ---- */
 
-struct target_row engine_blank_row(const struct campaign *c, uint32_t no);
 /* Adds a step to those not handed out yet; valid until the next. */
 struct step *engine_push(struct engine *e, enum step_kind kind, uint32_t campaign);
 /* Moves a campaign to a phase, paused or not, and lets it be told. reason NULL: the one it has. */
@@ -213,6 +217,47 @@ struct step *engine_move(struct engine *e, struct campaign *c, enum campaign_sta
                          const char *reason);
 /* Counts the time until now_ms as callable where it was: before whatever makes it so, or not so. */
 void engine_count_time(struct engine *e, int64_t now_ms);
+
+/* Counts a target that is new, or that was another way. */
+void engine_counts_add(struct counts *n, const struct target_row *row);
+void engine_counts_move(struct counts *n, uint8_t from, uint8_t from_reason, uint8_t from_wait,
+                        const struct target_row *row);
+void engine_waves_move(const struct campaign *c, struct wave_row *waves, uint8_t from,
+                       const struct target_row *row);
+/* Where each wave ends and what its targets are, once all are there. */
+void engine_count_waves(struct campaign *c);
+/* Lets the campaign's row be written again. */
+void engine_mark_dirty(struct engine *e, struct campaign *c);
+
+/* ---- engine_change.c: one target; see also engine_change.h ---- */
+
+struct target_row engine_blank_row(const struct campaign *c, uint32_t no);
+/* Gives what is kept of a target while it is not final, made if need be. */
+struct active *engine_activate(struct campaign *c, uint32_t no);
+/* The alarm that counts from now on. */
+void engine_alarm_set(struct engine *e, struct active *a, int64_t at_ms);
+/* The hold that the target itself has on its device; NULL: none. */
+struct holder *engine_own_hold(struct engine *e, const struct campaign *c, uint32_t no);
+/* A device has become free (hold.h): who waited for it is looked at again. arg is the engine. */
+void engine_on_freed(void *arg, uint32_t campaign, uint32_t no);
+/* Lets something be done about a target whose row does not change. */
+void engine_act_only(struct engine *e, struct campaign *c, uint32_t no, unsigned acts);
+
+/* ---- engine_facts.c: what facts mean ---- */
+
+/* A target's alarm has come. */
+void engine_on_alarm(struct engine *e, struct campaign *c, uint32_t no, int64_t now_ms);
+
+/* ---- engine_admit.c: whom to call next ---- */
+
+/* Lets a waiting target wait for its device, which h has. */
+void engine_park(struct engine *e, struct campaign *c, uint32_t no, const struct holder *h, int64_t now_ms);
+/* Admits waiting targets, one of each campaign in turn, as far as there is room for steps. */
+void engine_admit(struct engine *e, int64_t now_ms, size_t room, int64_t *wake_ms);
+
+/* ---- engine_recover.c: what is on record ---- */
+
+void engine_kept_done(struct kept *k);
 
 /* ---- engine_room.c: the places that devices take in their campaign and their group ---- */
 

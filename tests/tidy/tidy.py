@@ -91,6 +91,7 @@ PLACES = re.compile(r"(?<![\w.])/(wo" r"rk\b|ro" r"ot/|ho" r"me/|tmp/[a-z]-[a-z]
 # What ends a state of a campaign where nothing else does: a place in the code. A target's states are found by
 # themselves: each move into one sets its deadline.
 ENGINE = "server/campaign/engine.c"
+FACTS = "server/campaign/engine_facts.c"
 END_AT = (ENGINE, "!c->has_ended && c->end_at_ms <= now_ms")  # and what waits is closed
 CAMPAIGN_DEADLINES = {
     "SCHEDULED": (ENGINE, "c->start_at_ms <= now_ms"),
@@ -98,7 +99,7 @@ CAMPAIGN_DEADLINES = {
     "AWAITING_APPROVAL": END_AT,  # a person, at the latest
     "RUNNING": END_AT,
     "PAUSED": END_AT,  # a person, at the latest
-    "CANCELLING": (ENGINE, "close_waiting(ch->e, ch->c, no, ch->now_ms)"),  # and what is out has its own deadlines
+    "CANCELLING": ("server/campaign/engine_change.c", "change_close_waiting(ch->e, ch->c, no, ch->now_ms)"),  # and what is out has its own deadlines
 }
 
 TOP_FOLDERS = ("api", "deploy", "server", "store", "tests")
@@ -381,17 +382,17 @@ def rule_each_state_has_a_deadline(tree):
     for source in [p for p in tree.sources() if fits(p, "server/campaign/engine*.c")]:
         for first, body in functions_of(tree, source):
             for i, line in enumerate(body):
-                m = re.search(r"\bmove\(&?ch, TARGET_(\w+),", line)
+                m = re.search(r"\bchange_move\(&?ch, TARGET_(\w+),", line)
                 if m is None or m.group(1) not in alive:
                     continue
                 moved_to.add(m.group(1))
                 rest = "\n".join(body[i:])
-                if not re.search(r"next_at_ms = ", rest) or "alarm_set(" not in rest:
+                if not re.search(r"next_at_ms = ", rest) or "engine_alarm_set(" not in rest:
                     yield source, first + i, "moves to TARGET_%s and sets no deadline, or no alarm for it" % m.group(1)
     for name, n in alive.items():
-        if tree.has(ENGINE) and name not in moved_to:
+        if tree.has(FACTS) and name not in moved_to:
             yield path, n, "nothing moves to TARGET_%s with a deadline" % name
-        if tree.has(ENGINE) and "case TARGET_%s:" % name not in tree.text(ENGINE):
+        if tree.has(FACTS) and "case TARGET_%s:" % name not in tree.text(FACTS):
             yield path, n, "no alarm of TARGET_%s is heard" % name
 
 
@@ -497,9 +498,10 @@ GOOD = {
     "server/campaign/target.c": "/* campaign: see target.h */\n[TARGET_WAITING] = {\"waiting\", T(SUCCEEDED)},\n"
                                 '[TARGET_SUCCEEDED] = {"succeeded", 0},\n[CAMPAIGN_SCHEDULED] = {"scheduled", C(FAILED)},\n'
                                 '[CAMPAIGN_FAILED] = {"failed", 0},\n',
-    "server/campaign/engine.c": "/* campaign: facts */\nvoid a(void)\n{\n\tmove(ch, TARGET_WAITING, 0);\n"
-                                "\tch->row->next_at_ms = at_ms;\n\talarm_set(e, at_ms);\n}\nvoid b(void)\n{\n"
-                                "\tcase TARGET_WAITING:\n\tif (c->start_at_ms <= now_ms)\n\t\tmove(ch, TARGET_SUCCEEDED, 0);\n}\n",
+    "server/campaign/engine.c": "/* campaign: see engine.h */\nvoid b(void)\n{\n\tif (c->start_at_ms <= now_ms)\n\t\tstart(c);\n}\n",
+    "server/campaign/engine_facts.c": "/* campaign: facts */\nvoid a(void)\n{\n\tchange_move(ch, TARGET_WAITING, 0);\n"
+                                      "\tch->row->next_at_ms = at_ms;\n\tengine_alarm_set(e, at_ms);\n}\nvoid b(void)\n{\n"
+                                      "\tcase TARGET_WAITING:\n\tchange_move(ch, TARGET_SUCCEEDED, 0);\n}\n",
     "server/settings.c": '/* server: settings */\n[G_LISTEN] = {"listen", TEXT, 0},\n[G_LATER] = {"later", LATER, 0},\n',
     "server/main.c": '/* server: main */\nenum s {\n\tSTATUS_STOPPED = 0,\n};\nint main(void) { printf("x"); }\n',
     "server/conduct_hub.c": "/* conductor: hubs */\n",
@@ -558,8 +560,8 @@ PLANTS = [
     ("server/main.c", 0, "\tSTATUS_NEW = 7,", rule_the_readme_names_every_state_setting_route_and_exit_status),
     ("server/campaign/target.c", 0, '[CAMPAIGN_SELECTING] = {"selecting", C(FAILED)},', rule_each_state_has_a_deadline),
     ("server/campaign/target.c", 0, '[CAMPAIGN_STUCK] = {"stuck", C(FAILED)},', rule_each_state_has_a_deadline),
-    ("server/campaign/engine.c", 0, "\tmove(ch, TARGET_WAITING, 0);\n\talarm_set(e, at_ms);\n}", rule_each_state_has_a_deadline),
-    ("server/campaign/engine.c", 0, "\tmove(&ch, TARGET_WAITING, 0);\n\tch->row->next_at_ms = at_ms;\n}", rule_each_state_has_a_deadline),
+    ("server/campaign/engine_facts.c", 0, "\tchange_move(ch, TARGET_WAITING, 0);\n\tengine_alarm_set(e, at_ms);\n}", rule_each_state_has_a_deadline),
+    ("server/campaign/engine_facts.c", 0, "\tchange_move(&ch, TARGET_WAITING, 0);\n\tch->row->next_at_ms = at_ms;\n}", rule_each_state_has_a_deadline),
     ("api/routes.c", 0, '        {"GET", THING, "", JSON},', rule_each_route_has_a_role_and_the_description_the_same),
     ("api/routes.c", 0, '        {"POST", THING, ROLE_VIEWER, JSON},', rule_each_route_has_a_role_and_the_description_the_same),
     ("api/openapi.yaml", 0, "      x-role: operator", rule_each_route_has_a_role_and_the_description_the_same),
