@@ -24,7 +24,7 @@
 #define CONNECT_WITHIN_MS 30000
 #define RETRY_FIRST_MS 1000
 #define RETRY_MAX_MS 120000
-#define STEADY_MS 60000 /* a link that stood as long does not count as a failure */
+#define STEADY_MS 60000 /* a link that stood as long, whoever ended it, makes up for all failures before */
 #define TICK_MS 5000    /* MQTT keep-alive is looked after */
 
 enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_UP };
@@ -44,17 +44,23 @@ struct agent {
 
 /* --- the link --- */
 
+static void be_down(struct agent *a, int64_t until_ms)
+{
+	if (a->state == LINK_UP && up_ms() - a->up_since_ms >= STEADY_MS)
+		a->failures = 0;
+	a->state = LINK_DOWN;
+	a->due_ms = until_ms;
+	twin_link_down(a->twin);
+}
+
 static void link_failed(struct agent *a, const char *why)
 {
 	int64_t wait_ms;
 
-	if (a->state == LINK_UP && up_ms() - a->up_since_ms >= STEADY_MS)
-		a->failures = 0;
+	be_down(a, NEVER);
 	wait_ms = backoff_ms(++a->failures, RETRY_FIRST_MS, RETRY_MAX_MS, luck());
 	log_line(LOG_LEVEL_WARNING, "not connected: %s; again in %lld ms", why, (long long)wait_ms);
-	a->state = LINK_DOWN;
 	a->due_ms = up_ms() + wait_ms;
-	twin_link_down(a->twin);
 }
 
 static void on_up(void *arg, bool is_known)
@@ -130,9 +136,7 @@ static bool is_token_old(const struct agent *a)
 static void take_down(struct agent *a, int64_t until_ms)
 {
 	link_close(a->link);
-	twin_link_down(a->twin);
-	a->state = LINK_DOWN;
-	a->due_ms = until_ms;
+	be_down(a, until_ms);
 }
 
 static void link_turn(struct agent *a)

@@ -165,11 +165,11 @@ void link_run(struct link *l, short events)
 		rc = MOSQ_ERR_ERRNO;
 		errno = ECONNREFUSED;
 	}
-	if (rc == MOSQ_ERR_SUCCESS && l->mosq != NULL && (events & POLLOUT))
+	if (rc == MOSQ_ERR_SUCCESS && (events & POLLOUT))
 		rc = mosquitto_loop_write(l->mosq, 1);
-	if (rc == MOSQ_ERR_SUCCESS && l->mosq != NULL)
+	if (rc == MOSQ_ERR_SUCCESS)
 		rc = mosquitto_loop_misc(l->mosq);
-	if (l->mosq == NULL || (rc == MOSQ_ERR_SUCCESS && l->lost == 0))
+	if (rc == MOSQ_ERR_SUCCESS && l->lost == 0)
 		return;
 	if (rc == MOSQ_ERR_SUCCESS)
 		rc = l->lost;

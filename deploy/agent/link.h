@@ -1,5 +1,6 @@
 /* agent/link: one MQTT 3.1.1 connection to an IoT Hub at a time, over TLS or, to loopback, plain. The only
- * user of libmosquitto. One thread; handlers are called from link_run() only. */
+ * user of libmosquitto. One thread; handlers are called from link_run() only, and may send, but neither close
+ * nor connect, but for on_down. */
 #ifndef ROLLCALL_DEPLOY_AGENT_LINK_H
 #define ROLLCALL_DEPLOY_AGENT_LINK_H
 

@@ -301,6 +301,24 @@ static void clock_steps(void)
 	utc_ahead_ms = 875000;
 }
 
+static void is_taken_back(void)
+{
+	is_refused = !is_refused;
+}
+
+START_TEST(test_a_renewal_that_fails_after_a_steady_link_is_a_first_failure)
+{
+	is_refused = true;
+	ck_assert_str_eq(
+	        run((const struct step[]){
+	                {3400, is_taken_back}, {3600, accepts}, {753500, is_taken_back}, {754101, NULL}}),
+	        "0 connect with &se=1796091500;500 connect with &se=1796091500;"
+	        "1500 connect with &se=1796091501;3500 connect with &se=1796091503;"
+	        "3600 report boot;753600 close;753600 connect with &se=1796092253;"
+	        "754100 connect with &se=1796092254;");
+}
+END_TEST
+
 START_TEST(test_a_token_that_is_old_by_a_clock_that_stepped_is_renewed)
 {
 	ck_assert_str_eq(run((const struct step[]){{0, accepts}, {10, clock_steps}, {11, NULL}}),
@@ -385,6 +403,7 @@ int main(void)
 	tcase_add_test(c, test_a_hub_that_does_not_answer_is_left_after_thirty_seconds);
 	tcase_add_test(c, test_only_a_link_that_stood_for_a_minute_is_no_failure);
 	tcase_add_test(c, test_a_token_is_renewed_at_three_quarters_of_its_life);
+	tcase_add_test(c, test_a_renewal_that_fails_after_a_steady_link_is_a_first_failure);
 	tcase_add_test(c, test_a_token_that_is_old_by_a_clock_that_stepped_is_renewed);
 	tcase_add_test(c, test_a_certificate_is_not_renewed);
 	tcase_add_test(c, test_an_old_token_waits_for_the_answer_about_the_twin);
