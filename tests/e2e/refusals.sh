@@ -159,6 +159,19 @@ it "it says when to ask again" has '^retry-after: 60'
 as viewer GET /metrics
 it "the metrics show that the limit is reached" grep -qx 'rollcall_limit_used{limit="campaigns"} 2' "$folder/body"
 
+# --- other tokens ---
+
+jq 'map(select(.name != "viewer"))' "$folder/tokens.json" >"$folder/fewer" && cp "$folder/fewer" "$folder/tokens.json"
+kill -HUP "$service"
+viewer_is() { as viewer GET /v1/campaigns && is "$status" "$1"; }
+it "after SIGHUP a token that is not in the file any more is refused" wait_for 10 viewer_is 401
+echo '[{]' >"$folder/tokens.json"
+kill -HUP "$service"
+it "a file that cannot be read is not taken, and the log says so" \
+	wait_for 10 grep -q '"message":"file not taken.*"setting":"tokensFile"' "$folder/service.log"
+as operator GET /v1/campaigns
+it "the tokens stay as they were" is "$status" 200
+
 # --- at the end ---
 
 must wait_for 60 campaign_is "$main" completed

@@ -5,10 +5,10 @@
 
 start_hub main --devices 200 --seed 5 --boot-seconds 0.2-0.5 <<<'{"history": true, "answerMs": [200, 1500],
 	"leaveMs": [20, 100]}'
-start_hub deaf --devices 3 <<<'{"history": true, "tempers": {"deaf": 1}}'
+start_hub deaf --devices 6 <<<'{"history": true, "tempers": {"deaf": 1}}'
 configure <<<'{}'
-spec() {
-	jq -n --arg hub "$1" '{name: $hub, hubs: [$hub], action: {type: "reboot"}, targets: {all: true},
+spec() { # HUB [TARGETS]
+	jq -n --arg hub "$1" --argjson targets "${2:-{\"all\": true\}}" '{name: $hub, hubs: [$hub], action: {type: "reboot"}, $targets,
 		rollout: {maxUnavailable: 50}, verify: {settleSeconds: 1}}'
 }
 # stop_service: by SIGTERM; sets stopped to its exit status and took to the milliseconds that it took.
@@ -43,9 +43,18 @@ it "no call was cut short" is "$(truth main doubts)" 0
 
 # --- with calls that nobody answers ---
 
-must create "$(spec deaf)"
+must create "$(spec deaf '{"deviceIds": ["dev-000003", "dev-000004", "dev-000005"]}')"
+all_out() { campaign_is "$id" running && is "$(body_of .counts.invoking)" 3; }
+must wait_for 30 all_out
+stopping_again() { is "$(grep -cF '"message":"stopping"' "$folder/service.log")" 2; } # its first life did
+kill "$service"
+must wait_for 5 stopping_again
+stop_service
+it "a second SIGTERM ends it with status 5 as well" is "$stopped" 5
+it "it does not wait for what is out" test "$took" -lt 4000
+start_service
+must create "$(spec deaf '{"deviceIds": ["dev-000000", "dev-000001", "dev-000002"]}')"
 deaf=$id
-all_out() { campaign_is "$deaf" running && is "$(body_of .counts.invoking)" 3; }
 must wait_for 30 all_out
 stop_service
 it "SIGTERM while devices keep silent ends with status 5" is "$stopped" 5
@@ -83,7 +92,9 @@ it "a check finds the database sound while the service runs" is $? 0
 stop_service
 database=$folder/copy.db
 configure <<<'{}'
+chmod 644 "$folder/config.json"
 start_service
+it "settings with secrets that everybody may read are warned of" grep -q '"warn".*may be read by every user' "$folder/service.log"
 ask GET "/v1/campaigns/$deaf"
 it "in the copy the campaign that ran is paused" is "$(body_of .state)" paused
 it "it says why" body_of .stateReason
@@ -94,6 +105,12 @@ it "a check that finds faults ends with status 1" is $? 1
 it "it names them" grep -q P8 "$folder/end.out"
 database=$folder/rollcall.db
 configure <<<'{}'
+
+jq '.hubs |= map(select(.name != "deaf"))' "$folder/config.json" >"$folder/fewer.json"
+chmod 600 "$folder/fewer.json"
+run_service --config "$folder/fewer.json"
+it "a hub that a campaign needs and that is not configured any more ends the start with status 2" is $? 2
+it "it names campaign and hub" says 'needs a hub that is not configured.*"campaign":"[^"]+","hub":"deaf"'
 
 # --- databases that are none of ours ---
 
@@ -111,6 +128,11 @@ before=$(fingerprint "$folder/corrupt.db")
 run_service --config "$folder/config.json" --database "$folder/corrupt.db"
 it "a file that is no database ends the start with status 3" is $? 3
 it "it says that it is no database" says 'not a|corrupt|damaged'
+for task in check 'audit verify'; do
+	# shellcheck disable=SC2086
+	run_service $task --database "$folder/corrupt.db"
+	it "$task of it ends with status 3, and says why" is "$? $(grep -c '^rollcalld: .' "$folder/end.err")" '3 1'
+done
 it "the file is not touched" is "$(fingerprint "$folder/corrupt.db")" "$before"
 
 cp "$database" "$folder/damaged.db"
@@ -158,6 +180,9 @@ for check in '' --check-config; do
 		it "it names $word" says "$word"
 	done
 done
+# shellcheck disable=SC2046
+run_service $(printf -- '--x%s ' {1..150})
+it "of very many faults the first are told, and how many there are more" says '^rollcalld: and 5[0-9] more'
 not_by_variable() { # settings that the environment cannot say: a container has little else
 	local flag
 	for flag in $("$ROLLCALLD" --help | sed -n 's/^  --\([a-z-]*\) [A-Z|:a-z]*$/\1/p'); do
