@@ -28,17 +28,12 @@
 
 int64_t conduct_now(const struct conductor *c)
 {
-	int64_t wall_ms = c->options.now_ms(c->options.arg);
-
-	if (c->options.mono_ms == NULL)
-		return wall_ms;
-	return steady_read(c->steady, wall_ms, c->options.mono_ms(c->options.arg));
+	return steady_read(c->steady, conduct_wall(c), conduct_mono(c));
 }
 
 int64_t conduct_mono(const struct conductor *c)
 {
-	return c->options.mono_ms != NULL ? c->options.mono_ms(c->options.arg)
-	                                  : c->options.now_ms(c->options.arg);
+	return c->options.mono_ms(c->options.arg);
 }
 
 int64_t conduct_wall(const struct conductor *c)
@@ -69,7 +64,7 @@ static void follow_wall(struct conductor *c)
 
 void clock_begin(struct conductor *c, int64_t recorded_ms)
 {
-	if (c->options.mono_ms == NULL || recorded_ms == TIME_NONE)
+	if (recorded_ms == TIME_NONE)
 		return;
 	c->is_behind = recorded_ms < conduct_wall(c);
 	if (c->is_behind)
@@ -116,7 +111,7 @@ static void write_note(struct conductor *c, struct port *p)
 
 void clock_write(struct conductor *c)
 {
-	for (uint32_t i = 0; c->options.mono_ms != NULL && i < c->ports_n; i++)
+	for (uint32_t i = 0; i < c->ports_n; i++)
 		write_note(c, &c->ports[i]);
 }
 
@@ -153,7 +148,7 @@ void conduct_hear_wall(struct conductor *c)
 		if (c->ports[i].recorded_offset_ms != TIME_NONE && c->ports[i].offsets_n > 0)
 			catch_up(c, &c->ports[i]);
 	less_ms = conduct_wall(c) - conduct_now(c);
-	if (c->options.mono_ms != NULL && less_ms > 0 && c->lives == NULL && !engine_holds(c->engine)) {
+	if (less_ms > 0 && c->lives == NULL && !engine_holds(c->engine)) {
 		follow_wall(c);
 		less_ms = 0;
 	}

@@ -51,8 +51,7 @@ void conduct_tell(struct conductor *c, struct event *event)
 
 	event->id = ++c->last_event_id;
 	batch_event_add(c->batch, event);
-	if (c->options.feed != NULL)
-		feed_add(c->options.feed, event, live != NULL ? live->id : "");
+	feed_add(c->options.feed, event, live != NULL ? live->id : "");
 }
 
 /* Gives what to watch for; the same for all that watch the same, and for as long as the conductor lives, so
@@ -638,8 +637,7 @@ static void on_committed(void *arg, enum err err, uint64_t revision)
 	}
 	c->is_committing = false;
 	c->gather_until_ms = conduct_now(c) + GATHER_MS;
-	if (c->options.feed != NULL)
-		feed_tell(c->options.feed, c->committing_event_id);
+	feed_tell(c->options.feed, c->committing_event_id);
 	act(c);
 	conduct_wake(c);
 }

@@ -32,7 +32,7 @@ struct conductor_hub {
 struct conductor_options {
 	struct store *store;              /* keeps */
 	const struct store_head *head;    /* borrows */
-	struct feed *feed;                /* keeps: is told what is committed; NULL: nobody is */
+	struct feed *feed;                /* keeps: is told what is committed */
 	const struct conductor_hub *hubs; /* borrows */
 	uint32_t hubs_n;
 	uint64_t seed; /* of campaign ids and shuffles that name no seed */
@@ -41,8 +41,7 @@ struct conductor_options {
 	uint32_t campaigns_max; /* that are not final; 0: no limit */
 	uint32_t events_max;    /* older ones are forgotten; 0: no limit */
 	int64_t (*now_ms)(void *arg); /* the UTC clock: news comes in between two runs, too */
-	/* A clock that nobody sets: time-outs follow it, windows and schedules the other one. NULL: that one
-	 * is never set. */
+	/* A clock that nobody sets: time-outs follow it, windows and schedules the other one. */
 	int64_t (*mono_ms)(void *arg);
 	/* A commit failed: memory is ahead of disk, the process must end. */
 	void (*on_broken)(void *arg, enum err err);

@@ -8,9 +8,11 @@
 #include <string.h>
 
 #include "server/base/buf.h"
+#include "server/feed.h"
 
 struct rig rig;
 static struct disk *disk;
+static struct feed *feed;
 static bool is_woken;
 
 static int64_t now_of(void *arg)
@@ -75,6 +77,7 @@ enum err rig_start(void)
 	}
 	rig.options.store = rig.store;
 	rig.options.head = &rig.head;
+	rig.options.feed = feed = feed_new(rig.head.last_event_id);
 	rig.options.hubs = hubs;
 	is_woken = true;
 	return conductor_new(&rig.options, &rig.conductor);
@@ -97,6 +100,8 @@ void rig_kill(void)
 	free_hubs();
 	conductor_free(rig.conductor);
 	rig.conductor = NULL;
+	feed_free(feed);
+	feed = NULL;
 	for (int h = 0; h < RIG_HUBS_N; h++) {
 		if (rig.hubs[h] != NULL)
 			fake_hub_free(rig.hubs[h]);
