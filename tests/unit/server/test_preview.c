@@ -131,6 +131,14 @@ static long long never(const char *reason)
 
 /* ---- counting ---- */
 
+static void on_a_fleet(int hub, const struct fake_request *r, struct hub_answer *a)
+{
+	on_counts(hub, r, a);
+	a->rows[0].n = r->condition == NULL ? 5000 : 0;
+	a->rows_n = 1;
+	a->continuation = NULL;
+}
+
 START_TEST(test_pages_of_counts_are_added_up_by_group)
 {
 	start();
@@ -159,6 +167,32 @@ START_TEST(test_devices_without_a_zone_are_told_and_taken_for_those_of_the_fallb
 	ck_assert_int_eq(err, ERR_OK);
 	ck_assert_int_eq(total(), 40);
 	ck_assert_ptr_nonnull(strstr(conditions, "(tags.a = 1) AND status = 'disabled'|"));
+	end();
+}
+END_TEST
+
+/* When it is foretold to finish; all must, thirty days on. */
+static const char *finish(const char *spec)
+{
+	ask(spec);
+	serve(5000);
+	ck_assert_int_eq(err, ERR_OK);
+	return json_string_value(json_object_get(told, "finishesAt"));
+}
+
+#define EVERY_OTHER_MINUTE \
+	SPEC("\"all\":true", ",\"rollout\":{\"ratePerMinute\":1},\"schedule\":{\"windows\":[{" \
+	                     "\"cron\":\"*/2 * * * *\",\"durationMinutes\":1}]}")
+
+START_TEST(test_an_end_is_foretold_as_far_as_windows_are_foreseen)
+{
+	start();
+	ck_assert_str_lt(finish(SPEC("\"all\":true", ",\"schedule\":{\"blackouts\":[{\"from\":\"2026-11-20\","
+	                                             "\"to\":\"2026-11-21\"}]}")),
+	                 "2026-11-28T00:30");
+	ck_assert_str_lt(finish(EVERY_OTHER_MINUTE), "2026-11-28T02");
+	on_query = on_a_fleet;
+	ck_assert_str_gt(finish(EVERY_OTHER_MINUTE), "2026-12-28"); /* more windows than anybody counts */
 	end();
 }
 END_TEST
@@ -403,6 +437,7 @@ int main(void)
 	log_setup(LOG_OFF, false, 2);
 	TESTS(s, "counts", test_pages_of_counts_are_added_up_by_group,
 	      test_devices_without_a_zone_are_told_and_taken_for_those_of_the_fallback,
+	      test_an_end_is_foretold_as_far_as_windows_are_foreseen,
 	      test_more_excluded_than_are_asked_for_are_taken_to_be_targets_but_not_more_than_there_are,
 	      test_ids_that_do_not_fit_beside_a_long_condition_are_not_asked_for);
 	TESTS(s, "ids", test_ids_are_looked_up_and_those_that_never_run_are_named,

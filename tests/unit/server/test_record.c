@@ -203,6 +203,8 @@ START_TEST(test_in_a_time_zone_that_is_gone_no_window_opens)
 	ck_assert_int_eq(row.state, TARGET_WAITING);
 	ck_assert_int_eq(conductor_window(rig.conductor, 1, 1, &opens_at_ms), WAIT_WINDOW);
 	ck_assert_int_eq(opens_at_ms, TIME_NONE);
+	ck_assert_int_gt(conductor_predicted_finish(rig.conductor, 1),
+	                 RIG_BEGIN_MS + 9 * RIG_DAY_MS); /* its end */
 	ck_assert_uint_eq(calls(), 0);
 	rig_close();
 }
