@@ -120,6 +120,32 @@ START_TEST(test_a_campaign_starts_selects_and_runs_at_its_times)
 }
 END_TEST
 
+/* Windows, starts and ends are people's, who look at the clock on the wall. */
+START_TEST(test_a_campaign_starts_and_ends_by_the_clock_on_the_wall)
+{
+	struct fact f;
+
+	r = rig_new();
+	c = rig_add(r, "", 5000, 60000, 1);
+	engine_wall(r->e, 4000); /* it is ahead of ours */
+	rig_at(r, 0);
+	expect_wake(1000);
+	rig_at(r, 999);
+	ck_assert_uint_eq(r->selects, 0);
+	rig_at(r, 1000);
+	ck_assert_uint_eq(r->selects, 1);
+	expect_wake(56000);
+	rig_target(r, c, "d0", 0, true, true);
+	f = rig_fact(r, FACT_SELECTED, c, 0);
+	ck_assert_int_eq(rig_feed(r, &f), ERR_OK);
+	r->hubs[0].is_open = false;
+	rig_at(r, 55999);
+	expect(0, TARGET_WAITING, REASON_NONE);
+	rig_at(r, 56000);
+	expect(0, TARGET_SKIPPED, REASON_CAMPAIGN_ENDED);
+}
+END_TEST
+
 START_TEST(test_a_campaign_that_matches_nothing_completes_at_once)
 {
 	begin("", 0);
@@ -1110,24 +1136,32 @@ START_TEST(test_a_device_that_need_not_be_waited_for_expires_after_one_look)
 }
 END_TEST
 
-START_TEST(test_a_pause_does_not_count_as_offline)
+START_TEST(test_a_pause_does_not_count_as_offline_and_what_was_before_it_does)
 {
-	begin("\"offline\":{\"expireAfterSeconds\":1000}", 1);
-	rig_call(r, c, 0, CALL_OFFLINE);
-	rig_turn(r);
-	r->now_ms = T0 + 2000;
-	rig_order(r, FACT_PAUSE, c);
-	rig_turn(r);
-	r->now_ms = T0 + 5002000;
-	rig_order(r, FACT_RESUME, c);
-	rig_turn(r);
-	ck_assert_uint_eq(rig_acts(r, c, 0), ACT_READ);
-	rig_read(r, c, 0, SAYS_NOTHING, 5002000);
-	rig_turn(r);
-	rig_call(r, c, 0, CALL_OFFLINE);
-	rig_turn(r);
-	ck_assert_int_eq(stay_offline(), 6000000);
-	expect(0, TARGET_FAILED, REASON_OFFLINE_EXPIRED);
+	for (int by_rule = 0; by_rule < 2; by_rule++) {
+		begin("\"offline\":{\"expireAfterSeconds\":1000},\"abort\":[{\"count\":1,\"do\":\"pause\"}]",
+		      2);
+		rig_call(r, c, 0, CALL_OFFLINE);
+		rig_turn(r);
+		r->now_ms = T0 + 2000;
+		if (by_rule)
+			rig_call(r, c, 1, CALL_REFUSED);
+		else
+			rig_order(r, FACT_PAUSE, c);
+		rig_turn(r);
+		ck_assert_uint_eq(r->campaigns[c].row.state, CAMPAIGN_PAUSED);
+		r->now_ms = T0 + 5002000;
+		rig_order(r, FACT_RESUME, c);
+		rig_turn(r);
+		ck_assert_uint_eq(rig_acts(r, c, 0), ACT_READ);
+		rig_read(r, c, 0, SAYS_NOTHING, 5002000);
+		rig_turn(r);
+		rig_call(r, c, 0, CALL_OFFLINE);
+		rig_turn(r);
+		ck_assert_int_eq(stay_offline(), 6000000);
+		expect(0, TARGET_FAILED, REASON_OFFLINE_EXPIRED);
+		tear_down();
+	}
 }
 END_TEST
 
@@ -2080,6 +2114,7 @@ int main(void)
 	Suite *s = suite_create("campaign-engine");
 
 	CASE("a campaign's beginning", test_a_campaign_starts_selects_and_runs_at_its_times,
+	     test_a_campaign_starts_and_ends_by_the_clock_on_the_wall,
 	     test_a_campaign_that_matches_nothing_completes_at_once,
 	     test_a_selection_that_fails_fails_the_campaign,
 	     test_an_excluded_target_is_counted_and_never_called);
@@ -2126,7 +2161,8 @@ int main(void)
 	     test_an_offline_device_that_failed_the_action_has_failed,
 	     test_a_device_offline_for_too_long_expires,
 	     test_a_device_that_need_not_be_waited_for_expires_after_one_look,
-	     test_a_pause_does_not_count_as_offline, test_a_shut_hub_does_not_count_as_offline);
+	     test_a_pause_does_not_count_as_offline_and_what_was_before_it_does,
+	     test_a_shut_hub_does_not_count_as_offline);
 	CASE("limits", test_no_more_than_max_unavailable_are_called,
 	     test_targets_that_are_read_first_count_before_their_call, test_a_rate_spaces_calls_evenly,
 	     test_a_rate_does_not_save_up_what_it_did_not_use,

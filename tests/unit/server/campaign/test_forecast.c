@@ -507,6 +507,7 @@ START_TEST(test_groups_take_turns_so_waves_cut_all_of_them)
 	ck_assert_uint_eq(forecast_rounds(sizes, 4, one, 14, 19), 5);
 	ck_assert_uint_eq(forecast_rounds(sizes, 4, half, 0, 19), 3); /* 5 by 2, 3 by 1 */
 	ck_assert_uint_eq(forecast_rounds(sizes, 4, one, 7, 7), 0);
+	ck_assert_uint_eq(forecast_rounds(sizes, 4, one, 0, 0), 0);
 	ck_assert_uint_eq(forecast_rounds(NULL, 0, one, 0, 9), 0);
 }
 END_TEST
