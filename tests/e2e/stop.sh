@@ -183,6 +183,7 @@ done
 # shellcheck disable=SC2046
 run_service $(printf -- '--x%s ' {1..150})
 it "of very many faults the first are told, and how many there are more" says '^rollcalld: and 5[0-9] more'
+it "what cannot be written down ends with status 1" is "$("$ROLLCALLD" --help >/dev/full; echo $?)" 1
 not_by_variable() { # settings that the environment cannot say: a container has little else
 	local flag
 	for flag in $("$ROLLCALLD" --help | sed -n 's/^  --\([a-z-]*\) [A-Z|:a-z]*$/\1/p'); do

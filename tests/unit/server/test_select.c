@@ -292,6 +292,27 @@ START_TEST(test_a_selection_that_begins_again_has_each_device_once)
 }
 END_TEST
 
+START_TEST(test_a_paused_campaign_finds_its_devices_and_says_nothing_of_it)
+{
+	uint64_t n, first;
+
+	start();
+	on_query = on_pages;
+	refused_from = 0;
+	create(SPEC("\"all\":true", "}" ON_MAIN));
+	conductor_order(rig.conductor, id, ORDER_PAUSE, "eva", rig_on_done, NULL);
+	ck_assert_int_eq(rig_answer(), ERR_OK);
+	n = rig_events(&first);
+	serve(20000);
+	check_state(CAMPAIGN_PAUSED, 8);
+	ck_assert_uint_eq(rig_events(&first), n + RIG_HUBS_N); /* that these are open */
+	conductor_order(rig.conductor, id, ORDER_RESUME, "eva", rig_on_done, NULL);
+	ck_assert_int_eq(rig_answer(), ERR_OK);
+	check_state(CAMPAIGN_AWAITING_APPROVAL, 8);
+	rig_close();
+}
+END_TEST
+
 static void on_refusal(int hub, const char *continuation, struct hub_answer *a)
 {
 	(void)continuation;
@@ -500,6 +521,7 @@ int main(void)
 	TESTS(s, "pages", test_pages_on_record_are_not_asked_for_again_after_a_restart,
 	      test_a_page_that_the_hub_forgot_has_the_selection_begin_again_thrice_at_most,
 	      test_a_selection_that_begins_again_has_each_device_once,
+	      test_a_paused_campaign_finds_its_devices_and_says_nothing_of_it,
 	      test_a_query_that_is_refused_fails_the_campaign_in_the_hubs_words,
 	      test_each_device_keeps_its_zone_over_a_restart_while_they_are_stored);
 	TESTS(s, "lists", test_a_long_list_is_stored_a_little_at_a_time_over_a_restart,
