@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,55 @@
 #include "deploy/agent/options.h"
 
 #define CONNECTION "HostName=h;DeviceId=d;SharedAccessKey=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
+/* --- memory that is out --- */
+
+static int allocations_left = -1; /* -1: there is enough */
+
+static bool is_out(void)
+{
+	if (allocations_left < 0)
+		return false;
+	errno = ENOMEM;
+	return allocations_left-- == 0;
+}
+
+void *__real_malloc(size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_malloc(size_t n)
+{
+	return is_out() ? NULL : __real_malloc(n);
+}
+
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return is_out() ? NULL : __real_calloc(n, size);
+}
+
+char *__real_strdup(const char *text);
+char *__wrap_strdup(const char *text);
+char *__wrap_strdup(const char *text)
+{
+	return is_out() ? NULL : __real_strdup(text);
+}
+
+__attribute__((format(printf, 2, 3))) int __wrap_asprintf(char **ret, const char *format, ...);
+int __wrap_asprintf(char **ret, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	if (is_out())
+		return -1;
+	va_start(args, format);
+	n = vasprintf(ret, format, args);
+	va_end(args);
+	return n;
+}
+
+/* --- commands --- */
 
 /* Words as [a][b]. */
 static void assert_split(const char *line, const char *wanted)
@@ -115,6 +165,44 @@ START_TEST(test_a_command_for_which_no_file_is_left_is_not_started)
 }
 END_TEST
 
+START_TEST(test_a_command_without_memory_is_not_started)
+{
+	struct request r = {.type = ACT_FIRMWARE_UPDATE,
+	                    .attempt_id = "c1",
+	                    .payload = (char[]){"{}"},
+	                    .package_uri = (char[]){"u"},
+	                    .package_version = (char[]){"v"},
+	                    .package_check = (char[]){"c"}};
+	char **words = command_split("true"), **none;
+	int n, status;
+	pid_t pid;
+
+	for (n = 0;; n++) {
+		allocations_left = n;
+		none = command_split("a b");
+		allocations_left = -1;
+		command_free(none);
+		if (none != NULL)
+			break;
+	}
+	ck_assert_int_eq(n, 3);
+	setenv("KEPT", "yes", 1);
+	for (n = 0;; n++) {
+		allocations_left = n;
+		errno = 0;
+		pid = command_start(words, &r);
+		allocations_left = -1;
+		if (pid > 0)
+			break;
+		ck_assert_int_eq(errno, ENOMEM);
+	}
+	ck_assert_int_gt(n, 7); /* a list, what it has of its own, and six of the call's */
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(waitpid(-1, &status, WNOHANG), -1); /* there was no other */
+	command_free(words);
+}
+END_TEST
+
 static enum options_end read_options(struct options *o, const char *const *args, int n)
 {
 	char *argv[16] = {(char[]){"rollcall-agent"}};
@@ -196,7 +284,8 @@ int main(void)
 	TESTS(s, "command", test_a_command_is_split_at_white_space_and_quotes_keep_it,
 	      test_what_was_called_is_in_the_environment_and_no_shell_reads_it,
 	      test_a_command_has_no_file_open_but_its_output, test_a_command_that_is_not_there_is_not_started,
-	      test_a_command_for_which_no_file_is_left_is_not_started);
+	      test_a_command_for_which_no_file_is_left_is_not_started,
+	      test_a_command_without_memory_is_not_started);
 	TESTS(s, "options",
 	      test_a_connection_string_comes_by_option_file_or_environment_and_leaves_the_command_line,
 	      test_what_is_wrong_on_the_command_line_ends_the_start);
