@@ -302,6 +302,23 @@ START_TEST(test_what_could_not_begin_for_long_is_dropped)
 }
 END_TEST
 
+START_TEST(test_a_call_of_which_nobody_knows_whether_it_is_on_disk_is_not_answered)
+{
+	start();
+	syncs_left = 1;
+	ck_assert_int_eq(call("reboot", "{\"attemptId\":\"a1\"}"), 0);
+	syncs_left = -1;
+	ck_assert(!work_is_to_begin(w));
+	ck_assert_str_eq(reported("reboot"), "none"); /* before memory and disk agree */
+	now_ms += 5000;
+	work_turn(w, true);
+	ck_assert_str_eq(reported("reboot"), "-"); /* it is off the disk again */
+	start();
+	ck_assert(!work_is_to_begin(w));
+	ck_assert_int_eq(call("reboot", "{\"attemptId\":\"a1\"}"), 200);
+}
+END_TEST
+
 START_TEST(test_what_may_not_be_remembered_does_not_begin)
 {
 	o.commands[ACT_REBOOT] = command_split("true");
@@ -369,6 +386,7 @@ int main(void)
 	tcase_add_test(c, test_an_update_is_done_when_its_check_says_so);
 	tcase_add_test(c, test_without_a_disk_nothing_is_taken_and_nothing_begins);
 	tcase_add_test(c, test_what_could_not_begin_for_long_is_dropped);
+	tcase_add_test(c, test_a_call_of_which_nobody_knows_whether_it_is_on_disk_is_not_answered);
 	tcase_add_test(c, test_what_may_not_be_remembered_does_not_begin);
 	tcase_add_test(c, test_a_call_that_can_no_longer_be_read_is_failed_and_not_guessed);
 	tcase_add_test(c, test_an_agent_that_cannot_know_does_not_start);
