@@ -22,6 +22,8 @@ class Scratch:
         if not os.path.exists(os.path.join(self.build, "build.ninja")):
             subprocess.run(["meson", "setup", self.build, self.source, "-Dbuildtype=debug", "-Dwerror=false"],
                            check=True, stdout=subprocess.DEVNULL)
+        # Of an earlier run, it may not know of the tests there are by now.
+        subprocess.run(["ninja", "-C", self.build, "build.ninja"], check=True, stdout=subprocess.DEVNULL)
         self.tests = {}
         told = subprocess.run(["meson", "introspect", "--tests", self.build], check=True, capture_output=True)
         for test in json.loads(told.stdout):

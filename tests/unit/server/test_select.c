@@ -387,6 +387,29 @@ START_TEST(test_each_device_keeps_its_zone_over_a_restart_while_they_are_stored)
 }
 END_TEST
 
+static void on_silence(int hub, const char *continuation, struct hub_answer *a)
+{
+	(void)hub;
+	(void)continuation;
+	*a = fake_answer(HUB_TROUBLE, 500);
+}
+
+START_TEST(test_where_the_end_comes_before_all_are_found_nobody_is_called)
+{
+	start();
+	on_query = on_silence;
+	create(SPEC("\"all\":true", "},\"schedule\":{\"endAfterSeconds\":600}" ON_MAIN));
+	serve(590000);
+	check_state(CAMPAIGN_SELECTING, 0);
+	on_query = on_pages;
+	refused_from = 0;
+	rig_pass(20000);
+	serve(20000);
+	check_failed("endAt came before all devices were found");
+	rig_close();
+}
+END_TEST
+
 /* ---- lists ---- */
 
 START_TEST(test_a_long_list_is_stored_a_little_at_a_time_over_a_restart)
@@ -523,7 +546,8 @@ int main(void)
 	      test_a_selection_that_begins_again_has_each_device_once,
 	      test_a_paused_campaign_finds_its_devices_and_says_nothing_of_it,
 	      test_a_query_that_is_refused_fails_the_campaign_in_the_hubs_words,
-	      test_each_device_keeps_its_zone_over_a_restart_while_they_are_stored);
+	      test_each_device_keeps_its_zone_over_a_restart_while_they_are_stored,
+	      test_where_the_end_comes_before_all_are_found_nobody_is_called);
 	TESTS(s, "lists", test_a_long_list_is_stored_a_little_at_a_time_over_a_restart,
 	      test_a_restart_at_each_commit_of_a_long_list_stores_each_device_once,
 	      test_a_list_that_cannot_be_read_fails_the_campaign,
