@@ -296,6 +296,7 @@ START_TEST(test_unknown_parameters_are_refused_all_by_name)
 	ck_has(a, "\"code\":\"invalidParameter\"");
 	ck_has(a, "\"errors\":[{\"parameter\":\"foo\",\"detail\":\"is not known here\"},"
 	          "{\"parameter\":\"bar\",\"detail\":\"is not known here\"}]");
+	ck_has(get("/v1/hubs?=1"), "\"errors\":[{\"parameter\":\"\",\"detail\":\"is not known here\"}]");
 	ck_status(get("/v1/hubs?limit=1"), 400);
 	ck_status(get("/livez?x"), 400);
 	ck_status(get("/v1/campaigns?&limit=1&&state=running&"), 200);
