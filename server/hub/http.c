@@ -35,7 +35,7 @@
 /* libcurl looks for a connection among all of its multi: many connections want several multis. */
 #define LANE_CONNECTIONS 32
 /* Buffers larger than this are not kept for the next request. */
-#define KEPT_BYTES_MAX (64 * 1024)
+#define KEPT_BYTES_MAX 1024
 #define HEADERS_MAX (5 + HTTP_HEADERS_MAX)
 
 struct lane {

@@ -29,8 +29,9 @@
 #define SWEEP_MS 100
 /* An idle connection is not trusted for longer: what stands between may have forgotten it. */
 #define IDLE_MAX_MS 110000
-/* Buffers larger than this are not kept for the next request. */
-#define KEPT_BYTES_MAX ((size_t)64 * 1024)
+/* Buffers larger than this are not kept for the next request: in time each of a thousand would have held a
+ * page of a query. */
+#define KEPT_BYTES_MAX 1024
 
 static const char died[] = "the connection died before an answer came";
 
@@ -166,12 +167,17 @@ static bool is_silent(struct conn *c)
 
 /* ---- the end of a request ---- */
 
+static void drop_large(struct buf *b)
+{
+	if (b->size > KEPT_BYTES_MAX)
+		buf_done(b);
+}
+
 static void ask_free(struct wire *w, struct ask *a)
 {
-	if (a->out.size > KEPT_BYTES_MAX)
-		buf_done(&a->out);
-	if (a->in.body.size > KEPT_BYTES_MAX)
-		buf_done(&a->in.body);
+	drop_large(&a->out);
+	drop_large(&a->in.line);
+	drop_large(&a->in.body);
 	TAILQ_INSERT_HEAD(&w->free_asks, a, link);
 }
 

@@ -1,6 +1,7 @@
 /* tests: server/hub/wire, over connections of this file's own, which fail where and when a test says */
 #include "tests/lib/suite.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +124,7 @@ static uv_loop_t loop;
 static struct wire *wire;
 static bool is_sending, has_closed;
 static uint32_t timeout_ms = 20000;
+static size_t answer_max_bytes = 100;
 
 static enum err ask(struct got *got);
 
@@ -160,7 +162,7 @@ static enum err ask_for(struct got *got, bool (*begins)(void *arg))
 	                                       .body = "{}",
 	                                       .body_bytes = 2,
 	                                       .timeout_ms = timeout_ms,
-	                                       .answer_max_bytes = 100,
+	                                       .answer_max_bytes = answer_max_bytes,
 	                                       .may_begin = begins},
 	                on_answer, got);
 	is_sending = false;
@@ -425,6 +427,44 @@ START_TEST(test_no_more_connections_are_kept_than_were_asked_for)
 }
 END_TEST
 
+/* Two at a time, each on a connection of its own. */
+static void get_two(size_t bytes)
+{
+	struct got got[2] = {{.times = 0}};
+	char *answer = xmalloc(bytes + 100);
+
+	snprintf(answer, bytes + 100, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%0*d", bytes, (int)bytes,
+	         0);
+	answer_max_bytes = bytes;
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(ask(&got[i]), ERR_OK);
+	for (size_t i = 0; i < 2; i++) {
+		if (dials[i].on_dialled != NULL)
+			dialled(i, NULL);
+		dials[i].on_dialled = NULL;
+		hub_says(i, answer);
+	}
+	for (int i = 0; i < 2; i++) {
+		wait_for(&got[i]);
+		ck_assert_int_eq(got[i].err, ERR_OK);
+	}
+	free(answer);
+}
+
+START_TEST(test_what_was_large_once_is_not_kept)
+{
+	struct mallinfo2 before, after;
+
+	get_two(10);
+	before = mallinfo2();
+	get_two(60000);
+	get_two(10);
+	after = mallinfo2();
+	ck_assert_uint_lt(after.uordblks + after.hblkhd, before.uordblks + before.hblkhd + 10000);
+	stop();
+}
+END_TEST
+
 START_TEST(test_an_idle_connection_that_speaks_ends_or_is_old_is_not_used)
 {
 	struct got got = {.times = 0};
@@ -523,6 +563,7 @@ int main(void)
 	               (const TTest *const[]){
 	                       test_what_tls_holds_of_more_than_was_asked_for_ends_the_connection,
 	                       test_no_more_connections_are_kept_than_were_asked_for,
+	                       test_what_was_large_once_is_not_kept,
 	                       test_an_idle_connection_that_speaks_ends_or_is_old_is_not_used,
 	                       test_connections_may_be_left_in_the_turn_that_tells_of_them,
 	                       test_what_is_out_at_the_end_is_told_once_whether_it_may_have_been_sent, NULL});
