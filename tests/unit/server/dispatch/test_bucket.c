@@ -2,6 +2,7 @@
 #include "tests/lib/suite.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "server/base/clock.h"
 #include "server/base/rng.h"
@@ -21,6 +22,19 @@ START_TEST(test_bucket_without_limit_always_has_tokens)
 		bucket_take(&b, 1, NOW);
 	}
 	ck_assert_int_eq(bucket_next_at(&b, NOW), NOW);
+}
+END_TEST
+
+START_TEST(test_a_new_bucket_is_full_whatever_its_memory_held)
+{
+	struct bucket b;
+
+	memset(&b, 0x55, sizeof b);
+	bucket_init(&b, 60, 5);
+	ck_assert_uint_eq(bucket_tokens(&b, NOW), 5);
+	bucket_take(&b, 2, NOW);
+	bucket_run(&b, NOW);
+	ck_assert_uint_eq(bucket_tokens(&b, NOW), 3);
 }
 END_TEST
 
@@ -222,6 +236,7 @@ int main(void)
 
 	TESTS(s, "bucket", test_bucket_without_limit_always_has_tokens,
 	      test_tokens_come_back_one_by_one_to_the_millisecond,
+	      test_a_new_bucket_is_full_whatever_its_memory_held,
 	      test_interval_that_is_no_whole_number_is_rounded_up,
 	      test_an_interval_is_the_shortest_that_keeps_the_rate,
 	      test_a_limit_that_comes_over_a_bucket_without_finds_it_full,
