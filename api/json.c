@@ -141,7 +141,6 @@ static void put_waiting_by(struct buf *out, const struct counts *c, const struct
 	buf_putc(out, '}');
 }
 
-/* In tenths, rounded down, so that 100 means all. */
 /* messagesPerDevice has two digits after the point, null where there is no device (yet). */
 static void put_cost(struct buf *out, const struct campaign_row *row)
 {
@@ -159,6 +158,7 @@ static void put_cost(struct buf *out, const struct campaign_row *row)
 		buf_puts(out, "null}");
 }
 
+/* In tenths, rounded down, so that 100 means all. */
 static void put_progress(struct buf *out, const struct campaign_row *row)
 {
 	const struct counts *c = &row->counts;

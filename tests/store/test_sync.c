@@ -155,6 +155,45 @@ START_TEST(test_dropped_rows_go_five_thousand_a_run_and_a_crash_only_interrupts_
 }
 END_TEST
 
+/* Commits what has that event and that time. */
+static void pass(struct store *s, struct batch *b, uint64_t id, int64_t at_ms)
+{
+	batch_event_add(b, &(struct event){.id = id, .at_ms = at_ms, .type = EVENT_HUB});
+	store_commit(s, b, on_swept, NULL);
+	for (int i = 0; i < 3; i++)
+		store_sync_run(s);
+}
+
+START_TEST(test_what_was_dropped_stays_until_the_last_of_its_devices_is_let_go_of)
+{
+	static const int64_t holds_ms[] = {100, 300, 200};
+	struct campaign_row done = rig_campaign_row(1);
+	struct batch *b = rig_campaign_batch(1, 3);
+	struct store *s;
+
+	disk = disk_new();
+	s = open_store();
+	done.state = done.phase = CAMPAIGN_COMPLETED;
+	batch_campaign_put(b, &done);
+	for (uint32_t i = 0; i < 3; i++) { /* each in a commit of its own */
+		struct target_row row = rig_target_row(1, i);
+
+		row.state = TARGET_SUCCEEDED;
+		row.hold_until_ms = NOW_MS + holds_ms[i];
+		batch_target_put(b, &row);
+		pass(s, b, i + 1, NOW_MS);
+		b = batch_new();
+	}
+	batch_campaign_drop(b, 1);
+	pass(s, b, 4, NOW_MS + 299);
+	ck_assert_int_eq(targets_on_disk(), 3);
+	pass(s, batch_new(), 5, NOW_MS + 300);
+	ck_assert_int_eq(targets_on_disk(), 0);
+	store_sync_crash(s);
+	disk_free(disk);
+}
+END_TEST
+
 static void put_events(struct batch *b, uint64_t first, uint64_t last)
 {
 	for (uint64_t id = first; id <= last; id++)
@@ -380,6 +419,7 @@ int main(void)
 	      test_lost_commit_leaves_no_trace_and_tells_nothing,
 	      test_last_commit_is_on_record_but_tells_nothing);
 	TESTS(s, "sweep", test_dropped_rows_go_five_thousand_a_run_and_a_crash_only_interrupts_it,
+	      test_what_was_dropped_stays_until_the_last_of_its_devices_is_let_go_of,
 	      test_a_campaign_that_was_swept_is_named_by_its_events_until_the_last_of_them_is_forgotten);
 	TESTS(s, "pack", test_packed_target_has_the_bytes_it_always_had,
 	      test_packed_event_has_the_bytes_it_always_had,

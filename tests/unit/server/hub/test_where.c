@@ -546,6 +546,30 @@ START_TEST(test_text_is_refused_beyond_its_limit)
 }
 END_TEST
 
+START_TEST(test_a_text_that_was_quoted_reads_as_it_is)
+{
+	static const char *const texts[] = {"", "plain", "it's", "\\", "\\' OR true OR '"};
+
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		json_t *device = json_pack("{s:{s:s}}", "tags", "t", texts[i]);
+		struct buf b = BUF_INIT;
+		const char *reason;
+		struct where *w;
+		size_t at;
+
+		buf_puts(&b, "tags.t = ");
+		where_quote(texts[i], &b);
+		w = where_parse(b.data, b.len, &at, &reason);
+		ck_assert_msg(w != NULL && where_holds(w, device), "%s", b.data);
+		json_object_set_new(json_object_get(device, "tags"), "t", json_string("other"));
+		ck_assert(!where_holds(w, device));
+		where_free(w);
+		json_decref(device);
+		buf_done(&b);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("where");
@@ -560,7 +584,7 @@ int main(void)
 	      test_in_is_an_or_of_equals_and_nin_its_not,
 	      test_is_defined_is_true_for_null_and_does_not_guess_what_a_twin_does_not_show,
 	      test_startswith_and_endswith_take_texts, test_space_is_free_between_words,
-	      test_empty_twin_proves_nothing);
+	      test_empty_twin_proves_nothing, test_a_text_that_was_quoted_reads_as_it_is);
 	TESTS(s, "refusals", test_refusals_name_the_place_and_what_is_expected,
 	      test_text_ends_at_its_length_not_at_a_nul, test_nesting_is_refused_beyond_its_limit,
 	      test_long_chains_need_no_depth, test_text_is_refused_beyond_its_limit);
