@@ -44,7 +44,6 @@ static void check_predicate(const char *text, const char *pointer, struct faults
 
 void conductor_check(const struct conductor *c, const struct campaign_spec *spec, struct faults *faults)
 {
-	int64_t now_ms = conduct_now(c);
 	char pointer[32];
 
 	for (size_t i = 0; i < spec->hubs.n; i++)
@@ -59,7 +58,7 @@ void conductor_check(const struct conductor *c, const struct campaign_spec *spec
 		check_predicate(spec->verify.success, "/verify/success", faults);
 		check_predicate(spec->verify.failure, "/verify/failure", faults);
 	}
-	if (spec->schedule.end_at_ms != TIME_NONE && spec->schedule.end_at_ms <= now_ms)
+	if (spec->schedule.end_at_ms != TIME_NONE && spec->schedule.end_at_ms <= conduct_wall(c))
 		faults_add(faults, "/schedule/endAt", "is in the past");
 	conduct_windows_check(c, spec, faults);
 }
@@ -117,7 +116,7 @@ void conductor_create(struct conductor *c, struct campaign_spec *given,
                       const struct conductor_request *request, conductor_done_cb *on_done, void *arg)
 {
 	struct campaign_spec *spec = xmalloc(sizeof *spec);
-	int64_t now_ms = conduct_now(c);
+	int64_t now_ms = conduct_now(c), wall_ms = conduct_wall(c); /* starts and ends are of the latter */
 	struct campaign_row row = {.no = c->last_campaign + 1,
 	                           .name = given->name,
 	                           .spec_revision = 1,
@@ -141,8 +140,8 @@ void conductor_create(struct conductor *c, struct campaign_spec *given,
 	}
 	c->last_campaign++;
 	complete_spec(c, spec);
-	row.start_at_ms = spec->schedule.start_at_ms > now_ms ? spec->schedule.start_at_ms : now_ms;
-	if (row.start_at_ms > now_ms)
+	row.start_at_ms = spec->schedule.start_at_ms > wall_ms ? spec->schedule.start_at_ms : wall_ms;
+	if (row.start_at_ms > wall_ms)
 		row.state = CAMPAIGN_SCHEDULED;
 	row.phase = row.state;
 	row.end_at_ms = spec->schedule.end_at_ms != TIME_NONE

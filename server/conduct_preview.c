@@ -387,7 +387,7 @@ static void render(struct asked_preview *a, struct buf *out)
 	struct preview_group *groups;
 
 	p->spec = s;
-	p->made_at_ms = conduct_now(a->c);
+	p->made_at_ms = conduct_wall(a->c);
 	p->start_at_ms = s->schedule.start_at_ms > p->made_at_ms ? s->schedule.start_at_ms : p->made_at_ms;
 	p->counted_by = s->targets.by == TARGETS_IDS    ? COUNTED_BY_IDS
 	                : s->targets.by == TARGETS_LIST ? COUNTED_BY_LIST

@@ -10,6 +10,7 @@
 #include "server/base/log.h"
 #include "tests/unit/server/conductor_rig.h"
 
+#define HOUR_MS INT64_C(3600000)
 #define CAMPAIGN(more) \
 	"{\"name\":\"t\",\"hubs\":[\"main\"],\"action\":{\"type\":\"reboot\"},\"targets\":{" \
 	"\"deviceIds\":[\"d-1\",\"d-2\"]}" more "}"
@@ -242,6 +243,40 @@ START_TEST(test_a_waiting_device_is_left_out_once_and_one_that_is_not_there_neve
 	ck_assert_str_eq(rig.detail, "the device does not wait");
 	ck_assert(rig_campaign(id, &row));
 	ck_assert_uint_eq(row.counts.reason[REASON_BY_OPERATOR], 1);
+	rig_close();
+}
+END_TEST
+
+/* ---- the clock on the wall ---- */
+
+START_TEST(test_starts_and_ends_go_by_the_clock_on_the_wall_also_where_it_was_set)
+{
+	struct campaign_spec spec;
+	struct faults faults = FAULTS_INIT;
+	struct campaign_row row;
+	int64_t wall_ms;
+
+	start();
+	rig_create(LATER); /* while anything is live, time-outs do not follow a step */
+	rig.set_by_ms = 2 * HOUR_MS;
+	rig_pass(1000);
+	rig_create(CAMPAIGN(",\"schedule\":{\"endAfterSeconds\":600}"));
+	wall_ms = rig.now_ms + rig.set_by_ms;
+	ck_assert(rig_campaign(rig.id, &row));
+	ck_assert_int_eq(row.state, CAMPAIGN_RUNNING);
+	ck_assert_int_ge(row.start_at_ms, wall_ms - 1000);
+	ck_assert_int_le(row.start_at_ms, wall_ms);
+	ck_assert_int_eq(row.end_at_ms, row.start_at_ms + 600000);
+	rig_create(CAMPAIGN(",\"schedule\":{\"startAt\":\"2026-11-28T01:30:00Z\"}")); /* half an hour ago */
+	ck_assert(rig_campaign(rig.id, &row));
+	ck_assert_int_ge(row.start_at_ms, wall_ms);
+	rig_parse(CAMPAIGN(",\"schedule\":{\"endAt\":\"2026-12-28T00:00:00Z\"}"), &spec);
+	spec.schedule.end_at_ms = wall_ms - 60000;
+	conductor_check(rig.conductor, &spec, &faults);
+	ck_assert_uint_eq(faults.n, 1);
+	ck_assert_str_eq(faults.all[0].pointer, "/schedule/endAt");
+	faults_done(&faults);
+	spec_done(&spec);
 	rig_close();
 }
 END_TEST
@@ -538,6 +573,7 @@ int main(void)
 	      test_an_order_that_needs_the_record_fails_where_that_cannot_be_read,
 	      test_a_campaign_is_live_until_it_is_over_and_only_then_deleted,
 	      test_no_gate_waits_for_approval_says_what_would, test_as_many_campaigns_are_live_as_may_be);
+	TESTS(s, "clock", test_starts_and_ends_go_by_the_clock_on_the_wall_also_where_it_was_set);
 	TESTS(s, "devices and specs", test_a_waiting_device_is_left_out_once_and_one_that_is_not_there_never,
 	      test_a_spec_is_changed_from_the_revision_that_was_seen_and_its_end_moves,
 	      test_a_spec_of_a_campaign_that_ends_meanwhile_stays);
