@@ -1,4 +1,6 @@
 /* tests: api/audit.c, and how orders are signed. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "store/batch.h"
@@ -46,6 +48,58 @@ START_TEST(test_orders_on_record_are_listed_the_newest_first)
 	ck_lacks(a, "nextLink");
 	ck_status(ask("GET", "/v1/audit", AS("approver"), NULL), 403);
 	server_stop();
+}
+END_TEST
+
+/* Whether the pages from path on have the numbers in order, one of name each; gives how many pages. */
+static int check_pages(const char *path, const char *name, int first, int step, int n)
+{
+	char next[128], wanted[32];
+	int pages = 0;
+
+	snprintf(next, sizeof next, "%s", path);
+	while (next[0] != '\0') {
+		const struct answer *a = ask("GET", next, AS("admin"), NULL);
+		const char *at = a->body, *link;
+
+		ck_status(a, 200);
+		for (int here = 0; (at = strstr(at, name)) != NULL; here++, at++) {
+			snprintf(wanted, sizeof wanted, "%s%d,", name, first);
+			ck_assert_int_eq(strncmp(at, wanted, strlen(wanted)), 0);
+			first += step;
+			n--;
+		}
+		pages++;
+		link = strstr(a->body, "\"nextLink\":\"");
+		snprintf(next, sizeof next, "%.*s", link != NULL ? (int)strcspn(link + 12, "\"") : 0,
+		         link != NULL ? link + 12 : "");
+	}
+	ck_assert_int_eq(n, 0);
+	return pages;
+}
+
+START_TEST(test_a_page_of_large_rows_ends_early_and_goes_on_where_it_ended)
+{
+	char *large = malloc(1 << 20);
+
+	ck_assert_ptr_nonnull(large);
+	memset(large, 'x', (1 << 20) - 1);
+	large[(1 << 20) - 1] = '\0';
+	memcpy(large, "\"by\":\"", 6);
+	large[(1 << 20) - 2] = '"';
+	start();
+	for (uint64_t no = 1; no <= 11; no++) {
+		fake_store_add_audit(
+		        store,
+		        &(struct audit_row){.no = no, .text = {"", "", "", "", "", "", "", large, ""}});
+		fake_store_add_event(
+		        store,
+		        &(struct event){.id = no, .type = EVENT_CAMPAIGN, .campaign = 1, .detail = large});
+	}
+	ck_assert_int_eq(check_pages("/v1/audit?limit=10", "{\"no\":", 11, -1, 11), 3);
+	ck_assert_int_eq(check_pages("/v1/events?limit=10", "\"id\":", 1, 1, 11), 3);
+	server_stop();
+	free(large);
 }
 END_TEST
 
@@ -108,6 +162,7 @@ int main(void)
 	Suite *s = suite_create("api audit");
 
 	TESTS(s, "audit", test_orders_on_record_are_listed_the_newest_first,
+	      test_a_page_of_large_rows_ends_early_and_goes_on_where_it_ended,
 	      test_each_order_is_signed_by_who_gives_it_from_where);
 	return suite_run(s);
 }
