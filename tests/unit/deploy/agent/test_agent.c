@@ -270,6 +270,7 @@ END_TEST
 
 START_TEST(test_only_a_link_that_stood_for_a_minute_is_no_failure)
 {
+	free(o.connection.key);
 	o.connection.key = NULL;
 	ck_assert_str_eq(run((const struct step[]){{10, accepts},
 	                                           {60009, is_lost},

@@ -157,11 +157,18 @@ START_TEST(test_a_command_for_which_no_file_is_left_is_not_started)
 {
 	struct request r = {.type = ACT_REBOOT, .payload = (char[]){"null"}};
 	char *words[] = {(char[]){"true"}, NULL};
-	struct rlimit few = {3, 3};
+	struct rlimit limit, few;
+	pid_t pid;
+	int error;
 
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	few = (struct rlimit){3, limit.rlim_max};
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
-	ck_assert_int_eq(command_start(words, &r), -1);
-	ck_assert_int_eq(errno, EMFILE);
+	pid = command_start(words, &r);
+	error = errno;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	ck_assert_int_eq(pid, -1);
+	ck_assert_int_eq(error, EMFILE);
 }
 END_TEST
 
