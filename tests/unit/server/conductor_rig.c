@@ -84,7 +84,7 @@ enum err rig_start(void)
 }
 
 /* Hubs want every request answered, by somebody who is not there any more. */
-static void free_hubs(void)
+static void cut_off(void)
 {
 	for (int h = 0; h < RIG_HUBS_N; h++) {
 		struct hub_answer cut = fake_answer(HUB_AMBIGUOUS, 0);
@@ -97,7 +97,7 @@ static void free_hubs(void)
 
 void rig_kill(void)
 {
-	free_hubs();
+	cut_off();
 	conductor_free(rig.conductor);
 	rig.conductor = NULL;
 	feed_free(feed);

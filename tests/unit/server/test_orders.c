@@ -46,8 +46,10 @@ static enum err retry(const char *id, uint32_t reasons)
 	return rig_answer();
 }
 
-static enum err delete (const char *id) {
-	conductor_delete(rig.conductor, id, "eva", rig_on_done, NULL); return rig_answer();
+static enum err drop(const char *id)
+{
+	conductor_delete(rig.conductor, id, "eva", rig_on_done, NULL);
+	return rig_answer();
 }
 
 static void sign(const char *what)
@@ -99,7 +101,7 @@ START_TEST(test_while_the_service_stops_every_order_is_refused_and_changes_nothi
 	ck_assert_str_eq(rig.detail, "the service is stopping");
 	ck_assert_int_eq(target_order(campaign, "d-1", TARGET_ORDER_SKIP), ERR_CLOSED);
 	ck_assert_int_eq(retry(campaign, ~0u), ERR_CLOSED);
-	ck_assert_int_eq(delete (campaign), ERR_CLOSED);
+	ck_assert_int_eq(drop(campaign), ERR_CLOSED);
 	conductor_create(rig.conductor, &spec, &request, rig_on_done, NULL);
 	ck_assert_int_eq(rig_answer(), ERR_CLOSED);
 	conductor_respec(rig.conductor, campaign, revision, &patched, "eva", rig_on_done, NULL);
@@ -137,7 +139,7 @@ START_TEST(test_an_order_about_a_campaign_that_is_over_or_not_there_says_so)
 	ck_assert_str_eq(rig.detail, "the campaign is cancelled");
 	ck_assert_int_eq(order("none", ORDER_CANCEL), ERR_NOT_FOUND);
 	ck_assert_int_eq(target_order(id, "d-1", TARGET_ORDER_RETRY), ERR_CONFLICT);
-	ck_assert_int_eq(delete ("none"), ERR_NOT_FOUND);
+	ck_assert_int_eq(drop("none"), ERR_NOT_FOUND);
 	ck_assert_int_eq(retry("none", ~0u), ERR_NOT_FOUND);
 	ck_assert_int_eq(retry(id, ~0u), ERR_CONFLICT);
 	ck_assert_str_eq(rig.detail, "no target has failed by one of these reasons");
@@ -157,11 +159,11 @@ START_TEST(test_an_order_that_needs_the_record_fails_where_that_cannot_be_read)
 	store_sync_fail_asks(rig.store, ERR_IO);
 	ck_assert_int_eq(order(id, ORDER_CANCEL), ERR_IO);
 	ck_assert_str_eq(rig.detail, err_text(ERR_IO));
-	ck_assert_int_eq(delete (id), ERR_IO);
+	ck_assert_int_eq(drop(id), ERR_IO);
 	ck_assert_int_eq(retry(id, ~0u), ERR_IO);
 	store_sync_fail_asks(rig.store, ERR_OK);
 	ck_assert(rig_campaign(id, &row));
-	ck_assert_int_eq(delete (id), ERR_OK);
+	ck_assert_int_eq(drop(id), ERR_OK);
 	ck_assert(!rig_campaign(id, &row));
 	rig_close();
 }
@@ -175,7 +177,7 @@ START_TEST(test_a_campaign_is_live_until_it_is_over_and_only_then_deleted)
 	start();
 	rig_create(LATER);
 	memcpy(id, rig.id, sizeof id);
-	ck_assert_int_eq(delete (id), ERR_CONFLICT);
+	ck_assert_int_eq(drop(id), ERR_CONFLICT);
 	ck_assert_str_eq(rig.detail, "only a final campaign can be deleted: cancel it first");
 	ck_assert_ptr_nonnull(conductor_spec(rig.conductor, id, &revision));
 	ck_assert_int_eq(order(id, ORDER_CANCEL), ERR_OK);
