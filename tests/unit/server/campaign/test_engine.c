@@ -108,7 +108,9 @@ START_TEST(test_a_campaign_starts_selects_and_runs_at_its_times)
 	ck_assert_uint_eq(r->selects, 1);
 	expect_campaign(CAMPAIGN_SELECTING, "");
 	expect_wake(60000);
+	ck_assert_uint_eq(engine_dirty(r->e), 0);
 	rig_target(r, c, "d0", 0, true, true);
+	ck_assert_uint_eq(engine_dirty(r->e), c); /* it is counted in the commit that stores it */
 	r->now_ms = T0 + 7000;
 	f = rig_fact(r, FACT_SELECTED, c, 0);
 	ck_assert_int_eq(rig_feed(r, &f), ERR_OK);
@@ -1122,8 +1124,12 @@ END_TEST
 
 START_TEST(test_a_device_that_need_not_be_waited_for_expires_after_one_look)
 {
+	struct target_state_view t;
+
 	begin("\"offline\":{\"wait\":false}", 2);
 	rig_call(r, c, 0, CALL_OFFLINE);
+	ck_assert(engine_target(r->e, c, 0, &t));
+	ck_assert_uint_eq(t.row.wait, WAIT_NONE);
 	rig_call(r, c, 1, CALL_OFFLINE);
 	rig_turn(r);
 	ck_assert_uint_eq(rig_acts(r, c, 0), ACT_READ);

@@ -355,6 +355,15 @@ START_TEST(test_what_settles_keeps_its_slot_in_the_next_wave)
 	ck_assert_int_eq(f.waves[1].opens_at_ms - NOW_MS, 10000);
 	spec.rollout.waves[0].gate.soak_s = 120;
 	ck_ends(130000 + 10000, BOUND_ACTION);
+	/* Called after 0, 1, 130 and 131 s: the first of the last two has settled after 260. */
+	begin();
+	spec.rollout.waves_n = 2;
+	spec.rollout.max_unavailable = (struct limit){2, false};
+	spec.rollout.rate_per_minute = 60;
+	f.slot_ms = 130000;
+	set_calls(0, 4);
+	set_calls(1, 1);
+	ck_ends(260000 + 10000, BOUND_CAPACITY);
 }
 END_TEST
 
@@ -508,6 +517,7 @@ START_TEST(test_groups_take_turns_so_waves_cut_all_of_them)
 	ck_assert_uint_eq(forecast_rounds(sizes, 4, half, 0, 19), 3); /* 5 by 2, 3 by 1 */
 	ck_assert_uint_eq(forecast_rounds(sizes, 4, one, 7, 7), 0);
 	ck_assert_uint_eq(forecast_rounds(sizes, 4, one, 0, 0), 0);
+	ck_assert_uint_eq(forecast_rounds(sizes, 1, one, 0, sizes[0]), sizes[0]);
 	ck_assert_uint_eq(forecast_rounds(NULL, 0, one, 0, 9), 0);
 }
 END_TEST

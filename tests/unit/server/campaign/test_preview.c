@@ -128,7 +128,7 @@ START_TEST(test_groups_are_told_largest_first_and_those_without_the_tag)
 	ck_says("\"code\":\"withoutTag\",\"detail\":\"4 devices have no tags.site:");
 	/* Ten rounds of the groups of 10 and of 30. */
 	ck_says("\"callsEndAt\":\"2025-12-01T00:20:30.000Z\"");
-	ck_says("\"boundedBy\":\"group\"");
+	ck_says("\"boundedBy\":\"group\",\"approvals\"");
 }
 END_TEST
 
