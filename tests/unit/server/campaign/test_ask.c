@@ -174,6 +174,16 @@ START_TEST(test_who_is_offline_is_told_once_since_it_was_seen_so_last)
 }
 END_TEST
 
+START_TEST(test_all_who_have_failed_are_told)
+{
+	c = campaign_of_site("gbg", "d0", "d1");
+	ck_assert_int_eq(rig_call(r, c, 0, CALL_REFUSED), ERR_OK);
+	r->now_ms++;
+	ck_assert_int_eq(rig_call(r, c, 1, CALL_REFUSED), ERR_OK);
+	expect_down(c, "d0/1 failed@0 d1/1 failed@1 ");
+}
+END_TEST
+
 START_TEST(test_of_other_groups_and_of_what_is_over_nobody_is_told)
 {
 	uint32_t other, gone;
@@ -262,6 +272,35 @@ START_TEST(test_where_hubs_and_windows_are_shut_each_is_counted_under_its_own)
 }
 END_TEST
 
+START_TEST(test_who_waits_for_its_window_is_counted_whichever_zone_is_shut)
+{
+	struct zone_state open = {true, false, TIME_NEVER}, shut = {false, false, T0 + 7000};
+
+	for (uint32_t zone = 0; zone < 2; zone++) {
+		struct engine_waiting w;
+
+		start();
+		c = rig_add(r, WINDOW, 0, HOUR_MS, 1);
+		rig_turn_once(r);
+		engine_zones(r->e, c, 2);
+		for (uint16_t z = 0; z < 2; z++)
+			engine_zone(r->e, c, z, r->now_ms, z == zone ? &shut : &open);
+		engine_target_add(r->e,
+		                  &(struct target_row){.campaign = c,
+		                                       .zone = (uint16_t)zone,
+		                                       .group = GROUP_NONE,
+		                                       .changed_at_ms = T0,
+		                                       .next_at_ms = TIME_NONE},
+		                  "d0", &(struct baseline){0});
+		select_all(c);
+		engine_waiting(r->e, c, r->now_ms, &w);
+		ck_assert(w.has_shut_windows);
+		ck_assert_uint_eq(w.window_by[0][WAIT_NONE], 1);
+	}
+	start();
+}
+END_TEST
+
 START_TEST(test_who_is_read_first_does_not_wait_for_a_time_that_has_come)
 {
 	struct engine_waiting w;
@@ -327,10 +366,12 @@ int main(void)
 	                       test_calls_may_be_made_while_it_runs_and_is_not_paused,
 	                       test_a_device_is_found_by_its_hub_or_by_any,
 	                       test_who_is_offline_is_told_once_since_it_was_seen_so_last,
+	                       test_all_who_have_failed_are_told,
 	                       test_of_other_groups_and_of_what_is_over_nobody_is_told,
 	                       test_a_cancel_while_they_are_selected_ends_those_that_are_there,
 	                       test_an_approval_to_start_is_not_asked_for_where_nobody_is_called,
 	                       test_where_hubs_and_windows_are_shut_each_is_counted_under_its_own,
+	                       test_who_waits_for_its_window_is_counted_whichever_zone_is_shut,
 	                       test_who_is_read_first_does_not_wait_for_a_time_that_has_come,
 	                       test_a_campaign_with_blackouts_alone_waits_until_it_is_told_what_holds,
 	                       test_time_counts_for_the_offline_until_the_window_ends_though_nobody_says_so,

@@ -802,6 +802,13 @@ START_TEST(test_what_was_seen_to_move_has_acted_and_is_no_absence)
 	rig_read(r, c, 0, SAYS_NOTHING, HEARD_MS);
 	rig_turn(r);
 	expect(0, TARGET_FAILED, REASON_NO_PROOF);
+	tear_down();
+	begin("", 1); /* or is seen first by the read that decides */
+	rig_call(r, c, 0, CALL_ACCEPTED);
+	rig_at(r, 900000);
+	rig_read(r, c, 0, SAYS_MOVED, 900000);
+	rig_turn(r);
+	expect(0, TARGET_FAILED, REASON_NO_PROOF);
 }
 END_TEST
 
@@ -1119,6 +1126,24 @@ START_TEST(test_a_device_offline_for_too_long_expires)
 	expect(0, TARGET_FAILED, REASON_OFFLINE_EXPIRED);
 	ck_assert_uint_eq(rig_row(r, c, 0)->attempts, 0);
 	ck_assert_int_eq(rig_row(r, c, 0)->hold_until_ms, rig_row(r, c, 0)->called_at_ms + QUIET_MS);
+}
+END_TEST
+
+START_TEST(test_time_offline_is_on_record_as_of_each_call_that_found_it_so)
+{
+	begin("", 1);
+	rig_call(r, c, 0, CALL_OFFLINE);
+	rig_turn(r);
+	ck_assert_int_eq(rig_row(r, c, 0)->offline_ms, 0);
+	r->now_ms = rig_row(r, c, 0)->next_at_ms;
+	rig_turn(r);
+	rig_read(r, c, 0, SAYS_NOTHING, r->now_ms - T0);
+	rig_turn(r);
+	expect(0, TARGET_INVOKING, REASON_NONE);
+	r->now_ms += 30000; /* the hub waited for it */
+	rig_call(r, c, 0, CALL_OFFLINE);
+	rig_turn(r);
+	ck_assert_int_eq(rig_row(r, c, 0)->offline_ms, r->now_ms - T0);
 }
 END_TEST
 
@@ -1804,6 +1829,17 @@ START_TEST(test_a_target_is_shown_as_it_is_now)
 	rig_call(r, c, 0, CALL_ACCEPTED);
 	ck_assert(engine_target(r->e, c, 0, &v));
 	ck_assert_uint_eq(v.row.state, TARGET_AWAITING_PROOF); /* not handed out yet */
+	rig_turn(r);
+	rig_query(r, c, 0, SAYS_FAILED);
+	ck_assert(engine_target(r->e, c, 0, &v));
+	ck_assert_uint_eq(v.row.state, TARGET_FAILED);
+	ck_assert_int_eq(v.row.called_at_ms,
+	                 T0); /* all of it, until it is handed out: then no more is kept */
+	r->hubs[0].is_open = false;
+	rig_turn(r);
+	ck_assert(engine_target(r->e, c, 0, &v));
+	ck_assert_uint_eq(v.row.reason, REASON_DEVICE_FAILED);
+	ck_assert_int_eq(v.row.called_at_ms, TIME_NONE);
 	ck_assert(engine_target(r->e, c, 1, &v));
 	ck_assert_uint_eq(v.row.state, TARGET_WAITING);
 	ck_assert_int_eq(v.row.next_at_ms, TIME_NONE);
@@ -1833,6 +1869,19 @@ START_TEST(test_a_call_cut_short_by_a_crash_is_in_doubt_and_never_blindly_repeat
 	rig_read(r, c, 0, SAYS_NOTHING, QUIET_MS);
 	rig_turn(r);
 	expect_counts(0, 1, 2, 1);
+}
+END_TEST
+
+START_TEST(test_after_a_crash_who_waits_for_its_turn_is_not_written_again)
+{
+	begin("", 1);
+	rig_call(r, c, 0, CALL_NOT_DELIVERED);
+	r->hubs[0].is_open = false;
+	rig_turn(r);
+	expect(0, TARGET_WAITING, REASON_NONE);
+	rig_crash(r);
+	rig_turn(r);
+	ck_assert_uint_eq(r->steps_n, 0);
 }
 END_TEST
 
@@ -2166,6 +2215,7 @@ int main(void)
 	     test_an_offline_call_that_is_seen_to_act_is_not_repeated,
 	     test_an_offline_device_that_failed_the_action_has_failed,
 	     test_a_device_offline_for_too_long_expires,
+	     test_time_offline_is_on_record_as_of_each_call_that_found_it_so,
 	     test_a_device_that_need_not_be_waited_for_expires_after_one_look,
 	     test_a_pause_does_not_count_as_offline_and_what_was_before_it_does,
 	     test_a_shut_hub_does_not_count_as_offline);
@@ -2193,6 +2243,7 @@ int main(void)
 	     test_a_read_that_comes_after_the_cancel_is_late);
 	CASE("why they wait (P12)", test_a_waiting_campaign_says_why, test_a_target_is_shown_as_it_is_now);
 	CASE("a crash", test_a_call_cut_short_by_a_crash_is_in_doubt_and_never_blindly_repeated,
+	     test_after_a_crash_who_waits_for_its_turn_is_not_written_again,
 	     test_a_call_cut_short_by_a_crash_is_unknown_where_nothing_verifies,
 	     test_after_days_out_of_service_the_twin_is_asked_before_a_verdict,
 	     test_after_days_out_of_service_an_unreadable_hub_means_unknown,

@@ -355,6 +355,13 @@ START_TEST(test_what_settles_keeps_its_slot_in_the_next_wave)
 	ck_assert_int_eq(f.waves[1].opens_at_ms - NOW_MS, 10000);
 	spec.rollout.waves[0].gate.soak_s = 120;
 	ck_ends(130000 + 10000, BOUND_ACTION);
+	begin();
+	spec.rollout.waves_n = 2;
+	spec.rollout.max_unavailable = (struct limit){10, false};
+	f.slot_ms = 130000;
+	set_calls(0, 5);
+	set_calls(1, 6); /* for five there are slots that were not taken */
+	ck_ends(130000 + 10000, BOUND_CAPACITY);
 	/* Called after 0, 1, 130 and 131 s: the first of the last two has settled after 260. */
 	begin();
 	spec.rollout.waves_n = 2;

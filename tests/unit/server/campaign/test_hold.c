@@ -16,8 +16,10 @@ START_TEST(test_a_device_is_its_hub_and_its_id)
 {
 	struct holds *h = holds_new();
 
+	ck_assert(!holds_any(h));
 	ck_assert_ptr_null(hold_find(h, 0, "a"));
 	ck_assert_uint_eq(hold_take(h, 0, "a", 7, 3)->campaign, 7);
+	ck_assert(holds_any(h));
 	ck_assert_ptr_null(hold_find(h, 1, "a"));
 	ck_assert_ptr_null(hold_find(h, 0, "A"));
 	ck_assert_ptr_null(hold_find(h, 0, ""));

@@ -331,6 +331,13 @@ START_TEST(test_of_a_campaign_that_is_cancelled_only_what_is_out_is_left)
 	expect_out(1, SLOWEST_MS);
 	ck_assert_uint_eq(f.waves[1].calls[0], 0);
 	ck_assert_uint_eq(f.taken.n, 2);
+	begin("\"rollout\":{\"waves\":[{\"upToCount\":1},{\"upToCount\":2},{\"upToPercent\":100}]}", 3);
+	ck_assert_int_eq(rig_call(r, c, 0, CALL_REFUSED), ERR_OK);
+	rig_turn(r);
+	ck_assert_int_eq(rig_order(r, FACT_CANCEL, c), ERR_OK);
+	look();
+	ck_assert_uint_eq(f.wave, 2);
+	expect_out(2, SLOWEST_MS); /* those of the wave before it */
 }
 END_TEST
 

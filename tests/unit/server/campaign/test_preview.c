@@ -113,9 +113,16 @@ START_TEST(test_a_preview_tells_waves_times_and_shares)
 }
 END_TEST
 
+START_TEST(test_a_page_that_is_begun_counts)
+{
+	begin(HEAD ABORT "}", 101);
+	ck_says("\"selectionPages\":2,");
+}
+END_TEST
+
 START_TEST(test_groups_are_told_largest_first_and_those_without_the_tag)
 {
-	static const struct preview_group groups[] = {{0, "a", 10}, {0, "", 4}, {0, "b", 30}, {0, "c", 30}};
+	static const struct preview_group groups[] = {{0, "", 4}, {0, "a", 10}, {0, "b", 30}, {0, "c", 30}};
 
 	begin(HEAD ABORT ",\"rollout\":{\"group\":{\"by\":\"tags.site\",\"maxUnavailable\":\"10%\"}}}", 74);
 	p.groups = groups;
@@ -135,10 +142,11 @@ END_TEST
 START_TEST(test_what_was_overlooked_is_said)
 {
 	begin("{\"name\":\"n\",\"action\":{\"type\":\"method\",\"methodName\":\"m\"},\"targets\":{\"all\":true},"
-	      "\"rollout\":{\"waves\":[{\"upToCount\":5},{\"upToPercent\":50},{\"upToPercent\":100}]}}",
+	      "\"rollout\":{\"waves\":[{\"upToCount\":5},{\"upToPercent\":50},"
+	      "{\"upToPercent\":100,\"gate\":{\"minSuccessPercent\":95}}]}}",
 	      9);
 	ck_says("\"code\":\"noAbortRule\"");
-	ck_says("\"code\":\"noGate\"");
+	ck_says("\"code\":\"noGate\""); /* no wave follows the last one's */
 	ck_says("\"code\":\"unverified\"");
 	ck_says("\"code\":\"mayActTwice\"");
 	ck_says("\"code\":\"emptyWave\",\"detail\":\"wave 2 has no device\"");
@@ -403,7 +411,7 @@ int main(void)
 {
 	Suite *s = suite_create("campaign preview");
 
-	TESTS(s, "preview", test_a_preview_tells_waves_times_and_shares,
+	TESTS(s, "preview", test_a_preview_tells_waves_times_and_shares, test_a_page_that_is_begun_counts,
 	      test_groups_are_told_largest_first_and_those_without_the_tag, test_what_was_overlooked_is_said,
 	      test_approvals_are_counted_with_the_start,
 	      test_what_a_device_costs_follows_from_how_it_is_verified,

@@ -670,6 +670,9 @@ START_TEST(test_the_end_comes_in_every_stage)
 			rig_turn(r);
 		}
 		expect_campaign(CAMPAIGN_COMPLETED, "");
+		for (uint32_t w = 0; w < r->campaigns[c].row.waves_n; w++)
+			ck_assert(r->campaigns[c].stages[w] != WAVE_OPEN &&
+			          r->campaigns[c].stages[w] != WAVE_SOAKING);
 		tear_down();
 	}
 }

@@ -9,6 +9,7 @@
 
 #include "server/base/clock.h"
 #include "server/campaign/model.h"
+#include "server/campaign/member.h"
 #include "server/campaign/spec.h"
 
 /* Specs are written here with ' for " and ^ for '. */
@@ -721,6 +722,17 @@ START_TEST(test_lengths_have_limits)
 }
 END_TEST
 
+/* With fewer digits it would have just that many bytes. */
+START_TEST(test_a_payload_that_is_too_long_is_not_made_short_by_saying_another_number)
+{
+	struct parsed p = parse_long(ACTION(METHOD ",'payload':['%s',0.30000000000000004]"), "x", 131072 - 8);
+
+	ck_assert_uint_eq(p.faults.n, 1);
+	ck_assert_str_eq(p.faults.all[0].pointer, "/action/payload");
+	parsed_done(&p);
+}
+END_TEST
+
 START_TEST(test_a_long_text_is_told_cut_between_its_characters)
 {
 	struct parsed p = parse_long(TARGETS("'deviceIds':['%s']"), "aå", 50);
@@ -749,6 +761,59 @@ START_TEST(test_faults_beyond_the_most_that_are_kept_are_counted)
 	ck_assert_str_eq(p.faults.all[99].pointer, "/targets/deviceIds/99");
 	parsed_done(&p);
 	buf_done(&b);
+}
+END_TEST
+
+/* Reads the member name of {"a": json} by each reader; how many find it sound. What they give else stays. */
+static unsigned read_by_all(const char *json, const char *name, struct faults *faults)
+{
+	static const char *const choices[] = {"one", "other", NULL};
+	json_t *whole = json_pack("{s:o}", "a", json_loads(json, JSON_DECODE_ANY, NULL)), *list = NULL;
+	struct section s = {"", whole, faults}, section = {"as it was", NULL, NULL};
+	const char *text = "as it was";
+	int64_t at_ms = 17;
+	uint64_t u64 = 17;
+	uint32_t u32 = 17;
+	size_t choice = 17;
+	bool flag = true;
+	unsigned n = 0;
+
+	n += member_section(&s, name, &section) || strcmp(section.pointer, "as it was") != 0;
+	n += member_u32(&s, name, 1, 16, &u32) || u32 != 17;
+	n += member_u64(&s, name, 16, &u64) || u64 != 17;
+	n += member_flag(&s, name, &flag) || !flag;
+	n += member_text(&s, name, &text) || strcmp(text, "as it was") != 0;
+	n += member_choice(&s, name, choices, &choice) || choice != 17;
+	n += member_time(&s, name, &at_ms) || at_ms != 17;
+	n += member_list(&s, name, 1, 2, &list) || list != NULL;
+	json_decref(whole);
+	return n;
+}
+
+START_TEST(test_a_reader_gives_what_is_there_and_sound_and_leaves_the_rest_as_it_was)
+{
+	static const struct {
+		const char *json;
+		unsigned sound_n;
+	} rows[] = {
+	        {"{}", 1},        {"0", 1} /* a u64 */,
+	        {"17", 0},        {"16", 2},
+	        {"-1", 0},        {"1.5", 0},
+	        {"false", 1},     {"\"text\"", 1},
+	        {"\"other\"", 2}, {"\"2026-12-01T02:00:00Z\"", 2},
+	        {"[]", 0},        {"[1,2]", 1},
+	        {"[1,2,3]", 0},   {"\"2026-12-01\"", 1},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct faults faults = FAULTS_INIT;
+
+		ck_assert_msg(read_by_all(rows[i].json, "a", &faults) == rows[i].sound_n, "%s", rows[i].json);
+		ck_assert_msg(faults.n == 8 - rows[i].sound_n, "%s: %zu faults", rows[i].json, faults.n);
+		faults_done(&faults);
+		ck_assert_uint_eq(read_by_all(rows[i].json, "b", &faults), 0);
+		ck_assert_uint_eq(faults.n, 0);
+	}
 }
 END_TEST
 
@@ -1546,6 +1611,8 @@ int main(void)
 	      test_unsound_windows_zones_and_blackouts_are_refused, test_unknown_members_are_refused_by_name,
 	      test_paths_that_are_none_are_refused,
 	      test_duplicate_ids_are_named_by_place_and_the_rest_counted, test_lengths_have_limits,
+	      test_a_reader_gives_what_is_there_and_sound_and_leaves_the_rest_as_it_was,
+	      test_a_payload_that_is_too_long_is_not_made_short_by_saying_another_number,
 	      test_a_long_text_is_told_cut_between_its_characters,
 	      test_faults_beyond_the_most_that_are_kept_are_counted);
 	TESTS(s, "not json", test_what_is_not_json_has_a_place_and_a_reason,
