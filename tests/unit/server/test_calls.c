@@ -13,13 +13,19 @@
 	"},\"targets\":{\"deviceIds\":[" \
 	"\"d-1\"]}}"
 
+#define HOUR_MS INT64_C(3600000)
+
 static char id[ID_SIZE];
 
-/* What is wanted of the hub and has not been answered, of that kind; answers all else that is wanted: d-1 is
- * there. */
-static size_t want(enum fake_kind kind)
+#define NOTHING SIZE_MAX
+
+/* What is wanted of the hub and has not been answered, of that kind, NOTHING after so long; answers all else
+ * that is wanted: d-1 is there, as it was. */
+static size_t want_for(enum fake_kind kind, int64_t ms)
 {
-	for (int turns = 0; turns < 1000; turns++) {
+	size_t wanted = NOTHING;
+
+	for (; ms > 0 && wanted == NOTHING; ms -= 100) {
 		rig_pass(100);
 		for (size_t i = 0; i < fake_hub_n(rig.hubs[0]); i++) {
 			const struct fake_request *r = fake_hub_at(rig.hubs[0], i);
@@ -28,8 +34,10 @@ static size_t want(enum fake_kind kind)
 
 			if (r->is_answered)
 				continue;
-			if (r->kind == kind)
-				return i;
+			if (r->kind == kind) {
+				wanted = i;
+				continue;
+			}
 			if (r->kind == FAKE_READ) {
 				reading_of_absence("d-1", &reading);
 				reading.is_there = reading.is_enabled = true;
@@ -39,16 +47,20 @@ static size_t want(enum fake_kind kind)
 			fake_hub_answer(rig.hubs[0], i, &a);
 		}
 	}
-	ck_abort_msg("nothing of that kind");
+	return wanted;
 }
 
 static size_t start(enum fake_kind kind, const char *spec)
 {
+	size_t wanted;
+
 	rig_open();
 	ck_assert_int_eq(rig_start(), ERR_OK);
 	rig_create(spec);
 	memcpy(id, rig.id, sizeof id);
-	return want(kind);
+	wanted = want_for(kind, 100000);
+	ck_assert_uint_ne(wanted, NOTHING);
+	return wanted;
 }
 
 static void check_attempt(const char *outcome, const char *payload, const char *tracking_id)
@@ -149,6 +161,59 @@ START_TEST(test_why_a_hub_does_not_answer_is_told_with_it)
 }
 END_TEST
 
+/* Answers what is wanted but calls, for so long. */
+static void serve(int64_t ms)
+{
+	for (int64_t until_ms = rig.now_ms + ms; rig.now_ms < until_ms;)
+		(void)want_for(FAKE_CALL, 100);
+}
+
+START_TEST(test_an_answer_that_comes_after_its_target_has_ended_is_on_its_history)
+{
+	static const struct {
+		enum hub_outcome outcome;
+		int32_t method_status;
+		const char *verdict; /* NULL: nothing is said */
+	} table[] = {{HUB_ANSWERED, 200, "accepted"},
+	             {HUB_ANSWERED, 404, "noMethod"},
+	             {HUB_ANSWERED, 500, "refused"},
+	             {HUB_AMBIGUOUS, 0, NULL}};
+
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		size_t call =
+		        start(FAKE_CALL,
+		              SPEC("},\"verify\":{\"timeoutSeconds\":1},\"retry\":{\"doubtful\":\"never\""));
+		struct hub_answer a = fake_answer(table[i].outcome, 200);
+		struct backend *record;
+		struct target_row row;
+		struct answer page;
+		char group[16];
+
+		serve(HOUR_MS);
+		ck_assert(rig_target(id, "d-1", -1, &row, group));
+		ck_assert_int_eq(row.state, TARGET_FAILED);
+		ck_assert_int_eq(row.reason, REASON_UNKNOWN);
+		a.method_status = table[i].method_status;
+		fake_hub_answer(rig.hubs[0], call, &a);
+		rig_run();
+		record = store_sync_record(rig.store);
+		answer_init(&page);
+		ck_assert_int_eq(backend_read_target(record, 1, "d-1", -1, &page), ERR_OK);
+		ck_assert_int_eq(page.targets[0].row.state, TARGET_FAILED); /* final is final */
+		ck_assert_uint_gt(page.evidence_n, 0);
+		if (table[i].verdict != NULL) {
+			ck_assert_str_eq(page.evidence[page.evidence_n - 1].verdict, table[i].verdict);
+			ck_assert(page.evidence[page.evidence_n - 1].is_late);
+		} else {
+			ck_assert(!page.evidence[page.evidence_n - 1].is_late);
+		}
+		answer_done(&page);
+		backend_close(record);
+		rig_close();
+	}
+}
+END_TEST
+
 /* That a hub is gone, or its day spent, stands in the way of calls whatever it was heard by. */
 START_TEST(test_what_a_job_hears_of_a_hub_shuts_it)
 {
@@ -199,6 +264,7 @@ int main(void)
 	TESTS(s, "calls", test_each_answer_to_a_call_has_its_meaning_and_is_on_record,
 	      test_a_devices_answer_is_kept_up_to_a_length_and_the_hubs_number_of_it,
 	      test_why_a_hub_does_not_answer_is_told_with_it, test_what_a_job_hears_of_a_hub_shuts_it,
+	      test_an_answer_that_comes_after_its_target_has_ended_is_on_its_history,
 	      test_a_stop_waits_for_calls_that_are_out);
 	return suite_run(s);
 }
