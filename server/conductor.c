@@ -788,11 +788,13 @@ bool conductor_is_recorded(const struct conductor *c)
 
 bool conductor_is_settled(const struct conductor *c)
 {
+	uint32_t job_out, job_queued;
 	struct dispatch_stats stats;
 
 	for (uint32_t i = 0; i < c->ports_n; i++) {
 		dispatch_stats(c->ports[i].dispatch, &stats);
-		if (stats.inflight > 0 || stats.queued > 0)
+		jobs_stats(c->ports[i].jobs, &job_out, &job_queued);
+		if (stats.inflight + stats.queued + job_out + job_queued > 0)
 			return false;
 	}
 	return conductor_is_recorded(c);

@@ -256,6 +256,36 @@ START_TEST(test_a_stop_waits_for_calls_that_are_out)
 }
 END_TEST
 
+START_TEST(test_a_stop_waits_for_a_job_that_runs)
+{
+	const struct hub_job_row row = {
+	        .device_id = "d-1",
+	        .is_final = true,
+	        .answer = {.outcome = HUB_ANSWERED, .method_status = 200, .detail = ""}};
+	size_t job = start(FAKE_JOB_START, SPEC(",\"transport\":\"hubJob\""));
+	struct hub_answer a = fake_answer(HUB_ANSWERED, 200);
+	struct target_row target;
+	char group[16];
+
+	a.job_stage = HUB_JOB_GOING;
+	a.job_devices_n = 1;
+	fake_hub_answer(rig.hubs[0], job, &a);
+	conductor_drain(rig.conductor);
+	rig_pass(1000);
+	ck_assert(!conductor_is_settled(rig.conductor));
+	a.job_stage = HUB_JOB_ENDED;
+	fake_hub_answer(rig.hubs[0], want_for(FAKE_JOB_READ, HOUR_MS), &a);
+	a.job_rows = &row;
+	a.job_rows_n = 1;
+	fake_hub_answer(rig.hubs[0], want_for(FAKE_JOB_ROWS, HOUR_MS), &a);
+	rig_run();
+	ck_assert(conductor_is_settled(rig.conductor));
+	ck_assert(rig_target(id, "d-1", -1, &target, group));
+	ck_assert_int_eq(target.state, TARGET_AWAITING_PROOF);
+	rig_close();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("calls");
@@ -265,6 +295,6 @@ int main(void)
 	      test_a_devices_answer_is_kept_up_to_a_length_and_the_hubs_number_of_it,
 	      test_why_a_hub_does_not_answer_is_told_with_it, test_what_a_job_hears_of_a_hub_shuts_it,
 	      test_an_answer_that_comes_after_its_target_has_ended_is_on_its_history,
-	      test_a_stop_waits_for_calls_that_are_out);
+	      test_a_stop_waits_for_calls_that_are_out, test_a_stop_waits_for_a_job_that_runs);
 	return suite_run(s);
 }
