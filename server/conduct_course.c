@@ -238,7 +238,8 @@ static bool foretell(const struct conductor *c, const struct live *live, int64_t
 	p->forecast.now_ms = now_ms;
 	p->is_seen = put_times(c, spec, &live->course, c->ports[live->hubs[0]].options.track_interval_ms,
 	                       &p->forecast);
-	if (live->windows != NULL) {
+	if (live->windows != NULL &&
+	    live->zones_n > 0) { /* those of the devices, of which there may be none */
 		calendar_init(cal, c, spec, live->windows, live->zones);
 		p->forecast.calendar = calendar_after;
 		p->forecast.calendar_arg = cal;

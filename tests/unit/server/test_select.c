@@ -292,6 +292,27 @@ START_TEST(test_a_selection_that_begins_again_has_each_device_once)
 }
 END_TEST
 
+static void on_nobody(int hub, const char *continuation, struct hub_answer *a)
+{
+	(void)hub;
+	(void)continuation;
+	(void)a;
+}
+
+START_TEST(test_a_campaign_whose_devices_have_windows_of_their_own_and_are_none_is_over)
+{
+	start();
+	on_query = on_nobody;
+	create(SPEC(
+	        "\"where\":\"tags.a = 1\"",
+	        "},\"schedule\":{\"timeZone\":\"device\",\"deviceTimeZone\":{\"from\":\"tags.zone\",\"fallback\":\"UTC\"},"
+	        "\"windows\":[{\"cron\":\"0 2 * * *\",\"durationMinutes\":60}]}" ON_MAIN));
+	serve(5000);
+	check_state(CAMPAIGN_COMPLETED, 0);
+	rig_close();
+}
+END_TEST
+
 START_TEST(test_a_paused_campaign_finds_its_devices_and_says_nothing_of_it)
 {
 	uint64_t n, first;
@@ -544,6 +565,7 @@ int main(void)
 	TESTS(s, "pages", test_pages_on_record_are_not_asked_for_again_after_a_restart,
 	      test_a_page_that_the_hub_forgot_has_the_selection_begin_again_thrice_at_most,
 	      test_a_selection_that_begins_again_has_each_device_once,
+	      test_a_campaign_whose_devices_have_windows_of_their_own_and_are_none_is_over,
 	      test_a_paused_campaign_finds_its_devices_and_says_nothing_of_it,
 	      test_a_query_that_is_refused_fails_the_campaign_in_the_hubs_words,
 	      test_each_device_keeps_its_zone_over_a_restart_while_they_are_stored,
