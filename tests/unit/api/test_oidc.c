@@ -392,6 +392,10 @@ START_TEST(test_a_key_without_a_name_is_for_tokens_that_name_none)
 	ck_assert_int_eq(oidc_set_keys(o, text, strlen(text), reason), ERR_OK);
 	ck_assert_int_eq(check(sign(nameless, "ES384", NULL, NULL, NULL, SOUND_CLAIMS)), LOGIN_GOOD);
 	check_refused(sign(nameless, "ES384", "e1", NULL, NULL, SOUND_CLAIMS), "kid");
+	/* Of two such nobody knows which is meant. */
+	snprintf(text, sizeof text, "{\"keys\":[%s,%s]}", n, n);
+	ck_assert_int_eq(oidc_set_keys(o, text, strlen(text), reason), ERR_OK);
+	check_refused(sign(nameless, "ES384", NULL, NULL, NULL, SOUND_CLAIMS), "alg");
 	cjose_jwk_release(nameless);
 	free(n);
 	oidc_free(o);

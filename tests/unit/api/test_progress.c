@@ -58,6 +58,11 @@ START_TEST(test_buckets_have_no_gaps_and_end_with_the_counts_of_a_commit)
 	          "\"at\":\"2025-12-01T00:00:07.345Z\",\"revision\":9,");
 	ck_assert_uint_eq(count(a, "\"from\":"), 4);
 	ck_has(a, "}],\"revision\":1}");
+	a = get("/v1/campaigns/c1/progress?bucketSeconds=7"); /* what is at the very end is the next one's */
+	ck_has(a,
+	       "\"until\":\"2025-12-01T00:00:07.000Z\",\"at\":\"2025-12-01T00:00:01.345Z\",\"revision\":4,");
+	ck_has(a, "\"from\":\"2025-12-01T00:00:07.000Z\",\"until\":\"2025-12-01T00:00:14.000Z\","
+	          "\"at\":\"2025-12-01T00:00:07.345Z\",\"revision\":9,");
 	server_stop();
 }
 END_TEST

@@ -201,6 +201,20 @@ START_TEST(test_the_keys_are_where_the_discovery_document_says_and_read_every_ho
 }
 END_TEST
 
+START_TEST(test_keys_that_come_with_an_error_are_none)
+{
+	start(ISSUER, NULL);
+	(void)run_at(0);
+	answer(404, DISCOVERY("https://keys.example/k"));
+	ck_assert(!client.is_open);
+	(void)run_at(HOUR_MS);
+	answer(200, DISCOVERY("https://keys.example/k"));
+	answer(500, KEYS);
+	ck_assert(is_looked_for()); /* there is none yet */
+	end();
+}
+END_TEST
+
 START_TEST(test_addresses_without_a_path_are_asked_at_their_root)
 {
 	start("https://login.example", "ca.pem");
@@ -329,6 +343,7 @@ int main(void)
 
 	log_setup(LOG_OFF, false, 2);
 	TESTS(s, "issuer", test_the_keys_are_where_the_discovery_document_says_and_read_every_hour,
+	      test_keys_that_come_with_an_error_are_none,
 	      test_addresses_without_a_path_are_asked_at_their_root,
 	      test_what_does_not_come_is_asked_for_again_later_and_later,
 	      test_keys_at_an_address_that_may_not_be_asked_are_not,

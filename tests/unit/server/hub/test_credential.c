@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "server/base/buf.h"
 #include "server/base/secret.h"
 #include "server/base/clock.h"
 #include "server/hub/connection.h"
@@ -322,10 +323,15 @@ static struct token *new_access_token(enum entra_flow flow, int64_t now_ms)
 
 START_TEST(test_a_client_secret_is_sent_as_a_form_and_its_token_used)
 {
+	struct buf told = BUF_INIT;
 	struct token *t;
 
 	put_secret(" s&cret+1\n");
 	t = new_access_token(ENTRA_CLIENT_SECRET, T0);
+	buf_puts(&told, "no s&cret+1 here");
+	secret_redact(&told);
+	ck_assert_str_eq(told.data, "no *** here");
+	buf_done(&told);
 	ck_assert_str_eq(asked.method, "POST");
 	ck_assert_str_eq(asked.path, "/t-1/oauth2/v2.0/token");
 	ck_assert_str_eq(asked.form,
