@@ -197,6 +197,36 @@ START_TEST(test_an_end_is_foretold_as_far_as_windows_are_foreseen)
 }
 END_TEST
 
+static void on_nobody(int hub, const struct fake_request *r, struct hub_answer *a)
+{
+	(void)hub;
+	(void)r;
+	(void)a;
+}
+
+START_TEST(test_a_campaign_without_devices_comes_to_nothing)
+{
+	static const char *const specs[] = {
+	        SPEC("\"where\":\"tags.a = 1\",\"exclude\":[\"x\"]",
+	             ",\"rollout\":{\"group\":{\"by\":\"tags.site\",\"maxUnavailable\":1},\"waves\":[{\"upToCount\":1},{"
+	             "\"upToPercent\":100}]},\"schedule\":{\"timeZone\":\"device\",\"deviceTimeZone\":{\"from\":"
+	             "\"tags.zone\",\"fallback\":\"UTC\"},\"windows\":[{\"cron\":\"0 2 * * *\",\"durationMinutes\":60}]}"),
+	        SPEC("\"all\":true", ""), SPEC("\"deviceIds\":[\"x\"],\"exclude\":[\"x\"]", ""),
+	        "{\"name\":\"t\",\"action\":{\"type\":\"reboot\",\"transport\":\"hubJob\"},\"targets\":{\"all\":true}}"};
+
+	start();
+	on_query = on_nobody;
+	for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+		ask(specs[i]);
+		serve(5000);
+		ck_assert_int_eq(err, ERR_OK);
+		ck_assert_int_eq(
+		        json_integer_value(json_object_get(json_object_get(told, "targets"), "toCall")), 0);
+	}
+	end();
+}
+END_TEST
+
 START_TEST(test_more_excluded_than_are_asked_for_are_taken_to_be_targets_but_not_more_than_there_are)
 {
 	char spec[8192];
@@ -438,6 +468,7 @@ int main(void)
 	TESTS(s, "counts", test_pages_of_counts_are_added_up_by_group,
 	      test_devices_without_a_zone_are_told_and_taken_for_those_of_the_fallback,
 	      test_an_end_is_foretold_as_far_as_windows_are_foreseen,
+	      test_a_campaign_without_devices_comes_to_nothing,
 	      test_more_excluded_than_are_asked_for_are_taken_to_be_targets_but_not_more_than_there_are,
 	      test_ids_that_do_not_fit_beside_a_long_condition_are_not_asked_for);
 	TESTS(s, "ids", test_ids_are_looked_up_and_those_that_never_run_are_named,

@@ -299,17 +299,24 @@ static void on_nobody(int hub, const char *continuation, struct hub_answer *a)
 	(void)a;
 }
 
-START_TEST(test_a_campaign_whose_devices_have_windows_of_their_own_and_are_none_is_over)
+START_TEST(test_a_campaign_without_devices_is_over_at_once)
 {
-	start();
-	on_query = on_nobody;
-	create(SPEC(
-	        "\"where\":\"tags.a = 1\"",
-	        "},\"schedule\":{\"timeZone\":\"device\",\"deviceTimeZone\":{\"from\":\"tags.zone\",\"fallback\":\"UTC\"},"
-	        "\"windows\":[{\"cron\":\"0 2 * * *\",\"durationMinutes\":60}]}" ON_MAIN));
-	serve(5000);
-	check_state(CAMPAIGN_COMPLETED, 0);
-	rig_close();
+	static const char *const specs[] = {
+	        SPEC("\"where\":\"tags.a = 1\"",
+	             "},\"schedule\":{\"timeZone\":\"device\",\"deviceTimeZone\":{\"from\":\"tags.zone\",\"fallback\":\"UTC\"},"
+	             "\"windows\":[{\"cron\":\"0 2 * * *\",\"durationMinutes\":60}]}" ON_MAIN),
+	        SPEC("\"all\":true,\"exclude\":[\"x\"]",
+	             ",\"group\":{\"by\":\"tags.site\",\"maxUnavailable\":1},\"waves\":[{\"upToCount\":1},{\"upToPercent\":100}]}"),
+	        SPEC("\"all\":true", "},\"abort\":[{\"cause\":\"any\",\"percent\":1,\"do\":\"pause\"}]")};
+
+	for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+		start();
+		on_query = on_nobody;
+		create(specs[i]);
+		serve(5000);
+		check_state(CAMPAIGN_COMPLETED, 0);
+		rig_close();
+	}
 }
 END_TEST
 
@@ -565,7 +572,7 @@ int main(void)
 	TESTS(s, "pages", test_pages_on_record_are_not_asked_for_again_after_a_restart,
 	      test_a_page_that_the_hub_forgot_has_the_selection_begin_again_thrice_at_most,
 	      test_a_selection_that_begins_again_has_each_device_once,
-	      test_a_campaign_whose_devices_have_windows_of_their_own_and_are_none_is_over,
+	      test_a_campaign_without_devices_is_over_at_once,
 	      test_a_paused_campaign_finds_its_devices_and_says_nothing_of_it,
 	      test_a_query_that_is_refused_fails_the_campaign_in_the_hubs_words,
 	      test_each_device_keeps_its_zone_over_a_restart_while_they_are_stored,
