@@ -229,12 +229,15 @@ START_TEST(test_a_cancel_while_they_are_selected_ends_those_that_are_there)
 }
 END_TEST
 
-START_TEST(test_an_approval_to_start_is_not_asked_for_where_nobody_is_called)
+START_TEST(test_an_approval_to_start_is_asked_for_where_somebody_is_called)
 {
 	c = rig_campaign(r, "\"rollout\":{\"gate\":{\"approval\":\"start\"}}", 0);
 	rig_turn(r);
 	ck_assert_uint_eq(r->campaigns[c].row.state, CAMPAIGN_COMPLETED);
 	ck_assert_str_eq(r->campaigns[c].reason, "no device matched");
+	c = rig_campaign(r, "\"rollout\":{\"gate\":{\"approval\":\"start\"}}", 1);
+	rig_turn(r);
+	ck_assert_uint_eq(r->campaigns[c].row.state, CAMPAIGN_AWAITING_APPROVAL);
 }
 END_TEST
 
@@ -298,6 +301,30 @@ START_TEST(test_who_waits_for_its_window_is_counted_whichever_zone_is_shut)
 		ck_assert_uint_eq(w.window_by[0][WAIT_NONE], 1);
 	}
 	start();
+}
+END_TEST
+
+START_TEST(test_the_next_call_waits_for_what_the_hub_lacks_for_it)
+{
+	static const struct {
+		uint32_t calls, restarts;
+		int64_t next_ms;
+	} rows[] = {{0, 0, 1000}, {0, 1, 1000}, {1, 0, 2000}, {1, 1, 0}};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct engine_waiting w;
+
+		start();
+		r->hubs[0].call_credit = rows[i].calls;
+		r->hubs[0].credit_at_ms = T0 + 1000;
+		r->hubs[0].restart_credit = rows[i].restarts;
+		r->hubs[0].restart_at_ms = T0 + 2000;
+		c = rig_campaign(r, "", 1);
+		engine_hub(r->e, 0, &r->hubs[0]);
+		engine_waiting(r->e, c, r->now_ms, &w);
+		ck_assert_int_eq(w.wait, WAIT_RATE);
+		ck_assert_int_eq(w.next_at_ms, T0 + rows[i].next_ms);
+	}
 }
 END_TEST
 
@@ -369,9 +396,10 @@ int main(void)
 	                       test_all_who_have_failed_are_told,
 	                       test_of_other_groups_and_of_what_is_over_nobody_is_told,
 	                       test_a_cancel_while_they_are_selected_ends_those_that_are_there,
-	                       test_an_approval_to_start_is_not_asked_for_where_nobody_is_called,
+	                       test_an_approval_to_start_is_asked_for_where_somebody_is_called,
 	                       test_where_hubs_and_windows_are_shut_each_is_counted_under_its_own,
 	                       test_who_waits_for_its_window_is_counted_whichever_zone_is_shut,
+	                       test_the_next_call_waits_for_what_the_hub_lacks_for_it,
 	                       test_who_is_read_first_does_not_wait_for_a_time_that_has_come,
 	                       test_a_campaign_with_blackouts_alone_waits_until_it_is_told_what_holds,
 	                       test_time_counts_for_the_offline_until_the_window_ends_though_nobody_says_so,

@@ -228,6 +228,18 @@ START_TEST(test_a_target_is_called_proven_and_settles)
 }
 END_TEST
 
+START_TEST(test_steps_are_handed_out_in_the_order_in_which_they_came_about)
+{
+	begin("\"rollout\":{\"maxUnavailable\":250}", 250);
+	for (uint32_t no = 0; no < 250; no++)
+		rig_call(r, c, no, CALL_ACCEPTED);
+	rig_turn(r);
+	ck_assert_uint_eq(r->steps_n, 250);
+	for (uint32_t no = 0; no < 250; no++)
+		ck_assert_uint_eq(r->steps[no].row.no, no);
+}
+END_TEST
+
 START_TEST(test_the_intents_hub_time_is_rounded_down_less_a_second)
 {
 	r = rig_new();
@@ -2174,6 +2186,7 @@ int main(void)
 	     test_a_selection_that_fails_fails_the_campaign,
 	     test_an_excluded_target_is_counted_and_never_called);
 	CASE("what a call comes to", test_a_target_is_called_proven_and_settles,
+	     test_steps_are_handed_out_in_the_order_in_which_they_came_about,
 	     test_the_intents_hub_time_is_rounded_down_less_a_second,
 	     test_a_refused_target_fails_unless_its_policy_retries_it,
 	     test_refusals_are_retried_with_new_attempt_ids_and_growing_delays,

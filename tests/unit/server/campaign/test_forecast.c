@@ -209,6 +209,14 @@ START_TEST(test_a_hub_that_is_shut_calls_later)
 	ck_ends(30000 + 1000 + 10000, BOUND_HUB_CALLS);
 	f.waves[0].calls[0] = 40;
 	ck_ends(30000 + 10000, BOUND_HUB_SHUT);
+	begin();
+	set_calls(0, 1);
+	f.hubs_n = 2;
+	f.hubs[1] = f.hubs[0];
+	f.hubs[1].opens_at_ms = NOW_MS + 30000;
+	f.waves[0].calls[1] = 1;
+	spec.rollout.max_unavailable = (struct limit){1, false};
+	ck_ends(30000 + 10000 + 10000, BOUND_CAPACITY); /* the first call may be that hub's */
 }
 END_TEST
 

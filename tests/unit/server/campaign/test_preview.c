@@ -170,6 +170,10 @@ END_TEST
 
 START_TEST(test_approvals_are_counted_with_the_start)
 {
+	static const char *const waits[] = {"true", "fals",
+	                                    "true"}; /* for the start, and for the second's gate */
+	const char *at;
+
 	begin(HEAD ABORT
 	      ",\"rollout\":{\"waves\":[{\"upToCount\":1,\"gate\":{\"approval\":\"start\"}},{\"upToCount\":2},"
 	      "{\"upToPercent\":100}],\"gate\":{\"approval\":\"each\"}}}",
@@ -177,6 +181,12 @@ START_TEST(test_approvals_are_counted_with_the_start)
 	ck_says("\"approvals\":2,");
 	ck_says("\"index\":0,\"name\":null,\"size\":1,\"toCall\":1,");
 	ck_assert_uint_eq(p.forecast.approvals_n, 1);
+	at = run();
+	for (size_t i = 0; i < 3; i++, at++) {
+		at = strstr(at, "\"waitsForApproval\":");
+		ck_assert_ptr_nonnull(at);
+		ck_assert_int_eq(strncmp(at + strlen("\"waitsForApproval\":"), waits[i], 4), 0);
+	}
 }
 END_TEST
 

@@ -972,16 +972,26 @@ END_TEST
 
 START_TEST(test_a_rule_that_cancels_acts_also_in_a_pause)
 {
-	begin(ABORT(COUNT("any", "1", "pause") "," COUNT("any", "3", "cancel")), 5);
-	refuse(0);
-	rig_turn(r);
-	expect_campaign(CAMPAIGN_PAUSED, "abort rule 1: 1 of 1 finished devices failed");
-	refuse(1);
-	rig_turn(r); /* the pause is not told again */
-	expect_campaign(CAMPAIGN_PAUSED, "abort rule 1: 1 of 1 finished devices failed");
-	refuse(2);
-	rig_turn(r);
-	expect_campaign(CAMPAIGN_CANCELLING, "abort rule 2: 3 of 3 finished devices failed");
+	static const char *const members[] = {
+	        ABORT(COUNT("any", "1", "pause") "," COUNT("any", "3", "cancel")),
+	        ABORT(COUNT("any", "1", "pause") "," COUNT("refused", "3", "cancel")),
+	};
+
+	for (int by_cause = 0; by_cause < 2; by_cause++) {
+		begin(members[by_cause], 5);
+		refuse(0);
+		rig_turn(r);
+		expect_campaign(CAMPAIGN_PAUSED, "abort rule 1: 1 of 1 finished devices failed");
+		refuse(1);
+		rig_turn(r); /* the pause is not told again */
+		expect_campaign(CAMPAIGN_PAUSED, "abort rule 1: 1 of 1 finished devices failed");
+		refuse(2);
+		rig_turn(r);
+		expect_campaign(CAMPAIGN_CANCELLING,
+		                by_cause ? "abort rule 2: 3 of 3 finished devices failed by refused"
+		                         : "abort rule 2: 3 of 3 finished devices failed");
+		tear_down();
+	}
 }
 END_TEST
 

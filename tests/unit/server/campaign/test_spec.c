@@ -703,6 +703,7 @@ START_TEST(test_lengths_have_limits)
 	        {REST("'rollout':{'group':{'by':'tags.%s'}}"), "p", 251, "/rollout/group/by"},
 	        {REST("'precheck':{'where':'%s'}"), "w", 7000, "/precheck/where"},
 	        {REST("'verify':{'path':'%s'}"), "p", 256, "/verify/path"},
+	        {REST("'schedule':{'timeZone':'%s'}"), "z", 64, "/schedule/timeZone"},
 	        {REST("'verify':{'by':'where','success':'%s'}"), "s", 7000, "/verify/success"},
 	        {REST("'verify':{'by':'where','success':'s','failure':'%s'}"), "f", 7000, "/verify/failure"},
 	        {ACTION(METHOD ",'payload':'%s'"), "x", 131070, "/action/payload"},
