@@ -768,7 +768,15 @@ void sim_schedule(struct sim *s, const char *json)
 	} while (!wait_for_answer(s) && !has_schedule(s));
 }
 
-/* The process died before it answered: was the campaign made all the same? */
+static bool is_known(const struct sim *s, const char *id)
+{
+	for (uint32_t i = 0; i < s->known_n; i++)
+		if (strcmp(s->known[i].id, id) == 0)
+			return true;
+	return false;
+}
+
+/* The process died before it answered: was the campaign, then the newest, made all the same? */
 static bool find_unanswered(struct sim *s)
 {
 	struct campaign_filter f = {.state = -1, .limit = STORE_PAGE_MAX};
@@ -778,7 +786,7 @@ static bool find_unanswered(struct sim *s)
 	sim_wait_up(s);
 	answer_init(&answer);
 	SIM_CHECK(s, backend_read_campaigns(s->record, &f, &answer) == ERR_OK, "the record cannot be read");
-	is_there = answer.campaigns_n > s->known_n;
+	is_there = answer.campaigns_n > 0 && !is_known(s, answer.campaigns[0].id);
 	if (is_there)
 		memcpy(s->answer_id, answer.campaigns[0].id, sizeof s->answer_id);
 	answer_done(&answer);
