@@ -943,8 +943,10 @@ enum err sim_delete(struct sim *s, uint32_t campaign)
 	} while (!wait_for_answer(s));
 	if (s->answer == ERR_OK)
 		k->is_forgotten = true;
-	else if (!k->is_forgotten && s->is_up)
-		check_campaign(s, k); /* the process may have died between the deletion and its answer */
+	if (!k->is_forgotten) { /* the process may have died between the deletion and its answer */
+		sim_wait_up(s);
+		check_campaign(s, k);
+	}
 	k->is_deleting = false;
 	return s->answer;
 }
