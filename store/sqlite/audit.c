@@ -1,5 +1,6 @@
 /* store/sqlite: the record of orders, each chained to the one before. */
 #include <inttypes.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,18 @@
 #define TEXT_COLUMNS "actor, role, address, method, path, request_id, campaign_id, was, became"
 #define TEXTS_AT 2 /* behind no and at_ms */
 #define HASH_AT (TEXTS_AT + AUDIT_TEXTS_N)
+
+/* libcrypto sets itself up when it is first used. If memory runs out then, it uses later on what was never
+ * set up, and reads at address 0 (3.0.17). */
+enum err sq_audit_prepare(void)
+{
+	uint8_t hash[AUDIT_HASH_BYTES];
+
+	return OSSL_LIB_CTX_get0_global_default() != NULL &&
+	                       EVP_Digest("", 0, hash, NULL, EVP_sha256(), NULL) == 1
+	               ? ERR_OK
+	               : ERR_NOMEM;
+}
 
 /* SHA-256 over the hash before, then number, time and texts, each with its length before it. */
 static void chain(const uint8_t before[AUDIT_HASH_BYTES], const struct audit_row *row,

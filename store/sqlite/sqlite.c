@@ -285,8 +285,12 @@ static enum err sync_found(struct backend *b)
 static enum err open_writer(struct backend *b)
 {
 	int version;
-	enum err err = is_in_memory(b->path) ? ERR_OK : lock(b);
+	enum err err = sq_audit_prepare();
 
+	if (err != ERR_OK)
+		return sq_refused(b, err, "out of memory");
+	if (!is_in_memory(b->path))
+		err = lock(b);
 	if (err == ERR_OK)
 		err = connect_to(b, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
 	if (err != ERR_OK)

@@ -209,6 +209,8 @@ MUST_CHECK enum err sq_campaign_hold(struct backend *b, uint32_t campaign, int64
 MUST_CHECK enum err sq_page_add(struct backend *b, const struct op *op);
 MUST_CHECK enum err sq_pages_drop(struct backend *b, const struct op *op);
 MUST_CHECK enum err sq_idempotency_add(struct backend *b, const struct op *op);
+/* Before there is anything to lose. ERR_NOMEM */
+MUST_CHECK enum err sq_audit_prepare(void);
 MUST_CHECK enum err sq_audit_add(struct backend *b, const struct op *op);
 MUST_CHECK enum err sq_audit_drop(struct backend *b, const struct op *op);
 /* Adds the campaign to ret->campaigns, if it is there. */

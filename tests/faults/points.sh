@@ -32,11 +32,13 @@ serve() {
 	service=$!
 	wait_for 20 service_listens
 }
-declare -A ended_as
+declare -A ended_as point # by slice
+asserted=()
 finish() { # SLICE
 	is_over "$service" || { kill "$service" && wait_for 3 is_over "$service"; } || kill -9 "$service"
 	wait "$service" 2>/dev/null
 	ended_as[$?]+=" $1"
+	! grep -F Assertion "$folder/service.log" || asserted+=("${point[$1]-none}")
 }
 
 # one_run SLICE ENVIRONMENT…: a service with a fault makes a campaign, and ends.
@@ -102,7 +104,6 @@ start_hub main --devices $((devices * ($(wc -l <"$folder/points") + at_once + 1)
 configure <<<'{}'
 slice=$at_once # the first database has counted
 first=$slice
-declare -A point # by slice
 while read -r at <&3; do
 	point[$slice]=$at
 	one_run $slice "FAULTS_AT=$at"
@@ -113,6 +114,7 @@ kinds() { for one in "$@"; do echo "${point[$one]%:*}"; done | sort | uniq -c | 
 for status in "${!ended_as[@]}"; do echo "status $status: $(kinds ${ended_as[$status]})"; done
 wild() { for one in ${ended_as[139]-} ${ended_as[135]-}; do echo "${point[$one]}"; done; }
 it "it never touched memory that it must not" nothing wild
+it "what it takes for granted held" is "${asserted[*]}" ''
 
 # --- and what is left of them ---
 
