@@ -1884,9 +1884,9 @@ START_TEST(test_a_call_cut_short_by_a_crash_is_in_doubt_and_never_blindly_repeat
 }
 END_TEST
 
-START_TEST(test_after_a_crash_who_waits_for_its_turn_is_not_written_again)
+START_TEST(test_after_a_crash_who_waits_for_its_turn_is_not_written_again_and_has_it)
 {
-	begin("", 1);
+	begin("\"offline\":{\"wait\":false}", 1);
 	rig_call(r, c, 0, CALL_NOT_DELIVERED);
 	r->hubs[0].is_open = false;
 	rig_turn(r);
@@ -1894,6 +1894,9 @@ START_TEST(test_after_a_crash_who_waits_for_its_turn_is_not_written_again)
 	rig_crash(r);
 	rig_turn(r);
 	ck_assert_uint_eq(r->steps_n, 0);
+	r->hubs[0].is_open = true;
+	rig_turn(r);
+	expect(0, TARGET_INVOKING, REASON_NONE);
 }
 END_TEST
 
@@ -2256,7 +2259,7 @@ int main(void)
 	     test_a_read_that_comes_after_the_cancel_is_late);
 	CASE("why they wait (P12)", test_a_waiting_campaign_says_why, test_a_target_is_shown_as_it_is_now);
 	CASE("a crash", test_a_call_cut_short_by_a_crash_is_in_doubt_and_never_blindly_repeated,
-	     test_after_a_crash_who_waits_for_its_turn_is_not_written_again,
+	     test_after_a_crash_who_waits_for_its_turn_is_not_written_again_and_has_it,
 	     test_a_call_cut_short_by_a_crash_is_unknown_where_nothing_verifies,
 	     test_after_days_out_of_service_the_twin_is_asked_before_a_verdict,
 	     test_after_days_out_of_service_an_unreadable_hub_means_unknown,

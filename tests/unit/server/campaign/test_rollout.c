@@ -1559,6 +1559,16 @@ START_TEST(test_one_who_left_the_queue_does_not_take_the_room_of_the_next)
 	prove(0);
 	rig_turn(r);
 	expect("skiP");
+	tear_down();
+	begin_in_groups(ROLLOUT(GROUP("1")) "," AT_ONCE, "aaa");
+	r->hubs[0].is_open = false;
+	prove(0);
+	rig_turn(r);
+	expect("swP");
+	skip(1);
+	r->hubs[0].is_open = true;
+	rig_turn(r);
+	expect("ski");
 }
 END_TEST
 

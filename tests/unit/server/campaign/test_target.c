@@ -65,6 +65,7 @@ START_TEST(test_a_row_from_the_future_changed_now_and_keeps_its_spans)
 	                         .since_hub_ms = 77};
 
 	target_row_rebase(&row, 5000);
+	target_row_rebase(&row, 6000);
 	ck_assert_int_eq(row.changed_at_ms, 5000);
 	ck_assert_int_eq(row.next_at_ms, 9000);
 	target_row_rebase(&row, 2000);
