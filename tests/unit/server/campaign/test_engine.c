@@ -983,6 +983,28 @@ START_TEST(test_an_offline_device_is_compared_before_each_further_call)
 }
 END_TEST
 
+START_TEST(test_whatever_a_device_answers_it_is_no_longer_offline)
+{
+	begin("\"retry\":{\"maxAttempts\":3,\"on\":[\"refused\"]}", 2);
+	for (uint32_t no = 0; no < 2; no++)
+		rig_call(r, c, no, CALL_OFFLINE);
+	rig_turn(r);
+	rig_at(r, 12000);
+	for (uint32_t no = 0; no < 2; no++) {
+		ck_assert_uint_eq(rig_row(r, c, no)->offline_tries, 1);
+		rig_read(r, c, no, SAYS_NOTHING, 12000);
+	}
+	rig_turn(r);
+	rig_call(r, c, 0, CALL_REFUSED);
+	rig_call(r, c, 1, CALL_AMBIGUOUS);
+	rig_turn(r);
+	for (uint32_t no = 0; no < 2; no++) {
+		ck_assert_uint_eq(rig_row(r, c, no)->offline_tries, 0);
+		ck_assert_int_eq(rig_row(r, c, no)->offline_ms, 0);
+	}
+}
+END_TEST
+
 START_TEST(test_a_read_from_before_the_offline_call_does_not_count_as_comparing)
 {
 	struct fact f;
@@ -2224,6 +2246,7 @@ int main(void)
 	     test_absence_cannot_be_told_where_the_baseline_held_no_value,
 	     test_doubtful_never_does_not_call_again, test_a_doubtful_device_holds_its_slot);
 	CASE("404103", test_an_offline_device_is_compared_before_each_further_call,
+	     test_whatever_a_device_answers_it_is_no_longer_offline,
 	     test_a_read_from_before_the_offline_call_does_not_count_as_comparing,
 	     test_in_a_copy_of_the_record_who_waits_is_compared_before_its_call_in_its_wave,
 	     test_an_offline_device_stays_taken_without_a_slot,
