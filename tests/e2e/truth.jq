@@ -73,7 +73,8 @@ def unfinished: $targets[] | select(.state == "succeeded" or .state == "failed" 
 def right_ends($f; $repeats):
 	any(.attempts[]; .outcome | is_doubt) as $doubt
 	| if $f.acts > 0 and $f.reported then ["proven"]
-	  elif $f.acts > 0 then (if $doubt then ["unknown", "offlineExpired"] else ["noProof"] end)
+	  # a call before the one that it answered may have been in doubt, and shown not to have acted
+	  elif $f.acts > 0 then (if $doubt and .attempts[-1].outcome != "answered" then ["unknown", "offlineExpired"] else ["noProof"] end)
 	  # refused once, and the second call was lost on its way
 	  elif ($repeats | not) and (.attempts[-1].outcome | is_doubt) then ["unknown"]
 	  elif .methodStatus == 404 then ["noMethod"]
