@@ -101,7 +101,6 @@ static void check_targets(struct sim *s, struct known *k, const struct answer *p
 			k->sites = xrealloc(k->sites, (row->no + 1) * sizeof *k->sites);
 			k->seen_at_ms = xrealloc(k->seen_at_ms, (row->no + 1) * sizeof *k->seen_at_ms);
 			k->evidence_n = xrealloc(k->evidence_n, (row->no + 1) * sizeof *k->evidence_n);
-			k->seen_at_ms[row->no] = s->now_ms;
 			k->sites[row->no] = site_of(s, k->hubs[row->hub], page->targets[i].device_id);
 			k->targets_n = row->no + 1;
 			old = &k->targets[row->no];
@@ -113,7 +112,8 @@ static void check_targets(struct sim *s, struct known *k, const struct answer *p
 		}
 		if (target_state_is_final(row->state) && (is_new || !target_state_is_final(old->state)))
 			k->evidence_n[row->no] = count_evidence(s, k, row, page->targets[i].device_id);
-		if (old->changed_at_ms != row->changed_at_ms)
+		if (is_new || old->changed_at_ms < row->changed_at_ms || old->state != row->state ||
+		    old->calls != row->calls) /* else the clock has gone back since */
 			k->seen_at_ms[row->no] = s->died_at_ms < s->now_ms ? s->died_at_ms : s->now_ms;
 		*old = *row;
 	}
