@@ -236,6 +236,10 @@ static const struct {
                 "e0.moment e4.moment quirks"},
         /* after a second start, what ours was still behind, less than a second, was made up at once */
         {19074, "hubSku quirks c0.where c0.rate c0.verify c1.never c2.abort"},
+        /* a mistake of the checker: where the clock had gone back, a row that was written again was taken for
+           new */
+        {308062,
+         "hubSku many refusing noMethod lostAfter agents deviceClocks quirks c0.where c0.rate c1 c1.rate c1.verify e0.link e0.moment e2.moment e4.moment e6.targetOrder deaf queryLag neverBack noHistory"},
 };
 
 START_TEST(test_seeds_that_have_found_something)
