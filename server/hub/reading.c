@@ -309,21 +309,6 @@ static void see_time(const json_t *text, struct seen *ret)
 
 /* --- readings --- */
 
-void reading_of_absence(const char *device_id, struct reading *ret)
-{
-	static const struct seen nothing = {.at_ms = TIME_NONE};
-
-	*ret = (struct reading){.device_id = device_id,
-	                        .is_point_read = true,
-	                        .hub_at_ms = TIME_NONE,
-	                        .value = nothing,
-	                        .status = nothing,
-	                        .echo = nothing,
-	                        .boot = nothing,
-	                        .group = nothing,
-	                        .zone = nothing};
-}
-
 /* Reads what a twin and a row have in common. */
 static enum err begin(const json_t *twin, const json_t *version, struct reading *ret)
 {

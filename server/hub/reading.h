@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "server/base/buf.h"
+#include "server/base/clock.h"
 #include "server/base/err.h"
 
 /* What to watch: made once a campaign. */
@@ -91,7 +92,21 @@ MUST_CHECK enum err reading_from_row(const struct watch *w, const struct json_t 
 struct plain_object;
 bool reading_from_plain_row(const struct watch *w, struct plain_object *row, struct reading *ret);
 /* Fills ret with the point read that found no such device; keeps device_id. */
-void reading_of_absence(const char *device_id, struct reading *ret);
+static inline void reading_of_absence(const char *device_id, struct reading *ret)
+{
+	static const struct seen nothing = {.at_ms = TIME_NONE};
+
+	*ret = (struct reading){.device_id = device_id,
+	                        .is_point_read = true,
+	                        .hub_at_ms = TIME_NONE,
+	                        .value = nothing,
+	                        .status = nothing,
+	                        .echo = nothing,
+	                        .boot = nothing,
+	                        .group = nothing,
+	                        .zone = nothing};
+}
+
 void reading_done(struct reading *r);
 
 #endif

@@ -221,18 +221,3 @@ const char *watch_candidates(const struct watch *w)
 {
 	return w->candidates;
 }
-
-void reading_of_absence(const char *device_id, struct reading *ret)
-{
-	static const struct seen nothing = {.at_ms = TIME_NONE};
-
-	*ret = (struct reading){.device_id = device_id,
-	                        .is_point_read = true,
-	                        .hub_at_ms = TIME_NONE,
-	                        .value = nothing,
-	                        .status = nothing,
-	                        .echo = nothing,
-	                        .boot = nothing,
-	                        .group = nothing,
-	                        .zone = nothing};
-}
