@@ -164,6 +164,40 @@ void rig_put(struct batch *batch)
 	store_sync_run(rig.store);
 }
 
+void rig_put_selecting(const char *id, const char *spec_json, int64_t end_at_ms)
+{
+	static const char *const hubs[] = {"main"};
+	static const struct baseline none = {.source = SOURCE_NONE};
+	struct campaign_row row = {.no = 1,
+	                           .id = "",
+	                           .name = "t",
+	                           .spec = spec_json,
+	                           .spec_revision = 1,
+	                           .state = CAMPAIGN_SELECTING,
+	                           .phase = CAMPAIGN_SELECTING,
+	                           .state_reason = "",
+	                           .created_by = "eva",
+	                           .end_at_ms = end_at_ms,
+	                           .started_at_ms = TIME_NONE,
+	                           .finished_at_ms = TIME_NONE,
+	                           .occurrence_at_ms = TIME_NONE,
+	                           .counts = {.total = 1, .state = {[TARGET_WAITING] = 1}}};
+	struct target_row target = {.campaign = 1,
+	                            .state = TARGET_WAITING,
+	                            .group = GROUP_NONE,
+	                            .next_at_ms = TIME_NONE,
+	                            .called_at_ms = TIME_NONE,
+	                            .since_hub_ms = TIME_NONE,
+	                            .hold_until_ms = TIME_NONE};
+	struct batch *b = batch_new();
+
+	snprintf(row.id, sizeof row.id, "%s", id);
+	batch_campaign_add(b, &row, hubs, 1);
+	batch_target_add(b, &target, "d-1", &none);
+	rig_put(b);
+	rig.head.last_campaign = 1;
+}
+
 void rig_on_done(void *arg, enum err err, const char *detail, const char *id)
 {
 	(void)arg;

@@ -46,6 +46,9 @@ void rig_run(void);
 void rig_pass(int64_t ms);
 /* Puts batch on record, as something did before. */
 void rig_put(struct batch *batch);
+/* Puts campaign 1 on record, of "main" and its one device "d-1", as it is before it is said that all are
+ * found. */
+void rig_put_selecting(const char *id, const char *spec_json, int64_t end_at_ms);
 
 /* A conductor_done_cb that notes the answer. */
 void rig_on_done(void *arg, enum err err, const char *detail, const char *id);

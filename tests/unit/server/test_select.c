@@ -523,36 +523,8 @@ END_TEST
 
 START_TEST(test_where_only_the_last_word_is_missing_it_is_said_at_the_start)
 {
-	static const char *const hubs[] = {"main"};
-	static const struct baseline none = {.source = SOURCE_NONE};
-	struct campaign_row row = {.no = 1,
-	                           .id = "late",
-	                           .name = "t",
-	                           .spec = SPEC("\"where\":\"tags.a = 1\"", "}" ON_MAIN),
-	                           .spec_revision = 1,
-	                           .state = CAMPAIGN_SELECTING,
-	                           .phase = CAMPAIGN_SELECTING,
-	                           .state_reason = "",
-	                           .created_by = "eva",
-	                           .started_at_ms = TIME_NONE,
-	                           .finished_at_ms = TIME_NONE,
-	                           .occurrence_at_ms = TIME_NONE,
-	                           .counts = {.total = 1, .state = {[TARGET_WAITING] = 1}}};
-	struct target_row target = {.campaign = 1,
-	                            .state = TARGET_WAITING,
-	                            .group = GROUP_NONE,
-	                            .next_at_ms = TIME_NONE,
-	                            .called_at_ms = TIME_NONE,
-	                            .since_hub_ms = TIME_NONE,
-	                            .hold_until_ms = TIME_NONE};
-	struct batch *b = batch_new();
-
 	rig_open();
-	row.end_at_ms = rig.now_ms + RIG_DAY_MS;
-	batch_campaign_add(b, &row, hubs, 1);
-	batch_target_add(b, &target, "d-1", &none);
-	rig_put(b);
-	rig.head.last_campaign = 1;
+	rig_put_selecting("late", SPEC("\"where\":\"tags.a = 1\"", "}" ON_MAIN), rig.now_ms + RIG_DAY_MS);
 	ck_assert_int_eq(rig_start(), ERR_OK);
 	rig_run();
 	snprintf(id, sizeof id, "late");

@@ -116,37 +116,11 @@ END_TEST
 
 START_TEST(test_by_a_zone_that_there_is_no_more_nobody_is_called)
 {
-	static const char *const hubs[] = {"main"};
-	static const struct baseline none = {.source = SOURCE_NONE};
-	struct campaign_row row = {.no = 1,
-	                           .id = "old",
-	                           .name = "t",
-	                           .spec = SPEC("\"Atlantis/Center\""),
-	                           .spec_revision = 1,
-	                           .state = CAMPAIGN_SELECTING,
-	                           .phase = CAMPAIGN_SELECTING,
-	                           .state_reason = "",
-	                           .created_by = "eva",
-	                           .started_at_ms = TIME_NONE,
-	                           .finished_at_ms = TIME_NONE,
-	                           .occurrence_at_ms = TIME_NONE,
-	                           .counts = {.total = 1, .state = {[TARGET_WAITING] = 1}}};
-	struct target_row target = {.campaign = 1,
-	                            .state = TARGET_WAITING,
-	                            .group = GROUP_NONE,
-	                            .next_at_ms = TIME_NONE,
-	                            .called_at_ms = TIME_NONE,
-	                            .since_hub_ms = TIME_NONE,
-	                            .hold_until_ms = TIME_NONE};
-	struct batch *b = batch_new();
+	struct campaign_row row;
 	int64_t opens_at_ms;
 
 	rig_open();
-	row.end_at_ms = rig.now_ms + 30 * RIG_DAY_MS;
-	batch_campaign_add(b, &row, hubs, 1);
-	batch_target_add(b, &target, "d-1", &none);
-	rig_put(b);
-	rig.head.last_campaign = 1;
+	rig_put_selecting("old", SPEC("\"Atlantis/Center\""), rig.now_ms + 30 * RIG_DAY_MS);
 	ck_assert_int_eq(rig_start(), ERR_OK);
 	ck_assert_int_eq(first_call(), TIME_NONE);
 	ck_assert_int_eq(conductor_window(rig.conductor, 1, 0, &opens_at_ms), WAIT_WINDOW);
